@@ -1,0 +1,62 @@
+"""The command line. Each command is one module with ``register(commands)`` and ``run(args) -> exit code``."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from trchat import __version__
+from trchat.cli import ask
+from trchat.cli.options import add_general_options
+from trchat.errors import TrchatError
+
+COMMANDS = (ask,)
+
+EPILOG = """examples:
+  trchat ask "Why is the sky blue?"
+  git diff | trchat ask "Write a commit message for this change."
+  trchat ask -m llama-3.2-3b.Q4_0.gguf --json -t 0 "List three primes."
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Make the parser of the whole command line; importing it loads neither llama.cpp nor Textual."""
+    parser = argparse.ArgumentParser(
+        prog="trchat",
+        description="Chat with a local GGUF model, faster: Token Recycling on llama.cpp, the answer unchanged.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"trchat {__version__}")
+    add_general_options(parser)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    for command in COMMANDS:
+        command.register(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code. Only ``-v`` lets a traceback through."""
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    if args.command is None:
+        parser.print_help(sys.stderr)
+        return 2
+    try:
+        return int(args.run(args))
+    except TrchatError as error:
+        if args.verbose:
+            raise
+        print(f"trchat: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader (`| head`) has left; give Python's own flush at exit somewhere harmless to write.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if args.verbose:
+            raise
+        print(f"trchat: {type(error).__name__}: {error} (run again with -v for details)", file=sys.stderr)
+        return 1

@@ -1,0 +1,35 @@
+"""Where trchat keeps things. ``TRCHAT_HOME`` moves all of it below one folder."""
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+PRIVATE_DIR_MODE = 0o700
+"""Conversations are the owner's business: folders are made for the owner only."""
+
+
+def data_dir() -> Path:
+    """Folder of recycled candidates, conversations and logs (not created)."""
+    home = os.environ.get("TRCHAT_HOME")
+    return Path(home).expanduser() if home else Path(platformdirs.user_data_dir("trchat", appauthor=False))
+
+
+def config_dir() -> Path:
+    """Folder of the configuration file (not created)."""
+    home = os.environ.get("TRCHAT_HOME")
+    return Path(home).expanduser() if home else Path(platformdirs.user_config_dir("trchat", appauthor=False))
+
+
+def log_file() -> Path:
+    """File that llama.cpp's own log goes to (not created)."""
+    return data_dir() / "llama.log"
+
+
+def make_private_dir(folder: Path) -> Path:
+    """Create ``folder`` and its parents for the owner only, and return it.
+
+    Raises OSError when the disk refuses; callers decide whether they can go on without it.
+    """
+    folder.mkdir(mode=PRIVATE_DIR_MODE, parents=True, exist_ok=True)
+    return folder
