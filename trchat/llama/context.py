@@ -64,7 +64,7 @@ class Context:
         self._context: Any = self._create(_value_type(options)) or self._create(None)
         if not self._context:
             raise TrchatError(
-                f"no memory for a context of {self._wanted_ctx()} tokens ({last_error() or 'llama.cpp gave no reason'}); "
+                f"no memory for a context of {self._wanted_ctx()} tokens ({last_error()}); "
                 "try a smaller --ctx or --cache-type q8_0"
             )
         self._memory: Any = llama.llama_get_memory(self._context)

@@ -27,7 +27,7 @@ class AdjacencyMatrix:
         return int((self.candidates[:, 0] != EMPTY).sum())
 
     def update(self, tokens: NDArray[np.int32], candidates: NDArray[np.int32]) -> None:
-        """Overwrite the rows of ``tokens`` (n,) with ``candidates`` (n, k); a repeated token's last counts."""
+        """Overwrite rows ``tokens`` (n,) with ``candidates`` (n, k); the last of a repeated token counts."""
         # numpy leaves open which of several writes to one place stays, so the last one is picked here.
         backwards = tokens[::-1]
         _, last = np.unique(backwards, return_index=True)
