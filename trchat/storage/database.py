@@ -51,7 +51,9 @@ class StorageError(TrchatError):
     """The database refused an operation, and neither a new file nor memory would help."""
 
 
-def open_database(path: Path | None, migrations: Sequence[Migration], application_id: int, warn: Warn) -> "Database":
+def open_database(
+    path: Path | None, migrations: Sequence[Migration], application_id: int, warn: Warn
+) -> "Database":
     """Open the database at ``path``, made where missing, for the owner only; None keeps it in memory.
 
     ``migrations`` lead from an empty file to the present version, one a version; ``application_id`` marks the
@@ -192,7 +194,9 @@ class Database:
         """Return a copy of a file that can be read and not written; "immutable" needs no sidecars."""
         for mode in ("mode=ro", "mode=ro&immutable=1"):
             try:
-                source = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=BUSY_TIMEOUT_S)
+                source = sqlite3.connect(
+                    f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=BUSY_TIMEOUT_S
+                )
             except sqlite3.Error:
                 continue
             with contextlib.closing(source):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from trchat.errors import UsageError
 
+_MAX_ID = 2**63 - 1
 LATEST_TIME_S = 32_503_680_000.0
 """The year 3000: dates beyond are damage, and not every system can even print them."""
 
@@ -122,6 +123,11 @@ def message_from(row: tuple[object, ...]) -> Message:
     )
 
 
+def known_id(number: int) -> int:
+    """Return ``number``, or 0, which is no ID, where SQLite could not even be asked for it."""
+    return number if 0 < number <= _MAX_ID else 0
+
+
 def seconds(value: object) -> float | None:
     """Return a time that every system can print, or None."""
     number = _real(value)
@@ -129,7 +135,7 @@ def seconds(value: object) -> float | None:
 
 
 def clean(text: str) -> str:
-    """Return ``text`` as UTF-8 can hold it; undecodable command line arguments cannot be stored as they are."""
+    """Return ``text`` as UTF-8 can hold it: bytes that the command line could not decode become ``?``."""
     try:
         text.encode()
     except UnicodeEncodeError:
