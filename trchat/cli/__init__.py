@@ -6,11 +6,11 @@ import sys
 from collections.abc import Sequence
 
 from trchat import __version__
-from trchat.cli import ask
+from trchat.cli import ask, history
 from trchat.cli.options import add_general_options
 from trchat.errors import TrchatError
 
-COMMANDS = (ask,)
+COMMANDS = (ask, history)
 
 EPILOG = """examples:
   trchat ask "Why is the sky blue?"
@@ -29,6 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"trchat {__version__}")
     add_general_options(parser)
+    parser.set_defaults(verbose=False)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for command in COMMANDS:
         command.register(commands)
