@@ -1,0 +1,1 @@
+"""Text on its way in and out: nothing here knows models or terminals."""
