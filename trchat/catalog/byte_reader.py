@@ -16,7 +16,7 @@ WALK_WINDOW = 1 << 20
 """Bytes looked at together while a vocabulary is passed over."""
 
 MAX_STRING = 1 << 24
-"""No text in a header comes near this; a longer one is damage (and would be an allocation on a stranger's word)."""
+"""No text in a header comes near this; a longer one is damage, and an allocation on a stranger's word."""
 
 
 class ByteReader:
@@ -103,7 +103,7 @@ class ByteReader:
     def _fill(self, count: int) -> int:
         """Have ``count`` bytes from here in the window; return where in it they start."""
         start = self.position - self._window_start
-        if 0 <= start and start + count <= len(self._window):
+        if start >= 0 and start + count <= len(self._window):
             return start
         self._file.seek(self.position)
         self._window = self._file.read(min(max(count, WINDOW), self.left))

@@ -15,8 +15,20 @@ _GUESSED_FILE_TYPE = 1024
 """Flag in ``general.file_type``: the type was guessed from the tensors."""
 
 _ENCODERS = frozenset(
-    "bert nomic-bert nomic-bert-moe neo-bert jina-bert-v2 jina-bert-v3 modern-bert eurobert gemma-embedding "
-    "llama-embed t5encoder wavtokenizer-dec".split()
+    (
+        "bert",
+        "nomic-bert",
+        "nomic-bert-moe",
+        "neo-bert",
+        "jina-bert-v2",
+        "jina-bert-v3",
+        "modern-bert",
+        "eurobert",
+        "gemma-embedding",
+        "llama-embed",
+        "t5encoder",
+        "wavtokenizer-dec",
+    )
 )
 _PROJECTORS = frozenset(("clip", "mmproj"))
 

@@ -1,4 +1,4 @@
-"""Where GGUF files live on people's machines. Only names and folders here; no file is opened but Ollama's lists."""
+"""Where GGUF files live on people's machines. Only names are read here, and Ollama's lists."""
 
 import importlib.util
 import os
@@ -41,7 +41,7 @@ def hub_cache_dir() -> Path:
 
 
 def find_files() -> list[FoundFile]:
-    """Every GGUF file in the known places, each real file once. Folders that cannot be read are passed over."""
+    """Every GGUF file in the known places, each real file once; unreadable folders are passed over."""
     found: list[FoundFile] = []
     seen: set[str] = set()
     for file in _everywhere():
@@ -109,7 +109,7 @@ def _is_dir(entry: os.DirEntry[str]) -> bool:
 
 
 def _hub(cache: Path) -> Iterator[FoundFile]:
-    """``models--ORG--NAME/snapshots/REVISION/FILE``; of several revisions that hold a file, the current one's."""
+    """``models--ORG--NAME/snapshots/REVISION/FILE``; of several revisions the current one's."""
     for repo in _children(cache):
         if not repo.name.startswith("models--"):
             continue

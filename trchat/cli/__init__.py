@@ -6,11 +6,11 @@ import sys
 from collections.abc import Sequence
 
 from trchat import __version__
-from trchat.cli import ask
+from trchat.cli import completion, config, models
 from trchat.cli.options import add_general_options
 from trchat.errors import TrchatError
 
-COMMANDS = (ask,)
+COMMANDS = (models, config, completion)
 
 EPILOG = """examples:
   trchat ask "Why is the sky blue?"
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(args.run(args))
     except TrchatError as error:
-        if args.verbose:
+        if getattr(args, "verbose", False):
             raise
         print(f"trchat: {error}", file=sys.stderr)
         return error.exit_code
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
-        if args.verbose:
+        if getattr(args, "verbose", False):
             raise
         print(f"trchat: {type(error).__name__}: {error} (run again with -v for details)", file=sys.stderr)
         return 1
