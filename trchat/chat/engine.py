@@ -1,7 +1,7 @@
 """Answers conversations: one model, one context, one drafter; every front end streams the same records."""
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from types import TracebackType
@@ -92,12 +92,14 @@ class Engine:
         """The conversation as token ids, and the tag by which the template opens reasoning, if it does."""
         prompt = self.template.render(turns)
         # Templates that spell out BOS must not get a second one.
-        adds_bos = self.model.adds_bos and not (self.model.bos_text and prompt.startswith(self.model.bos_text))
+        adds_bos = self.model.adds_bos and not (
+            self.model.bos_text and prompt.startswith(self.model.bos_text)
+        )
         return self.model.tokenize(prompt, add_special=adds_bos, parse_special=True), opened_by(prompt)
 
     def answer(
         self, turns: Sequence[Turn], sampling: Sampling, max_tokens: int | None, answer: Answer
-    ) -> Iterator[Event]:
+    ) -> Generator[Event, None, None]:
         """Stream the answer to ``turns``, filling ``answer`` as it goes.
 
         Closing the iterator at any event leaves the context fit for the next answer and ``answer`` with
@@ -145,4 +147,3 @@ class Engine:
 def new_answer(seed: int | None = None) -> Answer:
     """An empty answer, with a random seed where none is wanted."""
     return Answer(seed=secrets.randbelow(2**32 - 1) if seed is None else seed)
-

@@ -1,6 +1,11 @@
 """Splits an answer into its reasoning (``<think>`` and the like) and what it says."""
 
-OPENERS = {"<think>": "</think>", "<thinking>": "</thinking>", "<reasoning>": "</reasoning>", "[THINK]": "[/THINK]"}
+OPENERS = {
+    "<think>": "</think>",
+    "<thinking>": "</thinking>",
+    "<reasoning>": "</reasoning>",
+    "[THINK]": "[/THINK]",
+}
 
 
 def opened_by(prompt: str) -> str | None:

@@ -31,7 +31,9 @@ class ChatTemplate:
         try:
             self._formatter = Jinja2ChatFormatter(source or CHATML, eos_token=eos, bos_token=bos)
         except TemplateError as error:
-            raise TrchatError(f"the model's chat template is broken ({error}); use --template chatml") from error
+            raise TrchatError(
+                f"the model's chat template is broken ({error}); use --template chatml"
+            ) from error
 
     def render(self, turns: Sequence[Turn]) -> str:
         """The prompt for the next answer; raises UsageError when the template refuses the conversation."""

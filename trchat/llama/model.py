@@ -21,6 +21,14 @@ _POOLING_NONE = "0"
 class Model:
     """Weights and vocabulary. Free it with ``close()`` or use it as a context manager.
 
+    Attributes, read at load time and valid after it is freed:
+        metadata: the file's key-value pairs as text.
+        n_vocab, n_ctx_train, n_layers, n_parameters: sizes.
+        end_tokens: ids that end a generation.
+        adds_bos, bos_text, eos_text: what surrounds a text.
+        can_draft: whether a tree of drafts can be verified.
+        description: llama.cpp's one line: architecture, size and quantisation.
+
     Raises ModelError when the file cannot be loaded or is not a model that generates text.
     """
 
@@ -48,6 +56,7 @@ class Model:
         try:
             self.metadata = self._read_metadata()
             self._refuse_if_it_cannot_generate()
+            self._read_shape()
             self._read_vocabulary()
         except BaseException:
             self.close()
@@ -91,28 +100,6 @@ class Model:
     def chat_template(self) -> str | None:
         """The Jinja chat template that came with the model."""
         return self.metadata.get("tokenizer.chat_template")
-
-    @property
-    def n_layers(self) -> int:
-        """Number of transformer blocks."""
-        return int(llama.llama_model_n_layer(self._model))
-
-    @property
-    def n_parameters(self) -> int:
-        """Number of weights."""
-        return int(llama.llama_model_n_params(self._model))
-
-    @property
-    def description(self) -> str:
-        """llama.cpp's short description: architecture, size and quantisation."""
-        buffer = ctypes.create_string_buffer(256)
-        llama.llama_model_desc(self._model, buffer, 256)
-        return buffer.value.decode("utf-8", "replace")
-
-    @property
-    def can_draft(self) -> bool:
-        """Whether a tree can be verified: recurrent state cannot branch within one batch."""
-        return not (llama.llama_model_is_recurrent(self._model) or llama.llama_model_is_hybrid(self._model))
 
     def tokenize(self, text: str, *, add_special: bool = False, parse_special: bool = False) -> list[int]:
         """Turn text into token ids.
@@ -175,6 +162,18 @@ class Model:
                 f"{self.path.name} is an encoder-decoder model ({arch}), which trchat cannot run"
             )
 
+    def _read_shape(self) -> None:
+        # Read once, so that nothing asks llama.cpp about a model that has been freed.
+        self.n_layers = int(llama.llama_model_n_layer(self._model))
+        self.n_parameters = int(llama.llama_model_n_params(self._model))
+        # Recurrent state cannot branch within one batch, so no tree can be verified on it.
+        self.can_draft = not (
+            llama.llama_model_is_recurrent(self._model) or llama.llama_model_is_hybrid(self._model)
+        )
+        buffer = ctypes.create_string_buffer(256)
+        llama.llama_model_desc(self._model, buffer, 256)
+        self.description = buffer.value.decode("utf-8", "replace")
+
     def _read_vocabulary(self) -> None:
         self.n_vocab = int(llama.llama_vocab_n_tokens(self._vocab))
         self.n_ctx_train = int(llama.llama_model_n_ctx_train(self._model))
@@ -187,3 +186,8 @@ class Model:
 
     def _token_text(self, token: int) -> str:
         return self.piece(token, special=True).decode("utf-8", "replace") if token >= 0 else ""
+
+
+def gpu_available() -> bool:
+    """Whether this build of llama.cpp can put layers on a GPU that is there."""
+    return bool(llama.llama_supports_gpu_offload())

@@ -38,6 +38,10 @@ class Drafter(Protocol):
 
     mode: str
 
+    @property
+    def rows_learned(self) -> int:
+        """Rows of candidates it can draft from."""
+
     def begin(self, prompt: Sequence[int]) -> None:
         """Start on a text: the whole conversation so far, as token ids."""
 
@@ -52,6 +56,7 @@ class NoDrafter:
     """Plain decoding: the empty draft."""
 
     mode = "off"
+    rows_learned = 0
 
     def begin(self, prompt: Sequence[int]) -> None:
         """Nothing to prepare."""
@@ -68,6 +73,7 @@ class LookupDrafter:
     """Prompt lookup: one branch of up to ten tokens copied from earlier in the text."""
 
     mode = "lookup"
+    rows_learned = 0
 
     def __init__(self, n_tokens: int = 10) -> None:
         self._n_tokens = n_tokens
@@ -97,6 +103,11 @@ class RecyclingDrafter:
         self.matrix = matrix
         self._template = template or paper_template()
         self._last = 0
+
+    @property
+    def rows_learned(self) -> int:
+        """Tokens with candidates."""
+        return self.matrix.rows_learned
 
     def begin(self, prompt: Sequence[int]) -> None:
         """Start from the prompt's last token; prompt rows are not learned."""
