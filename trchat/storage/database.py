@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from trchat.errors import TrchatError
-from trchat.storage.files import identity, prepare_private_file, set_aside
+from trchat.storage.files import identity, prepare_private_file, set_aside, sidecar
 from trchat.storage.schema import Migration, Schema, UnusableError
 
 T = TypeVar("T")
@@ -31,6 +31,9 @@ _PRAGMAS = (
     # With a write-ahead log this keeps the file whole after any crash, and spares a sync at each commit.
     "PRAGMA synchronous = NORMAL",
 )
+
+FAULTS = (sqlite3.Error, UnicodeDecodeError)
+"""What SQLite's module raises; the second when the complaint about a damaged file quotes its bytes."""
 
 _UNREACHABLE = {
     sqlite3.SQLITE_PERM: "no permission",
@@ -116,7 +119,7 @@ class Database:
             for _ in range(4):
                 try:
                     return operation(self._connection)
-                except sqlite3.Error as error:
+                except FAULTS as error:
                     self._roll_back()
                     failure = error
                     if not self._recover(error):
@@ -127,11 +130,11 @@ class Database:
             raise StorageError(f"the database refused: {failure}") from failure
 
     def _roll_back(self) -> None:
-        with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(*FAULTS):
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
 
-    def _recover(self, error: sqlite3.Error) -> bool:
+    def _recover(self, error: Exception) -> bool:
         """Put something better in place of the connection; False when nothing better is known."""
         if self._path is None:
             if not _damaged(error):
@@ -148,7 +151,7 @@ class Database:
         return self._path is None or self._identity != before
 
     def _replace(self, connection: sqlite3.Connection) -> None:
-        with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(*FAULTS):
             self._connection.close()
         self._connection = connection
 
@@ -163,23 +166,28 @@ class Database:
 
     def _open_file(self, path: Path, thorough: bool = False) -> sqlite3.Connection:
         reason = "it is damaged again and again"
-        for _ in range(2):
-            connection = None
+        for _ in range(3):
+            connection = opened = None
             try:
                 prepare_private_file(path)
+                opened = identity(path)
                 connection = _connect(path)
+                _refuse_cut_short(connection, path)
                 self._schema.apply(connection, thorough)
-                self._identity = identity(path)
+                self._identity = opened
                 return connection
             except OSError as error:
                 reason = error.strerror or str(error)
                 break
-            except (sqlite3.Error, UnusableError) as error:
+            except (*FAULTS, UnusableError) as error:
                 if connection is not None:
                     connection.close()
-                if isinstance(error, sqlite3.Error) and (trouble := _out_of_reach(error)) is not None:
+                if (trouble := _out_of_reach(error)) is not None:
                     reason = trouble
                     break
+                if identity(path) != opened:
+                    # Another process met the same trouble and was faster.
+                    continue
                 label, words = _verdict(error)
                 try:
                     kept = set_aside(path, label)
@@ -197,7 +205,7 @@ class Database:
                 source = sqlite3.connect(
                     f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=BUSY_TIMEOUT_S
                 )
-            except sqlite3.Error:
+            except FAULTS:
                 continue
             with contextlib.closing(source):
                 copy = self._memory_copy(source)
@@ -210,7 +218,7 @@ class Database:
         try:
             source.backup(copy, progress=_refuse_to_wait)
             self._schema.apply(copy, thorough=True)
-        except (sqlite3.Error, UnusableError):
+        except (*FAULTS, UnusableError):
             copy.close()
             return None
         return copy
@@ -248,22 +256,32 @@ def _switch_to_wal(connection: sqlite3.Connection) -> None:
             raise
 
 
+def _refuse_cut_short(connection: sqlite3.Connection, path: Path) -> None:
+    """SQLite misses pages that are not there, but reads half a page as if the rest were zeros."""
+    page_size = connection.execute("PRAGMA page_size").fetchone()[0]
+    log = sidecar(path, "-wal")
+    # While a log exists, it has the last pages, and the file may end anywhere.
+    if not (log.exists() and log.stat().st_size) and path.stat().st_size % page_size:
+        raise UnusableError("damaged", "is damaged")
+
+
 def _refuse_to_wait(status: int, remaining: int, total: int) -> None:
     """Stop a backup whose source is locked; by itself it would try for ever."""
     if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         raise sqlite3.OperationalError("locked")
 
 
-def _primary_code(error: sqlite3.Error) -> int:
+def _primary_code(error: Exception) -> int:
     return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
 
 
-def _out_of_reach(error: sqlite3.Error) -> str | None:
+def _out_of_reach(error: Exception) -> str | None:
     return _UNREACHABLE.get(_primary_code(error))
 
 
-def _damaged(error: sqlite3.Error) -> bool:
-    return _primary_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+def _damaged(error: Exception) -> bool:
+    codes = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    return isinstance(error, UnicodeDecodeError) or _primary_code(error) in codes
 
 
 def _verdict(error: Exception) -> tuple[str, str]:
