@@ -6,10 +6,11 @@ import shutil
 import pytest
 
 from trchat.errors import TrchatError
+from trchat.storage import database
 from trchat.storage.conversations import ConversationStore
 from trchat.storage.export import to_json, to_markdown
 
-ROUNDS = 400
+ROUNDS = 300
 
 
 @pytest.fixture
@@ -89,7 +90,9 @@ def works(store):
     return [message.text for message in store.thread(chat.id)] == ["still there?", "Yes"]
 
 
-def test_random_damage(sound, tmp_path):
+def test_random_damage(sound, tmp_path, monkeypatch):
+    # Power cuts are another matter: waiting for the disk only costs time here.
+    monkeypatch.setattr(database, "PRAGMAS", (*database.PRAGMAS, "PRAGMA synchronous = OFF"))
     whole = sound.read_bytes()
     folder = tmp_path / "fuzz"
     outcomes = {"quiet": 0, "set aside": 0, "refused": 0, "unsaved": 0}
@@ -108,10 +111,11 @@ def test_random_damage(sound, tmp_path):
         store.close()
         outcomes["set aside" if len(list(folder.iterdir())) > 1 else "quiet"] += 1
         assert len(warnings) <= 2 and all("\n" not in line for line in warnings), (seed, warnings)
-        assert not (refusals and warnings == [] and refusals > 11), seed
+        assert refusals < 12, seed
         shutil.rmtree(folder)
-    print(outcomes)
     assert outcomes["set aside"] > ROUNDS / 4
+    assert outcomes["quiet"] > ROUNDS / 10
+    # A file may turn out to be damaged in the middle of a conversation, which is then gone; else all goes on.
     assert outcomes["refused"] + outcomes["unsaved"] < ROUNDS / 50
 
 

@@ -256,7 +256,10 @@ class ConversationStore:
             return True
         except search.IndexFaultError:
             self._drop_index()
-            return False
+        except StorageError:
+            # Whoever came to save has saved; whoever came to search is told soon enough.
+            pass
+        return False
 
     def _drop_index(self) -> None:
         with suppress(StorageError):

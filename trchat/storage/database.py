@@ -24,7 +24,7 @@ BUSY_TIMEOUT_S = 5.0
 """How long to wait for another process that is writing; a write takes milliseconds."""
 
 # Set in any case: a hostile file must not run functions, and a damaged page must not be trusted.
-_PRAGMAS = (
+PRAGMAS = (
     "PRAGMA trusted_schema = OFF",
     "PRAGMA cell_size_check = ON",
     "PRAGMA foreign_keys = ON",
@@ -141,7 +141,7 @@ class Database:
                 return False
             self._replace(self._open_memory())
             return True
-        if (reason := _out_of_reach(error)) is not None:
+        if (reason := out_of_reach(error)) is not None:
             self._go_on_in_memory(reason)
             return True
         before = self._identity
@@ -182,7 +182,7 @@ class Database:
             except (*FAULTS, UnusableError) as error:
                 if connection is not None:
                     connection.close()
-                if (trouble := _out_of_reach(error)) is not None:
+                if (trouble := out_of_reach(error)) is not None:
                     reason = trouble
                     break
                 if identity(path) != opened:
@@ -237,7 +237,7 @@ def _connect(path: Path | None) -> sqlite3.Connection:
     try:
         # A file may hold bytes that are no UTF-8; that is no reason to lose the rest of it.
         connection.text_factory = lambda data: data.decode("utf-8", "replace")
-        for pragma in _PRAGMAS:
+        for pragma in PRAGMAS:
             connection.execute(pragma)
         if path and connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
             _switch_to_wal(connection)
@@ -275,7 +275,8 @@ def _primary_code(error: Exception) -> int:
     return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
 
 
-def _out_of_reach(error: Exception) -> str | None:
+def out_of_reach(error: Exception) -> str | None:
+    """Return in words why a file cannot be got at; None when the fault lies elsewhere."""
     return _UNREACHABLE.get(_primary_code(error))
 
 

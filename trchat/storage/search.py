@@ -8,6 +8,7 @@ import re
 import sqlite3
 from collections.abc import Sequence
 
+from trchat.storage.database import out_of_reach
 from trchat.storage.records import SearchHit, clean, seconds
 
 MAX_WORDS = 32
@@ -143,8 +144,7 @@ def _has_index(connection: sqlite3.Connection) -> bool:
 
 def _fault(error: sqlite3.Error) -> Exception:
     """Tell a broken index from a full disk or a lock, which are not for this room to handle."""
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-    return IndexFaultError(str(error)) if code in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT) else error
+    return error if out_of_reach(error) else IndexFaultError(str(error))
 
 
 def _contains(column: str, words: Sequence[str]) -> str:
