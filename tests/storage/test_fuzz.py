@@ -2,6 +2,7 @@
 
 import random
 import shutil
+import sqlite3
 
 import pytest
 
@@ -117,6 +118,24 @@ def test_random_damage(sound, tmp_path, monkeypatch):
     assert outcomes["quiet"] > ROUNDS / 10
     # A file may turn out to be damaged in the middle of a conversation, which is then gone; else all goes on.
     assert outcomes["refused"] + outcomes["unsaved"] < ROUNDS / 50
+
+
+def test_an_index_that_belies_its_table_costs_nothing(sound, warnings):
+    before = sqlite3.connect(sound)
+    page = dict(before.execute("SELECT name, rootpage FROM sqlite_master"))
+    before.close()
+    data = bytearray(sound.read_bytes())
+    one, two = (4096 * (page[name] - 1) for name in ("conversations_by_time", "messages_by_conversation"))
+    data[one : one + 4096], data[two : two + 4096] = data[two : two + 4096], data[one : one + 4096]
+    sound.write_bytes(data)
+    store = ConversationStore(sound, warnings.append)
+    assert works(store)
+    assert len(store.conversations()) == 8 and len(store.messages(5)) == 11
+    store.close()
+    assert warnings == [] and {path.name for path in sound.parent.iterdir()} == {"sound.db"}
+    after = sqlite3.connect(sound)
+    assert after.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    after.close()
 
 
 def test_a_damaged_write_ahead_log(sound, tmp_path, warnings):

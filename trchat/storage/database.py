@@ -116,13 +116,13 @@ class Database:
             if self._closed:
                 raise StorageError("the database is closed")
             # File, new file, copy in memory, empty memory: there is nothing more to try.
-            for _ in range(4):
+            for attempt in range(4):
                 try:
                     return operation(self._connection)
                 except FAULTS as error:
                     self._roll_back()
                     failure = error
-                    if not self._recover(error):
+                    if not self._recover(error, again=attempt > 0):
                         break
                 except BaseException:
                     self._roll_back()
@@ -134,21 +134,21 @@ class Database:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
 
-    def _recover(self, error: Exception) -> bool:
+    def _recover(self, error: Exception, again: bool) -> bool:
         """Put something better in place of the connection; False when nothing better is known."""
-        if self._path is None:
-            if not _damaged(error):
-                return False
-            self._replace(self._open_memory())
-            return True
+        path = self._path
+        if path is None:
+            if _damaged(error):
+                self._replace(self._open_memory())
+            return _damaged(error)
         if (reason := out_of_reach(error)) is not None:
             self._go_on_in_memory(reason)
             return True
         before = self._identity
-        path = self._path
+        condemned = again and _damaged(error) and identity(path) == before
         self._connection.close()
-        self._connection = self._open_file(path, thorough=True)
-        return self._path is None or self._identity != before
+        self._connection = self._open_file(path, thorough=True, condemned=condemned)
+        return _damaged(error) or self._path is None or self._identity != before
 
     def _replace(self, connection: sqlite3.Connection) -> None:
         with contextlib.suppress(*FAULTS):
@@ -164,13 +164,17 @@ class Database:
         self._warn(f"cannot write {self._path} ({reason}); going on in memory, nothing new will be saved")
         self._path = None
 
-    def _open_file(self, path: Path, thorough: bool = False) -> sqlite3.Connection:
+    def _open_file(self, path: Path, thorough: bool = False, condemned: bool = False) -> sqlite3.Connection:
+        """Open the file, or a new one in its place, or memory; ``condemned`` wants a new one in any case."""
         reason = "it is damaged again and again"
         for _ in range(3):
             connection = opened = None
             try:
                 prepare_private_file(path)
                 opened = identity(path)
+                if condemned:
+                    condemned = False
+                    raise UnusableError("damaged", "is damaged")
                 connection = _connect(path)
                 _refuse_cut_short(connection, path)
                 self._schema.apply(connection, thorough)
@@ -218,6 +222,8 @@ class Database:
         try:
             source.backup(copy, progress=_refuse_to_wait)
             self._schema.apply(copy, thorough=True)
+            # Some damage makes SQLite take even a copy for read-only.
+            copy.execute(f"PRAGMA user_version = {self._schema.version:d}")
         except (*FAULTS, UnusableError):
             copy.close()
             return None
