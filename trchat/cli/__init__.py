@@ -6,11 +6,11 @@ import sys
 from collections.abc import Sequence
 
 from trchat import __version__
-from trchat.cli import ask, history
+from trchat.cli import ask, completion, config, history, models
 from trchat.cli.options import add_general_options
 from trchat.errors import TrchatError
 
-COMMANDS = (ask, history)
+COMMANDS = (ask, history, models, config, completion)
 
 EPILOG = """examples:
   trchat ask "Why is the sky blue?"
@@ -23,13 +23,12 @@ def build_parser() -> argparse.ArgumentParser:
     """Make the parser of the whole command line; importing it loads neither llama.cpp nor Textual."""
     parser = argparse.ArgumentParser(
         prog="trchat",
-        description="Chat with a local GGUF model, faster: Token Recycling on llama.cpp, the answer unchanged.",
+        description="Chat with a local GGUF model, faster: Token Recycling on llama.cpp, same answer.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"trchat {__version__}")
     add_general_options(parser)
-    parser.set_defaults(verbose=False)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for command in COMMANDS:
         command.register(commands)
@@ -46,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(args.run(args))
     except TrchatError as error:
-        if args.verbose:
+        if getattr(args, "verbose", False):
             raise
         print(f"trchat: {error}", file=sys.stderr)
         return error.exit_code
@@ -57,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
-        if args.verbose:
+        if getattr(args, "verbose", False):
             raise
         print(f"trchat: {type(error).__name__}: {error} (run again with -v for details)", file=sys.stderr)
         return 1

@@ -1,0 +1,120 @@
+"""What a model will take before it is loaded: weights + KV cache + compute, told from the header."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from trchat.catalog.card import part_files
+from trchat.catalog.gguf_header import Array, Header
+from trchat.text.units import byte_size
+from trchat.text.visible import visible
+
+CACHE_BYTES = {"f32": 4.0, "f16": 2.0, "bf16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
+"""Bytes that one number in the KV cache takes."""
+
+CONTEXT_STEP = 256
+"""llama.cpp rounds a context up to whole steps of this."""
+
+BATCH = 512
+"""Tokens that llama.cpp computes at once: it reserves logits for all of them."""
+
+SMALLEST_USEFUL_CONTEXT = 512
+_MOST_LAYERS = 4096
+_FLOAT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryNeed:
+    """An estimate, in bytes."""
+
+    weights: int
+    kv_cache: int
+    compute: int
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.weights + self.kv_cache + self.compute
+
+
+def estimate(header: Header, ctx: int, cache_type: str = "f16") -> MemoryNeed:
+    """Estimate what the model takes with a context of ``ctx`` tokens and a KV cache of ``cache_type``.
+
+    Sliding windows are ignored: trchat keeps whole caches (``swa_full``). Raises ModelError when a part of
+    a split model is missing.
+    """
+    weights = sum(part.stat().st_size for part in part_files(header.path))
+    tokens = -(-ctx // CONTEXT_STEP) * CONTEXT_STEP
+    kv_cache = int(_kv_numbers_per_token(header) * tokens * CACHE_BYTES.get(cache_type, 2.0))
+    compute = BATCH * (_vocabulary(header) + 2 * _integer(header, "embedding_length")) * _FLOAT
+    return MemoryNeed(weights, kv_cache, compute)
+
+
+def warning(header: Header, ctx: int, cache_type: str, free: int | None) -> str | None:
+    """One line when the model will not fit into ``free`` bytes, with the flag that helps; else None.
+
+    ``free`` None is unknown, and no reason to warn. Raises ModelError as ``estimate`` does.
+    """
+    if free is None:
+        return None
+    need = estimate(header, ctx, cache_type)
+    if need.total <= free:
+        return None
+    return (
+        f"{visible(Path(header.path).name)} needs about {byte_size(need.total)} "
+        f"(weights {byte_size(need.weights)}, KV cache {byte_size(need.kv_cache)}, "
+        f"compute {byte_size(need.compute)}), {byte_size(free)} are free: "
+        f"{_way_out(header, ctx, cache_type, free)}"
+    )
+
+
+def _way_out(header: Header, ctx: int, cache_type: str, free: int) -> str:
+    if CACHE_BYTES.get(cache_type, 2.0) > CACHE_BYTES["q8_0"] and estimate(header, ctx, "q8_0").total <= free:
+        return "--cache-type q8_0 makes it fit"
+    smaller = _largest_fitting(header, ctx, cache_type, free)
+    if smaller >= SMALLEST_USEFUL_CONTEXT:
+        return f"-c {smaller} makes it fit"
+    return "take a smaller model or quantisation (-m)"
+
+
+def _largest_fitting(header: Header, ctx: int, cache_type: str, free: int) -> int:
+    """The largest context below ``ctx`` that fits, in whole steps; 0 when none does."""
+    per_step = estimate(header, CONTEXT_STEP, cache_type)
+    room = free - per_step.weights - per_step.compute
+    if room <= 0 or not per_step.kv_cache:
+        return 0
+    steps = min(room // per_step.kv_cache, (ctx - 1) // CONTEXT_STEP)
+    while steps and estimate(header, steps * CONTEXT_STEP, cache_type).total > free:
+        steps -= 1  # a byte lost in rounding
+    return steps * CONTEXT_STEP
+
+
+def _kv_numbers_per_token(header: Header) -> int:
+    """Keys and values of all layers for one token. Hybrids name 0 heads for layers without a cache."""
+    layers = min(_integer(header, "block_count"), _MOST_LAYERS)
+    heads = max(_integer(header, "attention.head_count"), 1)
+    head_size = _integer(header, "embedding_length") // heads
+    numbers = (_integer(header, "attention.key_length") or head_size) + (
+        _integer(header, "attention.value_length") or head_size
+    )
+    kv_heads = header.metadata.get(_key(header, "attention.head_count_kv"))
+    if isinstance(kv_heads, Array) and kv_heads.values is not None:
+        return numbers * sum(n for n in kv_heads.values[:layers] if isinstance(n, int) and n > 0)
+    per_layer = kv_heads if isinstance(kv_heads, int) and kv_heads > 0 else heads
+    return numbers * layers * per_layer
+
+
+def _vocabulary(header: Header) -> int:
+    tokens = header.array("tokenizer.ggml.tokens")
+    return tokens.length if tokens else _integer(header, "vocab_size")
+
+
+def _key(header: Header, name: str) -> str:
+    return f"{header.text('general.architecture')}.{name}"
+
+
+def _integer(header: Header, name: str) -> int:
+    """A number that is no less than 0; a per-layer list counts by its largest."""
+    value = header.metadata.get(_key(header, name))
+    if isinstance(value, Array):
+        value = max((n for n in value.values or () if isinstance(n, int)), default=0)
+    return max(value, 0) if isinstance(value, int) else 0

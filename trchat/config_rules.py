@@ -1,0 +1,129 @@
+"""Every setting there is, what values it may have, and where in the configuration file it may stand."""
+
+import math
+from dataclasses import dataclass
+
+_INT32 = 2**31 - 1
+
+Value = str | int | float
+"""A setting's value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Any text that is not empty."""
+
+    meaning: str = "a text in quotes"
+
+    def check(self, value: object) -> Value:
+        """The value as trchat keeps it. Raises ValueError when it may not stand here."""
+        if not isinstance(value, str) or not value.strip():
+            raise ValueError
+        return value
+
+    def parse(self, text: str) -> Value:
+        """The value that ``text`` (from the environment) spells. Raises ValueError."""
+        return self.check(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number from ``low`` to ``high``, whole or not."""
+
+    low: float
+    high: float
+    meaning: str
+    whole: bool = False
+
+    def check(self, value: object) -> Value:
+        """The value as trchat keeps it. Raises ValueError when it may not stand here."""
+        if isinstance(value, bool) or not isinstance(value, int if self.whole else (int, float)):
+            raise ValueError
+        if not math.isfinite(value) or not self.low <= value <= self.high:
+            raise ValueError
+        return value if self.whole else float(value)
+
+    def parse(self, text: str) -> Value:
+        """The value that ``text`` (from the environment) spells. Raises ValueError."""
+        return self.check(int(text) if self.whole else float(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of a few words."""
+
+    words: tuple[str, ...]
+
+    @property
+    def meaning(self) -> str:
+        """The words, for a person."""
+        return "one of " + ", ".join(self.words)
+
+    def check(self, value: object) -> Value:
+        """The value as trchat keeps it. Raises ValueError when it may not stand here."""
+        if not isinstance(value, str) or value not in self.words:
+            raise ValueError
+        return value
+
+    def parse(self, text: str) -> Value:
+        """The value that ``text`` (from the environment) spells. Raises ValueError."""
+        return self.check(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """``all``, ``auto`` or a number of layers; kept as text, as the flag gives it."""
+
+    meaning: str = "a number, 'all' or 'auto'"
+
+    def check(self, value: object) -> Value:
+        """The value as trchat keeps it. Raises ValueError when it may not stand here."""
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _INT32:
+            return str(value)
+        if isinstance(value, str) and (value in ("all", "auto") or (value.isascii() and value.isdigit())):
+            return value
+        raise ValueError
+
+    def parse(self, text: str) -> Value:
+        """The value that ``text`` (from the environment) spells. Raises ValueError."""
+        return self.check(text)
+
+
+Rule = Text | Number | Choice | Layers
+
+SAMPLING: dict[str, Rule] = {
+    "temp": Number(0.0, 100.0, "a number from 0 (greedy) to 100"),
+    "top_k": Number(0, _INT32, "a whole number from 0 (all)", whole=True),
+    "top_p": Number(0.0, 1.0, "a number from 0 to 1"),
+    "min_p": Number(0.0, 1.0, "a number from 0 to 1"),
+    "repeat_penalty": Number(0.01, 100.0, "a number above 0 (1 = no penalty)"),
+    "seed": Number(0, 2**32 - 2, f"a whole number from 0 to {2**32 - 2}", whole=True),
+    "max_tokens": Number(1, _INT32, "a whole number above 0", whole=True),
+}
+"""What may stand in ``[sampling]``."""
+
+RUNNING: dict[str, Rule] = {
+    "system": Text(),
+    "ctx": Number(1, _INT32, "a whole number above 0", whole=True),
+    "threads": Number(1, 4096, "a whole number from 1 to 4096", whole=True),
+    "gpu_layers": Layers(),
+    "cache_type": Choice(("f16", "q8_0")),
+    "flash_attn": Choice(("auto", "on", "off")),
+    "draft": Choice(("auto", "recycling", "lookup", "off")),
+    "template": Text(),
+}
+"""What may stand at the top and, with the sampling, in ``[model.NAME]``."""
+
+DEFAULT_MODEL = "default_model"
+"""The file's name for the setting ``model``: TOML cannot have both ``model = "x"`` and ``[model.x]``."""
+
+TOP: dict[str, Rule] = {DEFAULT_MODEL: Text(), **RUNNING, "theme": Text()}
+"""What may stand at the top of the file."""
+
+MODEL: dict[str, Rule] = {**RUNNING, **SAMPLING}
+"""What may stand in ``[model.NAME]``."""
+
+TABLES = ("sampling", "model", "personas", "keys")
+
+SETTINGS: dict[str, Rule] = {"model": Text(), **RUNNING, **SAMPLING, "theme": Text()}
+"""Every setting; the environment variable is ``TRCHAT_`` and its name in capitals."""

@@ -1,0 +1,50 @@
+"""From what the user said to a model file and settled settings: the first step of all that answers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from trchat.catalog.card import recommended_sampling
+from trchat.catalog.free_memory import free_memory
+from trchat.catalog.gguf_header import Header, read_header
+from trchat.catalog.listing import Model
+from trchat.catalog.memory import warning
+from trchat.catalog.resolve import resolve_model
+from trchat.config import Settings, settle
+from trchat.config_file import ConfigFile, load_config
+
+DEFAULT_CTX = 4096
+"""Tokens, when nobody says and the model can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The model to load and the settings to load it with. ``ctx`` in tokens."""
+
+    model: Model
+    header: Header
+    settings: Settings
+    config: ConfigFile
+    ctx: int
+
+
+def prepare(flags: Mapping[str, object]) -> Prepared:
+    """Read the configuration, find the model, settle the settings. Raises UsageError or ModelError."""
+    config = load_config()
+    named = settle(flags, config=config)
+    model = resolve_model(named.model)
+    header = read_header(model.path)
+    settings = settle(
+        flags, config=config, model_names=model_names(model), recommended=recommended_sampling(header)
+    )
+    ctx = settings.ctx or min(DEFAULT_CTX, model.card.context or DEFAULT_CTX)
+    return Prepared(model, header, settings, config, ctx)
+
+
+def model_names(model: Model) -> tuple[str, str]:
+    """The names that ``[model.NAME]`` may use a part of: the catalogue's, and the file's."""
+    return model.name, model.path.name
+
+
+def memory_warning(prepared: Prepared) -> str | None:
+    """One line when the model will not fit into the memory that is free now, else None."""
+    return warning(prepared.header, prepared.ctx, prepared.settings.cache_type, free_memory())
