@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 
 from trchat.errors import TrchatError
-from trchat.storage import database
+from trchat.storage import connection
 from trchat.storage.conversations import ConversationStore
 from trchat.storage.export import to_json, to_markdown
 
@@ -93,7 +93,7 @@ def works(store):
 
 def test_random_damage(sound, tmp_path, monkeypatch):
     # Power cuts are another matter: waiting for the disk only costs time here.
-    monkeypatch.setattr(database, "PRAGMAS", (*database.PRAGMAS, "PRAGMA synchronous = OFF"))
+    monkeypatch.setattr(connection, "PRAGMAS", (*connection.PRAGMAS, "PRAGMA synchronous = OFF"))
     whole = sound.read_bytes()
     folder = tmp_path / "fuzz"
     outcomes = {"quiet": 0, "set aside": 0, "refused": 0, "unsaved": 0}

@@ -13,41 +13,20 @@ from pathlib import Path
 from typing import TypeVar
 
 from trchat.errors import TrchatError
+from trchat.storage.connection import (
+    BUSY_TIMEOUT_S,
+    FAULTS,
+    connect,
+    is_damage,
+    out_of_reach,
+    refuse_to_wait,
+)
 from trchat.storage.files import identity, prepare_private_file, set_aside, sidecar
 from trchat.storage.schema import Migration, Schema, UnusableError
 
 T = TypeVar("T")
 Operation = Callable[[sqlite3.Connection], T]
 Warn = Callable[[str], None]
-
-BUSY_TIMEOUT_S = 5.0
-"""How long to wait for another process that is writing; a write takes milliseconds."""
-
-# Set in any case: a hostile file must not run functions, and a damaged page must not be trusted.
-PRAGMAS = (
-    "PRAGMA trusted_schema = OFF",
-    "PRAGMA cell_size_check = ON",
-    "PRAGMA foreign_keys = ON",
-    # With a write-ahead log this keeps the file whole after any crash, and spares a sync at each commit.
-    "PRAGMA synchronous = NORMAL",
-)
-
-FAULTS = (sqlite3.Error, UnicodeDecodeError)
-"""What SQLite's module raises; the second when the complaint about a damaged file quotes its bytes."""
-
-_UNREACHABLE = {
-    sqlite3.SQLITE_PERM: "no permission",
-    sqlite3.SQLITE_BUSY: "another program keeps it locked",
-    sqlite3.SQLITE_LOCKED: "another program keeps it locked",
-    sqlite3.SQLITE_NOMEM: "out of memory",
-    sqlite3.SQLITE_READONLY: "it is read-only",
-    sqlite3.SQLITE_IOERR: "the disk reports an error",
-    sqlite3.SQLITE_FULL: "the disk is full",
-    sqlite3.SQLITE_CANTOPEN: "it cannot be opened",
-    sqlite3.SQLITE_PROTOCOL: "another program keeps it locked",
-    sqlite3.SQLITE_NOLFS: "the file is too large for this disk",
-}
-"""SQLite's errors that say nothing against the file itself, in words for a person."""
 
 
 class StorageError(TrchatError):
@@ -138,17 +117,17 @@ class Database:
         """Put something better in place of the connection; False when nothing better is known."""
         path = self._path
         if path is None:
-            if _damaged(error):
+            if is_damage(error):
                 self._replace(self._open_memory())
-            return _damaged(error)
+            return is_damage(error)
         if (reason := out_of_reach(error)) is not None:
             self._go_on_in_memory(reason)
             return True
         before = self._identity
-        condemned = again and _damaged(error) and identity(path) == before
+        condemned = again and is_damage(error) and identity(path) == before
         self._connection.close()
         self._connection = self._open_file(path, thorough=True, condemned=condemned)
-        return _damaged(error) or self._path is None or self._identity != before
+        return is_damage(error) or self._path is None or self._identity != before
 
     def _replace(self, connection: sqlite3.Connection) -> None:
         with contextlib.suppress(*FAULTS):
@@ -175,7 +154,7 @@ class Database:
                 if condemned:
                     condemned = False
                     raise UnusableError("damaged", "is damaged")
-                connection = _connect(path)
+                connection = connect(path)
                 _refuse_cut_short(connection, path)
                 self._schema.apply(connection, thorough)
                 self._identity = opened
@@ -218,9 +197,9 @@ class Database:
         return None
 
     def _memory_copy(self, source: sqlite3.Connection) -> sqlite3.Connection | None:
-        copy = _connect(None)
+        copy = connect(None)
         try:
-            source.backup(copy, progress=_refuse_to_wait)
+            source.backup(copy, progress=refuse_to_wait)
             self._schema.apply(copy, thorough=True)
             # Some damage makes SQLite take even a copy for read-only.
             copy.execute(f"PRAGMA user_version = {self._schema.version:d}")
@@ -230,36 +209,9 @@ class Database:
         return copy
 
     def _open_memory(self) -> sqlite3.Connection:
-        connection = _connect(None)
+        connection = connect(None)
         self._schema.apply(connection)
         return connection
-
-
-def _connect(path: Path | None) -> sqlite3.Connection:
-    """Open without the module's own transactions, for any thread; the caller holds a lock."""
-    connection = sqlite3.connect(
-        path or ":memory:", timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
-    )
-    try:
-        # A file may hold bytes that are no UTF-8; that is no reason to lose the rest of it.
-        connection.text_factory = lambda data: data.decode("utf-8", "replace")
-        for pragma in PRAGMAS:
-            connection.execute(pragma)
-        if path and connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-            _switch_to_wal(connection)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _switch_to_wal(connection: sqlite3.Connection) -> None:
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-    except sqlite3.OperationalError as error:
-        # Some other process is switching it right now. Network disks stay with their journal.
-        if _primary_code(error) not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            raise
 
 
 def _refuse_cut_short(connection: sqlite3.Connection, path: Path) -> None:
@@ -269,26 +221,6 @@ def _refuse_cut_short(connection: sqlite3.Connection, path: Path) -> None:
     # While a log exists, it has the last pages, and the file may end anywhere.
     if not (log.exists() and log.stat().st_size) and path.stat().st_size % page_size:
         raise UnusableError("damaged", "is damaged")
-
-
-def _refuse_to_wait(status: int, remaining: int, total: int) -> None:
-    """Stop a backup whose source is locked; by itself it would try for ever."""
-    if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        raise sqlite3.OperationalError("locked")
-
-
-def _primary_code(error: Exception) -> int:
-    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-
-
-def out_of_reach(error: Exception) -> str | None:
-    """Return in words why a file cannot be got at; None when the fault lies elsewhere."""
-    return _UNREACHABLE.get(_primary_code(error))
-
-
-def _damaged(error: Exception) -> bool:
-    codes = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-    return isinstance(error, UnicodeDecodeError) or _primary_code(error) in codes
 
 
 def _verdict(error: Exception) -> tuple[str, str]:

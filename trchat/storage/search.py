@@ -8,7 +8,7 @@ import re
 import sqlite3
 from collections.abc import Sequence
 
-from trchat.storage.database import out_of_reach
+from trchat.storage.connection import out_of_reach
 from trchat.storage.records import SearchHit, clean, seconds
 
 MAX_WORDS = 32
