@@ -7,6 +7,7 @@ and line.
 import contextlib
 import difflib
 import os
+import re
 import shutil
 import tempfile
 import tomllib
@@ -144,7 +145,11 @@ def _checked(path: Path, text: str) -> ConfigFile:
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{visible(str(path))}: is not valid TOML: {visible(str(error))}") from None
+        # tomllib says "... (at line 2, column 6)" or "... (at end of document)".
+        what, _, where = str(error).rpartition(" (at ")
+        number = re.search(r"line (\d+)", where)
+        line = int(number[1]) if number else text.rstrip().count("\n") + 1
+        raise UsageError(f"{_place(path, line)}: is not valid TOML: {visible(what or str(error))}") from None
     except RecursionError:
         raise UsageError(f"{visible(str(path))}: is nested too deeply") from None
     return _Checker(path, key_lines(text)).check(content)

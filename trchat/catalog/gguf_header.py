@@ -182,8 +182,10 @@ def _read_value(reader: ByteReader, key: str, wanted: bool, strings_left: int) -
         return _read_scalar(reader, key, kind), 0
     kind, length = reader.u32(), reader.u64()
     if kind == _STRING:
-        if length > strings_left or length * 8 > reader.left:
+        if length > strings_left:
             raise reader.damaged(f"{key[:80]!r} claims {length} texts")
+        if length * 8 > reader.left:
+            raise reader.cut_off()
         if wanted or length <= KEPT_ARRAY:
             return Array(length, tuple(_read_scalar(reader, key, _STRING) for _ in range(length))), length
         reader.skip_strings(length, repr(key[:80]))

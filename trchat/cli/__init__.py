@@ -23,7 +23,8 @@ def build_parser() -> argparse.ArgumentParser:
     """Make the parser of the whole command line; importing it loads neither llama.cpp nor Textual."""
     parser = argparse.ArgumentParser(
         prog="trchat",
-        description="Chat with a local GGUF model, faster: Token Recycling on llama.cpp, the answer unchanged.",
+        description="Chat with a local GGUF model, faster: "
+        "Token Recycling on llama.cpp, the answer unchanged.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
