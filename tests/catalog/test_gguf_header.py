@@ -233,3 +233,18 @@ def test_a_huge_claim_allocates_nothing(tmp_path):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 4 * 2**20
+
+
+def test_texts_longer_than_any_window_are_passed_over(tmp_path):
+    long = [b"x" * 3_000_000 if number % 500 == 7 else b"ab" for number in range(1200)]
+    array = text(b"k") + struct.pack("<IIQ", 9, 8, len(long)) + b"".join(map(text, long))
+    header = read_header(raw(tmp_path / "x.gguf", [array, string_key(b"behind", b"here")]))
+    assert header.array("k") == Array(1200, None)
+    assert header.text("behind") == "here"
+
+
+@pytest.mark.parametrize("claim", [2**25, 2**64 - 1])
+def test_a_text_of_absurd_length_in_a_vocabulary_is_damage(tmp_path, claim):
+    array = text(b"k") + struct.pack("<IIQ", 9, 8, 2000) + text(b"a") * 1999 + struct.pack("<Q", claim)
+    message = refused(raw(tmp_path / "x.gguf", [array]))
+    assert message == f" is damaged: 'k' claims a text of {claim} bytes"

@@ -188,7 +188,7 @@ def test_help_and_version_import_nothing_heavy(trchat):
     start = (
         "import sys; from trchat.cli import main\n"
         "try: main()\nexcept SystemExit: pass\n"
-        "heavy = {'numpy', 'rich', 'textual', 'llama_cpp', 'huggingface_hub', 'jinja2', 'sqlite3', 'tomllib'}\n"
+        "heavy = {'numpy', 'rich', 'textual', 'llama_cpp', 'huggingface_hub', 'jinja2', 'tomllib'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     for args in (("--version",), ("--help",), ("models", "--help"), ("config", "--help")):

@@ -27,6 +27,7 @@ KEPT_ARRAY = 1024
 """Arrays up to this length are read; longer ones only when they are asked for."""
 MAX_DIMENSIONS = 4
 MAX_TENSOR_NAME = 63
+TOO_MANY_VALUES = 1 << 62
 DEFAULT_ALIGNMENT = 32
 
 _STRING, _ARRAY = 8, 9
@@ -242,13 +243,14 @@ def _read_tensor(reader: ByteReader) -> Tensor:
     if not 1 <= dimensions <= MAX_DIMENSIONS:
         raise reader.damaged(f"the tensor {name!r} has {dimensions} dimensions")
     *shape, type_number, offset = reader.unpack(_TENSOR_TAILS[dimensions])
-    if math.prod(shape) >= 1 << 62 or max(shape) >= 1 << 62:
+    values = math.prod(shape)
+    if values >= TOO_MANY_VALUES or max(shape) >= TOO_MANY_VALUES:
         raise reader.damaged(f"the tensor {name!r} is larger than any file")
     known = type_number in TENSOR_TYPES or NEWEST_TENSOR_TYPE < type_number < TYPE_NUMBER_LIMIT
     if not known:
         raise reader.damaged(f"the tensor {name!r} has unknown type {type_number}")
     try:
-        size = tensor_bytes(type_number, shape[0], math.prod(shape))
+        size = tensor_bytes(type_number, shape[0], values)
     except ValueError as error:
         raise reader.damaged(f"the tensor {name!r}: {error}") from None
     return Tensor(name, tuple(shape), type_number, offset, size)

@@ -152,7 +152,7 @@ def zsh_script(tree: list[Command]) -> str:
             cases = "\n".join(
                 f"            {each.path[-1]}) {'_'.join(('_trchat', *each.path))} ;;" for each in inner
             )
-            lines += ["        '1: :->word' '*:: :->rest' && return"]
+            lines += ["        '1: :->word' '*:: :->rest'"]
             after = f"""    case $state in
         word) local -a words_=({described}); _describe command words_; _files ;;
         rest) case $words[1] in
