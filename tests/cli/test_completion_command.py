@@ -97,20 +97,20 @@ def test_every_command_and_flag_is_in_every_script():
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_scripts_are_valid_for_their_shells(trchat, tmp_path, shell):
-    process = trchat("completion", shell)
+def test_scripts_are_valid_for_their_shells(program, tmp_path, shell):
+    process = program("completion", shell)
     assert (process.returncode, process.stderr) == (0, "")
     assert process.stdout.startswith("#")
-    program = shutil.which(shell)
-    if not program or os.name == "nt":
+    found = shutil.which(shell)
+    if not found or os.name == "nt":
         pytest.skip(f"no {shell} here")
     script = tmp_path / "script"
     script.write_text(process.stdout)
-    done = subprocess.run([program, "-n", str(script)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([found, "-n", str(script)], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_an_unknown_shell_is_a_usage_error(trchat):
-    process = trchat("completion", "tcsh")
+def test_an_unknown_shell_is_a_usage_error(program):
+    process = program("completion", "tcsh")
     assert process.returncode == 2
     assert "invalid choice: 'tcsh'" in process.stderr

@@ -7,7 +7,7 @@ def outcome(process):
     return process.returncode, process.stdout, process.stderr
 
 
-def test_settings_and_where_each_comes_from(trchat, home):
+def test_settings_and_where_each_comes_from(program, home):
     def add(writer):
         writer.add_float32("general.sampling.top_p", 0.9)
 
@@ -15,7 +15,7 @@ def test_settings_and_where_each_comes_from(trchat, home):
     (home / "config.toml").write_text(
         'default_model = "tiny"\n[model.tiny]\nctx = 512\n[personas]\nbrief = "Be brief.\\nVery."\n'
     )
-    process = trchat("config", "-t", "0.2", env={"TRCHAT_DRAFT": "off"})
+    process = program("config", "-t", "0.2", env={"TRCHAT_DRAFT": "off"})
     assert outcome(process) == (
         0,
         f"{home / 'config.toml'}\n"
@@ -42,30 +42,30 @@ def test_settings_and_where_each_comes_from(trchat, home):
     )
 
 
-def test_without_file_or_model_it_still_shows_the_settings(trchat, home):
-    code, out, err = outcome(trchat("config"))
+def test_without_file_or_model_it_still_shows_the_settings(program, home):
+    code, out, err = outcome(program("config"))
     assert code == 0
     assert out.startswith(f"{home / 'config.toml'} (not there)\nSETTING\tVALUE\tFROM\nmodel\t-\tdefault\n")
     assert err.startswith("trchat: no model to chat with: ") and err.count("\n") == 1
 
 
-def test_path(trchat, home):
-    assert outcome(trchat("config", "path")) == (0, f"{home / 'config.toml'}\n", "")
+def test_path(program, home):
+    assert outcome(program("config", "path")) == (0, f"{home / 'config.toml'}\n", "")
 
 
-def test_a_typo_is_an_error_of_one_line(trchat, home):
+def test_a_typo_is_an_error_of_one_line(program, home):
     home.mkdir()
     (home / "config.toml").write_text("\ntemprature = 1\n")
-    assert outcome(trchat("config")) == (
+    assert outcome(program("config")) == (
         2,
         "",
         f"trchat: {home / 'config.toml'}:2: unknown key 'temprature'; did you mean 'template'?\n",
     )
-    assert trchat("models", "info").returncode == 2
+    assert program("models", "info").returncode == 2
 
 
-def test_a_wrong_environment_variable_is_an_error_of_one_line(trchat):
-    assert outcome(trchat("config", env={"TRCHAT_CTX": "big"})) == (
+def test_a_wrong_environment_variable_is_an_error_of_one_line(program):
+    assert outcome(program("config", env={"TRCHAT_CTX": "big"})) == (
         2,
         "",
         "trchat: TRCHAT_CTX must be a whole number above 0, not 'big'\n",

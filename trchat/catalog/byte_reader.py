@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 
 from trchat.catalog.string_walk import walk_strings
 from trchat.errors import ModelError
-from trchat.text.visible import visible
+from trchat.text.one_line import one_line
 
 WINDOW = 1 << 18
 """Bytes read ahead at once: header fields are small and many."""
@@ -40,12 +40,12 @@ class ByteReader:
 
     def damaged(self, what: str) -> ModelError:
         """The error for contents that no writer would have written."""
-        return ModelError(f"{visible(str(self.path))} is damaged: {visible(what)}")
+        return ModelError(f"{one_line(str(self.path))} is damaged: {one_line(what)}")
 
     def cut_off(self) -> ModelError:
         """The error for a header that goes on behind the end of the file."""
         return ModelError(
-            f"{visible(str(self.path))} is cut off: its header does not end within its {self.size} bytes"
+            f"{one_line(str(self.path))} is cut off: its header does not end within its {self.size} bytes"
         )
 
     def take(self, count: int) -> bytes:

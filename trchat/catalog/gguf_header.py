@@ -15,7 +15,7 @@ from pathlib import Path
 from trchat.catalog.byte_reader import ByteReader
 from trchat.catalog.gguf_types import NEWEST_TENSOR_TYPE, TENSOR_TYPES, TYPE_NUMBER_LIMIT, tensor_bytes
 from trchat.errors import ModelError
-from trchat.text.visible import visible
+from trchat.text.one_line import one_line
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
@@ -107,7 +107,7 @@ def read_header(path: Path, wanted: Collection[str] = ()) -> Header:
 
     Raises ModelError, with one line that names the file and the defect, for what is not a whole GGUF file.
     """
-    shown = visible(str(path))
+    shown = one_line(str(path))
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
@@ -149,7 +149,7 @@ def _read(reader: ByteReader, wanted: frozenset[str]) -> Header:
 
 
 def _read_version(reader: ByteReader) -> int:
-    shown = visible(str(reader.path))
+    shown = one_line(str(reader.path))
     if reader.size == 0:
         raise ModelError(f"{shown} is empty")
     if reader.take(min(len(MAGIC), reader.size)) != MAGIC:
@@ -260,7 +260,7 @@ def _check_whole(header: Header) -> None:
     needed = max((header.data_start + t.offset + (t.size or 0) for t in header.tensors), default=0)
     if needed > header.file_size:
         raise ModelError(
-            f"{visible(str(header.path))} is cut off: needs {needed:,} bytes, has {header.file_size:,}"
+            f"{one_line(str(header.path))} is cut off: needs {needed:,} bytes, has {header.file_size:,}"
         )
 
 

@@ -6,11 +6,11 @@ import sys
 from collections.abc import Sequence
 
 from trchat import __version__
-from trchat.cli import completion, config, models
+from trchat.cli import ask, completion, config, history, models
 from trchat.cli.options import add_general_options
 from trchat.errors import TrchatError
 
-COMMANDS = (models, config, completion)
+COMMANDS = (ask, history, models, config, completion)
 
 EPILOG = """examples:
   trchat ask "Why is the sky blue?"
@@ -23,8 +23,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Make the parser of the whole command line; importing it loads neither llama.cpp nor Textual."""
     parser = argparse.ArgumentParser(
         prog="trchat",
-        description="Chat with a local GGUF model, faster: "
-        "Token Recycling on llama.cpp, the answer unchanged.",
+        description="Chat with a local GGUF model, faster: Token Recycling on llama.cpp, same answer.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from trchat.text.visible import visible
+from trchat.text.one_line import one_line
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> None:
@@ -41,4 +41,4 @@ def print_pairs(pairs: Sequence[tuple[str, str]]) -> None:
 def _shown(text: str) -> str:
     """``text`` without control characters, and with nothing that stdout's encoding (Windows' pipes) lacks."""
     encoding = sys.stdout.encoding or "utf-8"
-    return visible(text).encode(encoding, errors="backslashreplace").decode(encoding)
+    return one_line(text).encode(encoding, errors="backslashreplace").decode(encoding)

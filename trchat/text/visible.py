@@ -1,30 +1,26 @@
-"""Control characters made visible, so that text from a stranger cannot drive a terminal."""
+"""Make control characters visible, so that no text can act on a terminal."""
 
-import unicodedata
+_KEPT = "\n\t"
+_BIDI = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_SURROGATES = range(0xD800, 0xE000)
 
-_C0_PICTURES = 0x2400
-_DELETE = 0x7F
-_DELETE_PICTURE = "\u2421"
-_HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+def _symbols() -> dict[int, str]:
+    table = {code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in _KEPT}
+    table[0x7F] = "␡"
+    # C1 and bidi controls have no symbols of their own; lone surrogates cannot even be written out.
+    for code in (*range(0x80, 0xA0), *_BIDI, *_SURROGATES):
+        table[code] = f"\\u{code:04x}"
+    return table
+
+
+_TABLE = _symbols()
 
 
 def visible(text: str) -> str:
-    """Return ``text`` with every control, format and unassigned character replaced by something seen.
+    """Return ``text`` with everything that could act on a terminal made visible.
 
-    ASCII controls become their control pictures (escape is ``␛``), the rest ``\\u{...}``. Newlines and
-    tabs count as controls too: the result always is one line.
+    C0 controls and DEL become their symbols (ESC is ``␛``), C1 controls, bidirectional overrides and
+    lone surrogates become ``\\u009b``-like escapes. Newline and tab stay. Works on any piece of a stream.
     """
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_shown(character) for character in text)
-
-
-def _shown(character: str) -> str:
-    code = ord(character)
-    if code < 0x20:
-        return chr(_C0_PICTURES + code)
-    if code == _DELETE:
-        return _DELETE_PICTURE
-    if unicodedata.category(character) in _HIDDEN:
-        return f"\\u{{{code:x}}}"
-    return character
+    return text.translate(_TABLE)

@@ -1,0 +1,1 @@
+"""Text in, text out: templates, conversations, and the engine that answers them."""

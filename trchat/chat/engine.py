@@ -1,0 +1,149 @@
+"""Answers conversations: one model, one context, one drafter; every front end streams the same records."""
+
+import secrets
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+from types import TracebackType
+from typing import Self
+
+from trchat.chat.reasoning import opened_by
+from trchat.chat.template import ChatTemplate, Turn
+from trchat.decoding.kv_cache import KVCache
+from trchat.decoding.loop import Step, generate
+from trchat.decoding.statistics import Statistics
+from trchat.errors import ContextError
+from trchat.llama.context import Context, ContextOptions
+from trchat.llama.model import Model
+from trchat.llama.sampler import SamplerChain, Sampling
+from trchat.llama.text_stream import TextStream
+from trchat.recycling.drafter import Drafter
+
+
+@dataclass(frozen=True, slots=True)
+class Prefill:
+    """Part of the prompt is in the cache: ``done`` of ``total`` tokens, ``cached`` of them from before."""
+
+    done: int
+    total: int
+    cached: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """One step of the answer and the text it completed (may be empty)."""
+
+    text: str
+    step: Step
+
+
+Event = Prefill | Delta
+
+
+@dataclass(slots=True)
+class Answer:
+    """An answer as it grows; complete when ``finish`` is set.
+
+    Attributes:
+        text: everything said so far, reasoning included.
+        token_ids: generated tokens, an end-of-generation token included.
+        finish: ``stop``, ``length``, ``context``, or ``cancelled`` while it runs or was left.
+        reasoning_opener: the tag by which the template began reasoning in the prompt.
+        prompt_tokens, cached_prompt_tokens: length of the prompt, and what was reused of earlier work.
+        prompt_s: seconds spent on the prompt.
+    """
+
+    seed: int
+    text: str = ""
+    token_ids: list[int] = field(default_factory=list)
+    finish: str = "cancelled"
+    reasoning_opener: str | None = None
+    prompt_tokens: int = 0
+    cached_prompt_tokens: int = 0
+    prompt_s: float = 0.0
+    statistics: Statistics = field(default_factory=Statistics)
+
+
+class Engine:
+    """Owns a context of ``model``; close it before the model."""
+
+    def __init__(
+        self, model: Model, options: ContextOptions, drafter: Drafter, template: ChatTemplate | None = None
+    ) -> None:
+        self.model = model
+        self.context = Context(model, options)
+        self.drafter = drafter
+        self.template = template or ChatTemplate(model.chat_template, model.bos_text, model.eos_text)
+        self._cache = KVCache(self.context)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the context. May be called twice."""
+        self.context.close()
+
+    def prompt_tokens(self, turns: Sequence[Turn]) -> tuple[list[int], str | None]:
+        """The conversation as token ids, and the tag by which the template opens reasoning, if it does."""
+        prompt = self.template.render(turns)
+        # Templates that spell out BOS must not get a second one.
+        adds_bos = self.model.adds_bos and not (
+            self.model.bos_text and prompt.startswith(self.model.bos_text)
+        )
+        return self.model.tokenize(prompt, add_special=adds_bos, parse_special=True), opened_by(prompt)
+
+    def answer(
+        self, turns: Sequence[Turn], sampling: Sampling, max_tokens: int | None, answer: Answer
+    ) -> Generator[Event, None, None]:
+        """Stream the answer to ``turns``, filling ``answer`` as it goes.
+
+        Closing the iterator at any event leaves the context fit for the next answer and ``answer`` with
+        what there is. Raises ContextError when the prompt leaves no room, DecodeError from llama.cpp.
+        """
+        prompt, answer.reasoning_opener = self.prompt_tokens(turns)
+        room = self.context.n_ctx - len(prompt)
+        answer.prompt_tokens = len(prompt)
+        if room < 1:
+            raise ContextError(
+                f"the prompt has {len(prompt)} tokens, the context holds {self.context.n_ctx}; "
+                f"shorten it or raise --ctx (the model was trained with {self.model.n_ctx_train})"
+            )
+        limit = min(room, max_tokens or room)
+        start = perf_counter()
+        cached = answer.cached_prompt_tokens = self._cache.reuse(prompt)
+        for done in self._cache.prefill(prompt[cached:-1]):
+            answer.prompt_s = perf_counter() - start
+            yield Prefill(cached + done, len(prompt), cached)
+        answer.prompt_s = perf_counter() - start
+
+        text = TextStream(self.model.piece)
+        with SamplerChain(self.context, sampling, prompt) as chain:
+            steps = generate(
+                self._cache,
+                self.drafter,
+                chain.sample,
+                prompt,
+                max_tokens=limit,
+                end_tokens=self.model.end_tokens,
+                can_draft=self.model.can_draft,
+            )
+            for step in steps:
+                answer.statistics.add(step)
+                answer.token_ids.extend(step.tokens)
+                delta = "".join(text.push(token) for token in step.tokens)
+                if step.finish:
+                    delta += text.finish()
+                    out_of_room = step.finish == "length" and limit == room and limit != max_tokens
+                    answer.finish = "context" if out_of_room else step.finish
+                answer.text += delta
+                yield Delta(delta, step)
+
+
+def new_answer(seed: int | None = None) -> Answer:
+    """An empty answer, with a random seed where none is wanted."""
+    return Answer(seed=secrets.randbelow(2**32 - 1) if seed is None else seed)

@@ -1,0 +1,164 @@
+"""``trchat history``: list, read, search, export and remove conversations."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from datetime import datetime
+
+from trchat.cli.options import add_general_options, positive_int
+from trchat.errors import TrchatError, UsageError
+from trchat.storage.conversations import ConversationStore, history_file, open_history
+from trchat.storage.export import heading, to_json, to_markdown
+from trchat.storage.records import Conversation
+from trchat.text.visible import visible
+
+EPILOG = """examples:
+  trchat history
+  trchat history search "sky blue"
+  trchat history export 12 --format json > sky.json
+"""
+
+
+def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "history",
+        help="list, read, search, export and remove conversations",
+        description="List, read, search, export and remove conversations. Without an action: list.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_general_options(parser)
+    parser.set_defaults(run=run, act=_list, limit=20)
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", title="actions")
+
+    def action(
+        name: str, act: Callable[[ConversationStore, argparse.Namespace], None], help: str
+    ) -> argparse.ArgumentParser:
+        sub = actions.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
+        add_general_options(sub)
+        sub.set_defaults(act=act)
+        return sub
+
+    for sub in (
+        action("list", _list, "list conversations, the one used last first"),
+        search := action("search", _search, "find all these words in titles and messages"),
+    ):
+        sub.add_argument("--limit", metavar="N", type=positive_int, default=20, help="how many (default: 20)")
+    search.add_argument("words", nargs="+", metavar="WORD", help="the last one may be just begun")
+    show = action("show", _show, "print a conversation as Markdown")
+    export = action("export", _export, "print a conversation as a document")
+    for sub in (show, export):
+        sub.add_argument("id", metavar="ID", nargs="?", type=positive_int, help="default: the one used last")
+    export.add_argument(
+        "--format",
+        choices=("md", "json"),
+        default="md",
+        help="md: the branch shown last; json: all branches (default: md)",
+    )
+    remove = action("rm", _remove, "remove conversations for good")
+    remove.add_argument("ids", metavar="ID", nargs="+", type=positive_int)
+    remove.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    actions.add_parser("path", help="print where conversations are kept").set_defaults(act=None)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run one action and return the exit code."""
+    if args.act is None:
+        _print(f"{history_file()}\n")
+        return 0
+    with closing(open_history(_warn)) as store:
+        args.act(store, args)
+    return 0
+
+
+def _list(store: ConversationStore, args: argparse.Namespace) -> None:
+    found = store.conversations(limit=args.limit + 1)
+    for conversation in found[: args.limit]:
+        count = f"{conversation.messages} message{'s' if conversation.messages != 1 else ' '}"
+        _print(
+            f"{conversation.id:>5}  {_day(conversation.updated_at)}  {count:>12}  {heading(conversation)}\n"
+        )
+    if not found:
+        _say("no conversations yet")
+    elif len(found) > args.limit:
+        _say(f"there are more than these {args.limit}: see --limit")
+
+
+def _search(store: ConversationStore, args: argparse.Namespace) -> None:
+    query = " ".join(args.words)
+    hits = store.search(query, limit=args.limit)
+    for hit in hits:
+        _print(f"{hit.conversation_id:>5}  {_day(hit.created_at)}  {hit.title or 'Untitled conversation'}\n")
+        if hit.message_id is not None:
+            _print(f"       {hit.role}: {hit.snippet}\n")
+    if not hits:
+        _say(f"nothing found for {query!r}")
+
+
+def _show(store: ConversationStore, args: argparse.Namespace) -> None:
+    conversation = _chosen(store, args.id)
+    _print(to_markdown(conversation, store.thread(conversation.id)))
+
+
+def _export(store: ConversationStore, args: argparse.Namespace) -> None:
+    if args.format == "md":
+        return _show(store, args)
+    conversation = _chosen(store, args.id)
+    _print(to_json(conversation, store.messages(conversation.id)))
+
+
+def _remove(store: ConversationStore, args: argparse.Namespace) -> None:
+    chosen = [_chosen(store, conversation_id) for conversation_id in dict.fromkeys(args.ids)]
+    if not args.yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError("nobody can be asked here: `trchat history rm` needs --yes")
+    for conversation in chosen:
+        if not args.yes and not _confirmed(conversation):
+            continue
+        store.remove(conversation.id)
+        if store.path is None:
+            raise TrchatError(f"conversation {conversation.id} is still there: its file cannot be written")
+        _say(f"removed conversation {conversation.id}")
+
+
+def _chosen(store: ConversationStore, conversation_id: int | None) -> Conversation:
+    if conversation_id is None:
+        latest = store.latest()
+        if latest is None:
+            raise UsageError("there are no conversations yet")
+        return latest
+    conversation = store.conversation(conversation_id)
+    if conversation.deleted_at is not None:
+        raise UsageError(f"conversation {conversation_id} was deleted")
+    return conversation
+
+
+def _confirmed(conversation: Conversation) -> bool:
+    question = f"Remove conversation {conversation.id}, {heading(conversation)!r}, for good? [y/N] "
+    sys.stderr.write(visible(question))
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _day(time_s: float) -> str:
+    return f"{datetime.fromtimestamp(time_s):%Y-%m-%d %H:%M}"
+
+
+def _warn(line: str) -> None:
+    print(f"trchat: warning: {visible(line)}", file=sys.stderr)
+
+
+def _say(line: str) -> None:
+    print(visible(line), file=sys.stderr)
+
+
+def _print(text: str) -> None:
+    """Print for eyes on a terminal; into a pipe or a file every byte goes as it is."""
+    if sys.stdout.isatty():
+        encoding = sys.stdout.encoding or "utf-8"
+        sys.stdout.write(visible(text).encode(encoding, "replace").decode(encoding))
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+    sys.stdout.buffer.flush()

@@ -1,0 +1,174 @@
+"""Keeps the KV cache in position order while draft trees come and go.
+
+Attention sums over cells in the order they lie in, and rounding makes that order matter. So a verified
+tree never leaves holes behind: its leading chain is stored first, and of the accepted path only what is
+a prefix of that chain stays in place. All other cells are dropped; accepted tokens that were among them
+are sent again, ahead of the next tree. The cells then lie as plain decoding would have laid them.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trchat.llama.batch import Batch
+from trchat.recycling.tree import DraftTree
+
+ALL_SEQUENCES = -1
+END = -1
+
+
+class TreeContext(Protocol):
+    """What is needed of a llama.cpp context (see trchat.llama.context)."""
+
+    n_ctx: int
+    n_seq: int
+    batch: Batch
+
+    def decode(self, n_tokens: int) -> None: ...  # noqa: D102
+
+    def logits(self, n_rows: int) -> NDArray[np.float32]: ...  # noqa: D102
+
+    def remove(self, seq: int, start: int, stop: int = END) -> bool: ...  # noqa: D102
+
+    def copy(self, source: int, target: int, start: int, stop: int) -> None: ...  # noqa: D102
+
+    def clear(self) -> None: ...  # noqa: D102
+
+
+class KVCache:
+    """The one owner of what the context's KV cache holds: one token per position, gapless, in order.
+
+    Sequence 0 always holds everything. A tree needs one sequence per leaf, and each must hold the whole
+    prefix; they are brought up to date only when a tree uses them.
+    """
+
+    def __init__(self, context: TreeContext) -> None:
+        self.context = context
+        self.tokens: list[int] = []
+        self._held = np.zeros(context.n_seq, np.int64)  # positions [0, held) each sequence can see
+        self._tree: DraftTree | None = None
+        self._forced: Sequence[int] = ()
+
+    @property
+    def room(self) -> int:
+        """Free cells."""
+        return self.context.n_ctx - len(self.tokens)
+
+    def reuse(self, tokens: Sequence[int]) -> int:
+        """Keep the longest common prefix with ``tokens``, drop the rest; returns its length.
+
+        The last of ``tokens`` is never counted, so that there is something left to compute logits from.
+        """
+        common = 0
+        for held, wanted in zip(self.tokens, tokens[:-1], strict=False):
+            if held != wanted:
+                break
+            common += 1
+        if common < len(self.tokens) or self._tree is not None:
+            self.truncate(common)
+        return len(self.tokens)
+
+    def truncate(self, length: int) -> None:
+        """Drop everything from position ``length`` on, and whatever an interrupted step left behind."""
+        if self.context.remove(ALL_SEQUENCES, length, END):
+            self.tokens = self.tokens[:length]
+            np.minimum(self._held, length, out=self._held)
+        else:  # recurrent state cannot go back, only start again
+            self.context.clear()
+            self.tokens = []
+            self._held[:] = 0
+        self._tree = None
+
+    def prefill(self, tokens: Sequence[int]) -> Iterator[int]:
+        """Append ``tokens`` to the cache batch by batch; yields how many are done after each batch."""
+        batch = self.context.batch
+        for start in range(0, len(tokens), batch.capacity):
+            part = tokens[start : start + batch.capacity]
+            n = len(part)
+            batch.token[:n] = part
+            batch.pos[:n] = np.arange(len(self.tokens), len(self.tokens) + n)
+            batch.n_seq_id[:n] = 1
+            batch.seq_id[:n, 0] = 0
+            batch.logits[:n] = 0
+            batch.logits[n - 1] = 1  # llama.cpp wants at least one row
+            self._decode(n)
+            self.tokens.extend(part)
+            self._held[0] = len(self.tokens)
+            yield start + n
+
+    def verify(self, forced: Sequence[int], tree: DraftTree) -> NDArray[np.float32]:
+        """Compute ``forced`` (known tokens not cached yet, at least one) and ``tree`` below its last token.
+
+        Returns a view of logits, shape (1 + n, n_vocab): the last forced token's row, then the nodes'.
+        Nothing counts as cached until ``keep`` says what was accepted.
+        """
+        batch = self.context.batch
+        base, n_forced, n = len(self.tokens), len(forced), len(tree)
+        total = n_forced + n
+        batch.token[:n_forced] = forced
+        batch.pos[:n_forced] = np.arange(base, base + n_forced)
+        batch.logits[: n_forced - 1] = 0
+        batch.logits[n_forced - 1 : total] = 1
+        if n == 0:
+            batch.n_seq_id[:total] = 1
+            batch.seq_id[:total, 0] = 0
+        else:
+            members = tree.members
+            n_leaves = members.shape[1]
+            self._show_prefix_to(n_leaves)
+            batch.token[n_forced:total] = tree.tokens
+            batch.pos[n_forced:total] = tree.depths + (base + n_forced - 1)
+            batch.n_seq_id[:n_forced] = n_leaves
+            batch.seq_id[:n_forced, :n_leaves] = np.arange(n_leaves)
+            counts = members.sum(axis=1)
+            batch.n_seq_id[n_forced:total] = counts
+            nodes, leaves = np.nonzero(members)
+            places = np.arange(len(nodes)) - np.repeat(np.cumsum(counts) - counts, counts)
+            batch.seq_id[n_forced + nodes, places] = leaves
+        self._decode(total)
+        self._tree, self._forced = tree, forced
+        return self.context.logits(1 + n)
+
+    def keep(self, path: Sequence[int]) -> int:
+        """Settle the last ``verify``: keep the forced tokens and the part of ``path`` that lies in order.
+
+        ``path`` holds the accepted nodes. Returns how many of them stay cached (a prefix of the tree's
+        chain); the others are dropped and must be sent again as forced tokens.
+        """
+        tree = self._tree
+        assert tree is not None, "keep follows verify"
+        base = len(self.tokens) + len(self._forced)
+        kept = 0
+        while kept < len(path) and kept < tree.chain and path[kept] == kept:
+            kept += 1
+        end = base + kept
+        if len(tree) > kept:
+            self.context.remove(ALL_SEQUENCES, end, END)
+            members = tree.members
+            shared = members[: tree.chain].sum(axis=0)  # chain nodes on the way to each leaf
+            for leaf in np.flatnonzero(shared < kept).tolist():
+                self.context.remove(leaf, base + int(shared[leaf]), end)
+            self._held[: len(shared)] = base + np.minimum(shared, kept)
+        elif len(tree):
+            self._held[: tree.members.shape[1]] = end
+        self._held[0] = end
+        self.tokens.extend(self._forced)
+        self.tokens.extend(tree.tokens[:kept].tolist())
+        self._tree = None
+        return kept
+
+    def _show_prefix_to(self, n_leaves: int) -> None:
+        length = len(self.tokens)
+        for leaf in np.flatnonzero(self._held[:n_leaves] < length).tolist():
+            self.context.copy(0, leaf, int(self._held[leaf]), length)
+            self._held[leaf] = length
+
+    def _decode(self, n_tokens: int) -> None:
+        try:
+            self.context.decode(n_tokens)
+        except BaseException:
+            # A failed or interrupted batch may have left cells of any sequence.
+            self.truncate(len(self.tokens))
+            raise

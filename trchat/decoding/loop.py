@@ -1,0 +1,106 @@
+"""The decoding loop: draft, verify, accept, learn, rewind."""
+
+from collections.abc import Callable, Container, Iterator, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+from trchat.decoding.accept import accept
+from trchat.decoding.kv_cache import KVCache
+from trchat.recycling.drafter import Drafter, Verified
+from trchat.recycling.tree import EMPTY_TREE, DraftTree
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One batch verified.
+
+    Attributes:
+        tokens: what the text grew by, at least one token.
+        tree: the draft.
+        path: its accepted nodes.
+        width: tokens in the batch, forced ones included.
+        finish: ``stop`` (an end-of-generation token, the last of ``tokens``), ``length``, or None.
+        draft_s, decode_s, accept_s, learn_s, cache_s: seconds spent on each part.
+    """
+
+    tokens: tuple[int, ...]
+    tree: DraftTree
+    path: tuple[int, ...]
+    width: int
+    finish: str | None
+    draft_s: float
+    decode_s: float
+    accept_s: float
+    learn_s: float
+    cache_s: float
+
+    @property
+    def drafted(self) -> int:
+        """Tokens guessed."""
+        return len(self.tree)
+
+    @property
+    def accepted(self) -> int:
+        """Tokens guessed right."""
+        return len(self.path)
+
+    @property
+    def host_s(self) -> float:
+        """Seconds around the model: everything but the decode."""
+        return self.draft_s + self.accept_s + self.learn_s + self.cache_s
+
+
+def generate(
+    cache: KVCache,
+    drafter: Drafter,
+    sample: Callable[[int, Any], int],
+    prompt: Sequence[int],
+    *,
+    max_tokens: int,
+    end_tokens: Container[int] = (),
+    can_draft: bool = True,
+) -> Iterator[Step]:
+    """Write what follows ``prompt``, at most ``max_tokens`` tokens, one record per batch.
+
+    ``cache`` must hold all of ``prompt`` but its end (see KVCache.reuse and prefill); prompt and answer
+    together must fit into the context. ``sample(index, row)`` chooses the token after the batch's token
+    ``index`` from its logits. The cache is settled before each record is handed out, so the caller may
+    stop at any step.
+    """
+    drafter.begin(prompt)
+    forced = list(prompt[len(cache.tokens) :])
+    left = max_tokens
+    while left > 0:
+        start = perf_counter()
+        # The last token allowed comes with the row before it, so nothing need be guessed for it.
+        room = cache.room - len(forced) if can_draft and left > 1 else 0
+        tree = drafter.draft(room) if room > 0 else EMPTY_TREE
+        drafted = perf_counter()
+        logits = cache.verify(forced, tree)
+        decoded = perf_counter()
+        first = len(forced) - 1
+        path, tokens = accept(tree, lambda row: sample(first + row, logits[row]), end_tokens, left)  # noqa: B023
+        accepted = perf_counter()
+        drafter.learn(Verified(forced[-1], tree, logits, path, tokens))
+        learned = perf_counter()
+        width = len(forced) + len(tree)
+        kept = cache.keep(path)
+        forced = list(tokens[kept:])
+        left -= len(tokens)
+        finish = "stop" if tokens[-1] in end_tokens else "length" if left == 0 else None
+        settled = perf_counter()
+        yield Step(
+            tokens=tokens,
+            tree=tree,
+            path=path,
+            width=width,
+            finish=finish,
+            draft_s=drafted - start,
+            decode_s=decoded - drafted,
+            accept_s=accepted - decoded,
+            learn_s=learned - accepted,
+            cache_s=settled - learned,
+        )
+        if finish:
+            return

@@ -1,0 +1,183 @@
+"""A llama.cpp context: decode a batch, look at its logits, and edit the KV cache by name."""
+
+import ctypes
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import llama_cpp.llama_cpp as llama
+import numpy as np
+from numpy.typing import NDArray
+
+from trchat.errors import TrchatError
+from trchat.llama.batch import Batch
+from trchat.llama.log import clear_errors, last_error
+from trchat.llama.model import Model
+from trchat.llama.threads import physical_cores
+
+DEFAULT_CONTEXT = 4096
+ALL_SEQUENCES = -1
+END = -1
+
+_TYPE_F16, _TYPE_Q8_0, _TYPE_BF16 = 1, 8, 30
+_FLASH_AUTO, _FLASH_OFF, _FLASH_ON = -1, 0, 1
+_FLASH = {"auto": _FLASH_AUTO, "off": _FLASH_OFF, "on": _FLASH_ON}
+
+
+class DecodeError(TrchatError):
+    """llama.cpp could not compute a batch; nothing of it counts as cached."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContextOptions:
+    """How a context is made.
+
+    Attributes:
+        n_ctx: tokens it can hold; None = 4096 or what the model was trained on, if less.
+        threads: CPU threads; None = physical cores.
+        cache_type: ``f16`` or ``q8_0``.
+        flash_attn: ``auto``, ``on`` or ``off``.
+        n_batch: most tokens in one batch.
+        n_seq: sequence ids, one per leaf of a draft tree (at most 256).
+        n_rows: most rows of logits in one batch.
+        on_gpu: whether any layer runs on a GPU.
+    """
+
+    n_ctx: int | None = None
+    threads: int | None = None
+    cache_type: str = "f16"
+    flash_attn: str = "auto"
+    n_batch: int = 512
+    n_seq: int = 64
+    n_rows: int = 128
+    on_gpu: bool = False
+
+
+class Context:
+    """One KV cache and the means to fill it. Free it with ``close()``, before its model."""
+
+    def __init__(self, model: Model, options: ContextOptions) -> None:
+        """Allocate the cache and compute buffers; raises TrchatError when there is no memory for them."""
+        self.model = model
+        self.options = options
+        self.threads = options.threads or physical_cores()
+        self._context: Any = self._create(_value_type(options)) or self._create(None)
+        if not self._context:
+            raise TrchatError(
+                f"no memory for a context of {self._wanted_ctx()} tokens ({last_error()}); "
+                "try a smaller --ctx or --cache-type q8_0"
+            )
+        self._memory: Any = llama.llama_get_memory(self._context)
+        self.n_ctx = int(llama.llama_n_ctx(self._context))
+        self.n_seq = options.n_seq
+        self.batch = Batch(options.n_batch, options.n_seq)
+        # The pointer table must live as long as the struct that points at it.
+        self._struct, self._seq_rows = self._point_at(self.batch)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the cache and the buffers. May be called twice."""
+        if self._context:
+            llama.llama_free(self._context)
+            self._context = self._memory = None
+
+    @property
+    def handle(self) -> Any:
+        """llama.cpp's context pointer, for the rooms of this package only."""
+        return self._context
+
+    def decode(self, n_tokens: int) -> None:
+        """Compute the first ``n_tokens`` of ``batch`` and put their keys and values into the cache.
+
+        Raises DecodeError; cells of the failed batch may then be left over and must be removed by the caller.
+        """
+        clear_errors()
+        self._struct.n_tokens = n_tokens
+        status = llama.llama_decode(self._context, self._struct)
+        if status == 1:
+            raise DecodeError("the context is full; start a new conversation or raise --ctx")
+        if status != 0:
+            raise DecodeError(f"llama.cpp could not compute a batch: {last_error() or f'status {status}'}")
+
+    def logits(self, n_rows: int) -> NDArray[np.float32]:
+        """The last batch's rows of logits, in batch order: a view of shape (n_rows, n_vocab).
+
+        The view is llama.cpp's own memory: it is overwritten by the next decode.
+        """
+        pointer = llama.llama_get_logits(self._context)
+        return np.ctypeslib.as_array(pointer, shape=(n_rows, self.model.n_vocab))
+
+    def remove(self, seq: int, start: int, stop: int = END) -> bool:
+        """Take ``seq`` off the cells at positions [start, stop); cells without a sequence are free again.
+
+        False when the memory cannot do that (recurrent state has no past to go back to).
+        """
+        return bool(llama.llama_memory_seq_rm(self._memory, seq, start, stop))
+
+    def copy(self, source: int, target: int, start: int, stop: int) -> None:
+        """Let ``target`` see the cells of ``source`` at positions [start, stop); no data moves."""
+        llama.llama_memory_seq_cp(self._memory, source, target, start, stop)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        llama.llama_memory_clear(self._memory, False)
+
+    def _wanted_ctx(self) -> int:
+        return self.options.n_ctx or min(DEFAULT_CONTEXT, self.model.n_ctx_train or DEFAULT_CONTEXT)
+
+    def _create(self, value_type: int | None) -> Any:
+        options = self.options
+        params = llama.llama_context_default_params()
+        params.n_ctx = self._wanted_ctx()
+        params.n_batch = params.n_ubatch = options.n_batch
+        params.n_threads = params.n_threads_batch = self.threads
+        params.n_seq_max = options.n_seq if self.model.can_draft else 1
+        params.n_outputs_max = max(options.n_rows, options.n_seq)
+        params.kv_unified = True  # tree attention: all sequences share one pool of cells
+        params.swa_full = True  # a rewind needs the cells that a sliding window would already have dropped
+        params.flash_attn_type = _FLASH[options.flash_attn]
+        params.no_perf = True
+        params.type_k = params.type_v = _TYPE_F16
+        if options.cache_type == "q8_0":
+            params.type_k = params.type_v = _TYPE_Q8_0
+            params.flash_attn_type = _FLASH_ON  # llama.cpp quantises V only with flash attention
+        elif value_type is not None:
+            params.type_v = value_type
+        clear_errors()
+        return llama.llama_init_from_model(self.model.handle, params)
+
+    @staticmethod
+    def _point_at(batch: Batch) -> tuple[Any, NDArray[np.uintp]]:
+        def pointer(array: NDArray[Any], kind: Any) -> Any:
+            return array.ctypes.data_as(ctypes.POINTER(kind))
+
+        rows = batch.seq_id.ctypes.data + np.arange(batch.capacity, dtype=np.uintp) * batch.seq_id.strides[0]
+        struct = llama.llama_batch()
+        struct.token = pointer(batch.token, llama.llama_token)
+        struct.embd = None
+        struct.pos = pointer(batch.pos, llama.llama_pos)
+        struct.n_seq_id = pointer(batch.n_seq_id, ctypes.c_int32)
+        struct.seq_id = ctypes.cast(rows.ctypes.data, ctypes.POINTER(ctypes.POINTER(llama.llama_seq_id)))
+        struct.logits = pointer(batch.logits, ctypes.c_int8)
+        return struct, rows
+
+
+def _value_type(options: ContextOptions) -> int | None:
+    """The V cache's type that makes attention on the CPU independent of the batch's width.
+
+    llama.cpp's CPU flash attention has three kernels: one splits the cache over threads (single-token
+    batches from 257 cells on), one works in tiles (64 tokens and more), one does the rest; they round
+    differently, which alone flips tokens. The first two want K and V of one type. With V in BF16 only the
+    third is used, at every width and length, and it is faster for decoding than with V in F16, which it
+    adds up in half precision. None where that does not apply: on GPUs, or without flash attention.
+    """
+    if options.on_gpu or options.flash_attn == "off" or options.cache_type != "f16":
+        return None
+    return _TYPE_BF16

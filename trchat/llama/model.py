@@ -1,0 +1,193 @@
+"""A GGUF model in memory: its vocabulary, its metadata, and text to tokens and back."""
+
+import ctypes
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import llama_cpp.llama_cpp as llama
+
+from trchat.errors import ModelError
+from trchat.llama.amx_probe import amx_kernels_work
+from trchat.llama.log import clear_errors, last_error
+
+ALL_LAYERS = -1
+
+_EMBEDDING_ARCHITECTURES = ("bert", "t5encoder")
+_POOLING_NONE = "0"
+
+
+class Model:
+    """Weights and vocabulary. Free it with ``close()`` or use it as a context manager.
+
+    Attributes, read at load time and valid after it is freed:
+        metadata: the file's key-value pairs as text.
+        n_vocab, n_ctx_train, n_layers, n_parameters: sizes.
+        end_tokens: ids that end a generation.
+        adds_bos, bos_text, eos_text: what surrounds a text.
+        can_draft: whether a tree of drafts can be verified.
+        description: llama.cpp's one line: architecture, size and quantisation.
+
+    Raises ModelError when the file cannot be loaded or is not a model that generates text.
+    """
+
+    def __init__(
+        self, path: Path, gpu_layers: int = ALL_LAYERS, progress: Callable[[float], None] | None = None
+    ) -> None:
+        """Load ``path``; ``progress`` is called with a fraction from 0 to 1 while the weights are read."""
+        self.path = path
+        params = llama.llama_model_default_params()
+        params.n_gpu_layers = gpu_layers
+        params.use_extra_bufts = amx_kernels_work()
+
+        @llama.llama_progress_callback  # type: ignore[untyped-decorator]
+        def on_progress(fraction: float, _user_data: Any) -> bool:
+            if progress is not None:
+                progress(fraction)
+            return True
+
+        params.progress_callback = on_progress
+        clear_errors()
+        self._model: Any = llama.llama_model_load_from_file(str(path).encode(), params)
+        if not self._model:
+            raise ModelError(f"cannot load {path}: {last_error() or 'llama.cpp gave no reason'}")
+        self._vocab: Any = llama.llama_model_get_vocab(self._model)
+        try:
+            self.metadata = self._read_metadata()
+            self._refuse_if_it_cannot_generate()
+            self._read_shape()
+            self._read_vocabulary()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the weights; contexts made from the model must be closed before. May be called twice."""
+        if self._model:
+            llama.llama_model_free(self._model)
+            self._model = self._vocab = None
+
+    @property
+    def handle(self) -> Any:
+        """llama.cpp's model pointer, for the rooms of this package only."""
+        return self._model
+
+    @property
+    def vocab(self) -> Any:
+        """llama.cpp's vocabulary pointer, for the rooms of this package only."""
+        return self._vocab
+
+    @property
+    def architecture(self) -> str:
+        """``general.architecture``, such as ``llama`` or ``qwen2``."""
+        return self.metadata.get("general.architecture", "unknown")
+
+    @property
+    def name(self) -> str:
+        """The model's own name, or its file's."""
+        return self.metadata.get("general.name") or self.path.stem
+
+    @property
+    def chat_template(self) -> str | None:
+        """The Jinja chat template that came with the model."""
+        return self.metadata.get("tokenizer.chat_template")
+
+    def tokenize(self, text: str, *, add_special: bool = False, parse_special: bool = False) -> list[int]:
+        """Turn text into token ids.
+
+        ``add_special`` adds the tokens the model wants around a text (such as BOS); ``parse_special``
+        reads spellings of control tokens in the text as those tokens.
+        """
+        raw = text.encode("utf-8", "surrogatepass")
+        room = len(raw) + 8
+        while True:
+            buffer = (llama.llama_token * room)()
+            count = llama.llama_tokenize(self._vocab, raw, len(raw), buffer, room, add_special, parse_special)
+            if count >= 0:
+                return list(buffer[:count])
+            room = -count
+
+    def piece(self, token: int, *, special: bool = False) -> bytes:
+        """The bytes a token stands for; control tokens are empty unless ``special``."""
+        room = 64
+        while True:
+            buffer = ctypes.create_string_buffer(room)
+            count = llama.llama_token_to_piece(self._vocab, token, buffer, room, 0, special)
+            if count >= 0:
+                return buffer.raw[:count]
+            room = -count
+
+    def _read_metadata(self) -> dict[str, str]:
+        metadata = {}
+        for index in range(llama.llama_model_meta_count(self._model)):
+            key = self._meta_string(llama.llama_model_meta_key_by_index, index)
+            metadata[key] = self._meta_string(llama.llama_model_meta_val_str_by_index, index)
+        return metadata
+
+    def _meta_string(self, getter: Callable[..., int], index: int) -> str:
+        room = 4096
+        while True:
+            buffer = ctypes.create_string_buffer(room)
+            length = getter(self._model, index, buffer, room)
+            if length < room:
+                return buffer.value.decode("utf-8", "replace")
+            room = length + 1
+
+    def _refuse_if_it_cannot_generate(self) -> None:
+        arch = self.architecture
+        if llama.llama_model_is_diffusion(self._model):
+            raise ModelError(
+                f"{self.path.name} is a diffusion model; trchat runs models that write left to right"
+            )
+        if (
+            not llama.llama_model_has_decoder(self._model)
+            or any(kind in arch for kind in _EMBEDDING_ARCHITECTURES)
+            or self.metadata.get(f"{arch}.attention.causal") == "false"
+            or self.metadata.get(f"{arch}.pooling_type", _POOLING_NONE) not in (_POOLING_NONE, "-1")
+        ):
+            raise ModelError(
+                f"{self.path.name} is an embedding model ({arch}) and cannot write text; choose a chat model"
+            )
+        if llama.llama_model_has_encoder(self._model):
+            raise ModelError(
+                f"{self.path.name} is an encoder-decoder model ({arch}), which trchat cannot run"
+            )
+
+    def _read_shape(self) -> None:
+        # Read once, so that nothing asks llama.cpp about a model that has been freed.
+        self.n_layers = int(llama.llama_model_n_layer(self._model))
+        self.n_parameters = int(llama.llama_model_n_params(self._model))
+        # Recurrent state cannot branch within one batch, so no tree can be verified on it.
+        self.can_draft = not (
+            llama.llama_model_is_recurrent(self._model) or llama.llama_model_is_hybrid(self._model)
+        )
+        buffer = ctypes.create_string_buffer(256)
+        llama.llama_model_desc(self._model, buffer, 256)
+        self.description = buffer.value.decode("utf-8", "replace")
+
+    def _read_vocabulary(self) -> None:
+        self.n_vocab = int(llama.llama_vocab_n_tokens(self._vocab))
+        self.n_ctx_train = int(llama.llama_model_n_ctx_train(self._model))
+        self.end_tokens = frozenset(
+            token for token in range(self.n_vocab) if llama.llama_vocab_is_eog(self._vocab, token)
+        )
+        self.adds_bos = bool(llama.llama_vocab_get_add_bos(self._vocab))
+        self.bos_text = self._token_text(int(llama.llama_vocab_bos(self._vocab)))
+        self.eos_text = self._token_text(int(llama.llama_vocab_eos(self._vocab)))
+
+    def _token_text(self, token: int) -> str:
+        return self.piece(token, special=True).decode("utf-8", "replace") if token >= 0 else ""
+
+
+def gpu_available() -> bool:
+    """Whether this build of llama.cpp can put layers on a GPU that is there."""
+    return bool(llama.llama_supports_gpu_offload())

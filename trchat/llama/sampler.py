@@ -1,0 +1,89 @@
+"""llama.cpp's sampler chain: from one row of logits to the token that is emitted."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import llama_cpp.llama_cpp as llama
+
+from trchat.llama.context import Context
+
+PENALTY_WINDOW = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """What is done to the model's probabilities; the order is llama.cpp's own.
+
+    Attributes:
+        temperature: 0 = greedy, the likeliest token always.
+        top_k: 0 = all tokens.
+        top_p: from 0 to 1, 1 = off.
+        min_p: from 0 to 1, 0 = off.
+        repeat_penalty: over the last 64 tokens; 1 = off.
+        seed: below 2**32 - 1.
+    """
+
+    temperature: float = 0.7
+    top_k: int = 40
+    top_p: float = 0.95
+    min_p: float = 0.05
+    repeat_penalty: float = 1.0
+    seed: int = 0
+
+
+class SamplerChain:
+    """The chain for one answer. Free it with ``close()`` or use it as a context manager.
+
+    It is run exactly once for every emitted token, in order, whether that token was drafted or not, so the
+    random stream, the penalties and the text are the same with and without drafts.
+    """
+
+    def __init__(self, context: Context, sampling: Sampling, prompt: Sequence[int]) -> None:
+        """``prompt`` (token ids) counts as recent text for the repeat penalty."""
+        self._context = context
+        self._greedy = sampling.temperature == 0
+        self._plain_greedy = self._greedy and sampling.repeat_penalty == 1
+        params = llama.llama_sampler_chain_default_params()
+        params.no_perf = True
+        self._chain: Any = llama.llama_sampler_chain_init(params)
+        if sampling.repeat_penalty != 1:
+            penalties = llama.llama_sampler_init_penalties(PENALTY_WINDOW, sampling.repeat_penalty, 0.0, 0.0)
+            for token in prompt[-PENALTY_WINDOW:]:
+                llama.llama_sampler_accept(penalties, token)
+            self._add(penalties)
+        if self._greedy:
+            self._add(llama.llama_sampler_init_greedy())
+            return
+        if sampling.top_k > 0:
+            self._add(llama.llama_sampler_init_top_k(sampling.top_k))
+        if sampling.top_p < 1:
+            self._add(llama.llama_sampler_init_top_p(sampling.top_p, 1))
+        if sampling.min_p > 0:
+            self._add(llama.llama_sampler_init_min_p(sampling.min_p, 1))
+        self._add(llama.llama_sampler_init_temp(sampling.temperature))
+        self._add(llama.llama_sampler_init_dist(sampling.seed))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the chain. May be called twice."""
+        if self._chain:
+            llama.llama_sampler_free(self._chain)
+            self._chain = None
+
+    def sample(self, index: int, row: Any) -> int:
+        """Choose the token after the batch's token ``index``, whose logits are ``row`` (n_vocab,)."""
+        if self._plain_greedy:
+            return int(row.argmax())  # what llama.cpp's greedy sampler takes: the lowest id of the largest
+        return int(llama.llama_sampler_sample(self._chain, self._context.handle, index))
+
+    def _add(self, sampler: Any) -> None:
+        llama.llama_sampler_chain_add(self._chain, sampler)

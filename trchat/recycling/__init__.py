@@ -1,0 +1,4 @@
+"""Where drafts come from: pure numpy, no llama.cpp.
+
+Token Recycling (Luo et al., ACL 2025, arXiv 2408.08696) and its relatives, for any vocabulary.
+"""

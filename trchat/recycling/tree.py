@@ -1,0 +1,82 @@
+"""The draft tree: guessed tokens below the last known one, in the order they are sent to the model."""
+
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+ROOT = -1
+"""Parent of the first tokens: the last known token, which is not part of the tree."""
+
+
+class DraftTree:
+    """Guessed tokens with their parents.
+
+    The most probable chain comes first (``chain`` nodes, each the parent of the next), because it is the
+    part that may stay in the KV cache; every parent comes before its children.
+
+    Attributes:
+        tokens: int32, shape (n,).
+        parents: int32, shape (n,); index of the parent node, ROOT for the first layer.
+    """
+
+    def __init__(self, tokens: NDArray[np.int32], parents: NDArray[np.int32]) -> None:
+        self.tokens = tokens
+        self.parents = parents
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @cached_property
+    def chain(self) -> int:
+        """Number of leading nodes that form one path down from the root."""
+        breaks = np.flatnonzero(self.parents != np.arange(ROOT, len(self) - 1))
+        return int(breaks[0]) if len(breaks) else len(self)
+
+    @cached_property
+    def depths(self) -> NDArray[np.int32]:
+        """Depth of each node, 1 = child of the root; int32, shape (n,)."""
+        depths = np.zeros(len(self), np.int32)
+        for node, parent in enumerate(self.parents.tolist()):
+            depths[node] = 1 if parent == ROOT else depths[parent] + 1
+        return depths
+
+    @cached_property
+    def leaves(self) -> NDArray[np.intp]:
+        """Nodes without children; the leaf that the leading chain runs into comes first."""
+        childless = np.ones(len(self), bool)
+        childless[self.parents[self.parents != ROOT]] = False
+        leaves = np.flatnonzero(childless)
+        if self.chain:
+            below = self._ancestors[leaves, self.chain - 1]
+            first = int(np.argmax(below))
+            leaves = np.concatenate([leaves[first : first + 1], leaves[:first], leaves[first + 1 :]])
+        return leaves
+
+    @cached_property
+    def members(self) -> NDArray[np.bool_]:
+        """Which nodes lie on the path to which leaf; shape (n, number of leaves)."""
+        return self._ancestors[self.leaves].T
+
+    @cached_property
+    def _ancestors(self) -> NDArray[np.bool_]:
+        table = np.zeros((len(self), len(self)), bool)
+        for node, parent in enumerate(self.parents.tolist()):
+            if parent != ROOT:
+                table[node] = table[parent]
+            table[node, node] = True
+        return table
+
+    def first(self, n_nodes: int) -> "DraftTree":
+        """The tree of the first ``n_nodes`` nodes; whole, since parents come first."""
+        if n_nodes >= len(self):
+            return self
+        return DraftTree(self.tokens[:n_nodes], self.parents[:n_nodes])
+
+
+EMPTY_TREE = DraftTree(np.zeros(0, np.int32), np.zeros(0, np.int32))
+
+
+def chain_tree(tokens: NDArray[np.int32]) -> DraftTree:
+    """A tree of one branch."""
+    return DraftTree(tokens.astype(np.int32), np.arange(ROOT, len(tokens) - 1, dtype=np.int32))

@@ -1,0 +1,265 @@
+"""Every conversation, on disk: messages form a tree, so that editing and regenerating lose nothing.
+
+One store serves all threads of a process (its connection is behind a lock, and operations take milliseconds);
+several processes may write to the same file at once. Trouble with the file is told once to ``warn``, and the
+store goes on in memory, see ``trchat.storage.database``. Every method may raise StorageError.
+"""
+
+import sqlite3
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from trchat.paths import data_dir
+from trchat.storage import conversation_rows, message_rows, search
+from trchat.storage.database import StorageError, Warn, open_database
+from trchat.storage.history_schema import APPLICATION_ID, MIGRATIONS
+from trchat.storage.records import Conversation, Message, SearchHit, UnknownIdError, clean
+
+FILE_NAME = "conversations.db"
+
+
+def history_file() -> Path:
+    """The file that the user's conversations are kept in (not created)."""
+    return data_dir() / FILE_NAME
+
+
+def open_history(warn: Warn) -> "ConversationStore":
+    """Open the user's conversations; ``warn`` gets one line for each trouble."""
+    return ConversationStore(history_file(), warn)
+
+
+class ConversationStore:
+    """Conversations and their messages. Times come from ``clock`` (seconds since 1970)."""
+
+    def __init__(self, path: Path | None, warn: Warn, clock: Callable[[], float] = time.time) -> None:
+        """Open ``path``; None keeps everything in memory, and nothing after that."""
+        self._database = open_database(path, MIGRATIONS, APPLICATION_ID, warn)
+        self._clock = clock
+
+    @property
+    def path(self) -> Path | None:
+        """The file that is written to; None while nothing is saved."""
+        return self._database.path
+
+    def close(self) -> None:
+        """Close the file. Closing twice is fine."""
+        self._database.close()
+
+    def create_conversation(self, title: str = "") -> Conversation:
+        """Begin a conversation; without a title it takes one from its first user message."""
+        now = self._clock()
+        return self._database.write(lambda db: conversation_rows.insert(db, clean(title), now))
+
+    def conversation(self, conversation_id: int) -> Conversation:
+        """Return one conversation, a deleted one as well. Raises UnknownIdError."""
+        return self._database.read(lambda db: conversation_rows.get(db, conversation_id))
+
+    def conversations(self, limit: int | None = None, offset: int = 0) -> list[Conversation]:
+        """Return the conversations that are not deleted, the one used last first."""
+        return self._database.read(lambda db: conversation_rows.listed(db, limit, offset))
+
+    def latest(self) -> Conversation | None:
+        """Return the conversation used last, if there is any."""
+        return next(iter(self.conversations(limit=1)), None)
+
+    def rename(self, conversation_id: int, title: str) -> Conversation:
+        """Give a conversation another title. Raises UnknownIdError."""
+        return self._database.write(
+            lambda db: conversation_rows.change(db, conversation_id, "title", clean(title))
+        )
+
+    def delete(self, conversation_id: int) -> Conversation:
+        """Take a conversation out of lists and searches; ``restore`` undoes it. Raises UnknownIdError."""
+        now = self._clock()
+        return self._database.write(
+            lambda db: conversation_rows.change(db, conversation_id, "deleted_at", now)
+        )
+
+    def restore(self, conversation_id: int) -> Conversation:
+        """Undo ``delete``. Raises UnknownIdError when the conversation is gone for good."""
+        return self._database.write(
+            lambda db: conversation_rows.change(db, conversation_id, "deleted_at", None)
+        )
+
+    def purge(self, before: float | None = None) -> int:
+        """Remove for good what was deleted before this time (default: ever); return how many."""
+        return self._remove(lambda db: conversation_rows.deleted_before(db, before))
+
+    def remove(self, conversation_id: int) -> None:
+        """Remove one conversation for good, deleted before or not. Raises UnknownIdError."""
+        self._remove(lambda db: [conversation_rows.get(db, conversation_id).id])
+
+    def add_message(
+        self, conversation_id: int, role: str, text: str, parent_id: int | None = None
+    ) -> Message:
+        """Add a complete message after ``parent_id`` (default: the last one shown) and show it.
+
+        ``role`` is ``system``, ``user`` or ``assistant``. Raises UnknownIdError.
+        """
+        now = self._clock()
+
+        def add(db: sqlite3.Connection) -> Message:
+            parent = (
+                conversation_rows.get(db, conversation_id).active_leaf if parent_id is None else parent_id
+            )
+            if parent_id is not None and message_rows.get(db, parent_id).conversation_id != conversation_id:
+                raise UnknownIdError(f"there is no message {parent_id} in conversation {conversation_id}")
+            return message_rows.insert(db, conversation_id, parent, role, text, now)
+
+        return self._database.write(add)
+
+    def edit_message(self, message_id: int, text: str) -> Message:
+        """Add ``text`` as a branch beside a message, in its role, and show it. Raises UnknownIdError."""
+        now = self._clock()
+
+        def edit(db: sqlite3.Connection) -> Message:
+            old = message_rows.get(db, message_id)
+            return message_rows.insert(db, old.conversation_id, old.parent_id, old.role, text, now)
+
+        return self._database.write(edit)
+
+    def begin_answer(
+        self, parent_id: int, model: str | None = None, settings: Mapping[str, object] | None = None
+    ) -> Message:
+        """Add an empty, unfinished answer to a message and show it; once more for a branch beside it.
+
+        ``settings`` must be fit for JSON. Raises UnknownIdError.
+        """
+        now = self._clock()
+        name = None if model is None else clean(model)
+
+        def begin(db: sqlite3.Connection) -> Message:
+            conversation_id = message_rows.get(db, parent_id).conversation_id
+            return message_rows.insert(
+                db, conversation_id, parent_id, "assistant", "", now, name, settings, finished=False
+            )
+
+        return self._database.write(begin)
+
+    def update_answer(self, message_id: int, text: str, reasoning: str | None = None) -> bool:
+        """Save what an unfinished answer has so far; ``Autosave`` says when.
+
+        Returns False, and changes nothing, when the answer is finished or was removed meanwhile.
+        """
+        values = {"text": clean(text), "reasoning": None if reasoning is None else clean(reasoning)}
+        return self._database.write(
+            lambda db: message_rows.save_answer(db, message_id, values, unfinished_only=True)
+        )
+
+    def finish_answer(
+        self,
+        message_id: int,
+        text: str,
+        finish_reason: str,
+        *,
+        reasoning: str | None = None,
+        prompt_tokens: int | None = None,
+        completion_tokens: int | None = None,
+        tokens_per_s: float | None = None,
+    ) -> bool:
+        """Save a whole answer and why it ended: until then it counts as interrupted.
+
+        Returns False when it was removed meanwhile.
+        """
+        values = {
+            "text": clean(text),
+            "reasoning": None if reasoning is None else clean(reasoning),
+            "finish_reason": clean(finish_reason),
+            "prompt_tokens": prompt_tokens,
+            "completion_tokens": completion_tokens,
+            "tokens_per_s": tokens_per_s,
+            "finished_at": self._clock(),
+        }
+        return self._database.write(
+            lambda db: message_rows.save_answer(db, message_id, values, unfinished_only=False)
+        )
+
+    def reopen_answer(self, message_id: int) -> bool:
+        """Make a finished answer unfinished, to continue it; False when it was removed meanwhile."""
+        values = {"finish_reason": None, "finished_at": None}
+        return self._database.write(
+            lambda db: message_rows.save_answer(db, message_id, values, unfinished_only=False)
+        )
+
+    def message(self, message_id: int) -> Message:
+        """Return one message. Raises UnknownIdError."""
+        return self._database.read(lambda db: message_rows.get(db, message_id))
+
+    def messages(self, conversation_id: int) -> list[Message]:
+        """Return all messages of all branches, oldest first. Raises UnknownIdError."""
+
+        def every(db: sqlite3.Connection) -> list[Message]:
+            return message_rows.every(db, conversation_rows.get(db, conversation_id).id)
+
+        return self._database.read(every)
+
+    def thread(
+        self, conversation_id: int, leaf_id: int | None = None, last: int | None = None
+    ) -> list[Message]:
+        """Return the branch that ends in ``leaf_id`` (default: the one shown), its first message first.
+
+        ``last`` keeps that many messages from its end. Raises UnknownIdError.
+        """
+
+        def walk(db: sqlite3.Connection) -> list[Message]:
+            shown = conversation_rows.get(db, conversation_id).active_leaf
+            leaf = shown if leaf_id is None else message_rows.get(db, leaf_id).id
+            return message_rows.thread(db, conversation_id, leaf, last)
+
+        return self._database.read(walk)
+
+    def branches(self, conversation_id: int) -> dict[int | None, list[int]]:
+        """Return the children of every message, oldest first; under None the first messages."""
+        return self._database.read(lambda db: message_rows.children(db, conversation_id))
+
+    def select_branch(self, message_id: int) -> None:
+        """Show the branch through this message, down its newest children. Raises UnknownIdError."""
+        self._database.write(lambda db: message_rows.select_branch(db, message_id))
+
+    def search(self, query: str, limit: int = 20) -> list[SearchHit]:
+        """Find all words of ``query`` in titles and in messages of all branches: titles first, then the best.
+
+        The last word may be just begun; quotes and operators have no meaning.
+        """
+        words = search.split_words(query)
+        if not words:
+            return []
+        hits = self._search_index(words, limit)
+        if hits is None:
+            hits = self._database.read(lambda db: search.find_scanning(db, words, limit))
+        titles = self._database.read(lambda db: search.find_titles(db, words, limit))
+        found = {hit.conversation_id for hit in hits}
+        return [*(hit for hit in titles if hit.conversation_id not in found), *hits][:limit]
+
+    def _search_index(self, words: Sequence[str], limit: int) -> list[SearchHit] | None:
+        """Search by FTS5; None when that is not to be had."""
+        if not search.wants_index(words) or not self._database.read(search.has_fts5):
+            return None
+        try:
+            if self._database.read(search.is_behind):
+                self._database.write(search.catch_up)
+            return self._database.read(lambda db: search.find_indexed(db, words, limit))
+        except search.IndexFaultError:
+            self._drop_index()
+            return None
+
+    def _drop_index(self) -> None:
+        with suppress(StorageError):
+            self._database.write(search.drop_index)
+
+    def _remove(self, choose: Callable[[sqlite3.Connection], Sequence[int]]) -> int:
+        def remove(db: sqlite3.Connection) -> int:
+            # What somebody removes for good is overwritten, not only unlinked.
+            db.execute("PRAGMA secure_delete = ON")
+            ids = choose(db)
+            search.forget(db, ids)
+            conversation_rows.remove(db, ids)
+            return len(ids)
+
+        try:
+            return self._database.write(remove)
+        except search.IndexFaultError:
+            self._drop_index()
+            return self._database.write(remove)

@@ -1,0 +1,179 @@
+"""Full-text search over messages and titles: FTS5 where SQLite has it and words allow it, else a plain scan.
+
+The index catches up when somebody searches, not when something is written: writing stays cheap, and a file
+that was written to by an SQLite without FTS5 is searched just as well.
+"""
+
+import re
+import sqlite3
+from collections.abc import Sequence
+
+from trchat.storage.records import SearchHit, clean, seconds
+
+MAX_WORDS = 32
+MAX_WORD_LENGTH = 200
+_SNIPPET_WORDS = 16
+_CONTEXT_CHARACTERS = 60
+_START, _END = "\x02", "\x03"
+_UNSPACED = 0x0E00
+"""From Thai on, most scripts set no spaces between words, and emoji are no words to FTS5: scan for these."""
+
+_FROM = "JOIN conversations c ON c.id = m.conversation_id WHERE c.deleted_at IS NULL"
+
+
+class IndexFaultError(Exception):
+    """The full-text index cannot be used; it can be dropped, and grows again from the messages."""
+
+
+def split_words(query: str) -> list[str]:
+    """Return the words to look for. Quotes and operators have no meaning: what is typed is looked for."""
+    words = clean(query).replace("\0", " ").split()
+    return [word[:MAX_WORD_LENGTH] for word in words[:MAX_WORDS]]
+
+
+def has_fts5(connection: sqlite3.Connection) -> bool:
+    """Whether this SQLite can index full text."""
+    return connection.execute("SELECT 1 FROM pragma_module_list WHERE name = 'fts5'").fetchone() is not None
+
+
+def is_behind(connection: sqlite3.Connection) -> bool:
+    """Whether there are messages that the index has not seen in their present form."""
+    return connection.execute("SELECT 1 FROM messages WHERE indexed = 0 LIMIT 1").fetchone() is not None
+
+
+def catch_up(connection: sqlite3.Connection) -> None:
+    """Index what is new or changed. Run inside a transaction. Raises IndexFaultError."""
+    try:
+        connection.execute("CREATE VIRTUAL TABLE IF NOT EXISTS message_index USING fts5(text)")
+        connection.execute(
+            "DELETE FROM message_index WHERE rowid IN (SELECT id FROM messages WHERE indexed = 0)"
+        )
+        connection.execute(
+            "INSERT INTO message_index (rowid, text) SELECT id, text FROM messages WHERE indexed = 0"
+        )
+        connection.execute("UPDATE messages SET indexed = 1 WHERE indexed = 0")
+    except sqlite3.Error as error:
+        raise _fault(error) from error
+
+
+def forget(connection: sqlite3.Connection, conversation_ids: Sequence[int]) -> None:
+    """Take conversations out of the index, whose messages are about to be deleted. Raises IndexFaultError."""
+    try:
+        if _has_index(connection):
+            connection.executemany(
+                """DELETE FROM message_index
+                   WHERE rowid IN (SELECT id FROM messages WHERE conversation_id = ?)""",
+                [(conversation_id,) for conversation_id in conversation_ids],
+            )
+            # Until its parts are merged, the index still spells the words out.
+            connection.execute("INSERT INTO message_index (message_index) VALUES ('optimize')")
+    except sqlite3.Error as error:
+        raise _fault(error) from error
+
+
+def drop_index(connection: sqlite3.Connection) -> None:
+    """Forget the index, so that the next search makes a new one. Run inside a transaction."""
+    connection.execute("DROP TABLE IF EXISTS message_index")
+    connection.execute("UPDATE messages SET indexed = 0")
+
+
+def wants_index(words: Sequence[str]) -> bool:
+    """Whether FTS5 sees these words as words."""
+    text = "".join(words)
+    return any(character.isalnum() for character in text) and all(ord(c) < _UNSPACED for c in text)
+
+
+def find_indexed(connection: sqlite3.Connection, words: Sequence[str], limit: int) -> list[SearchHit]:
+    """Find messages that have all words, the last of which may be just begun; best first.
+
+    Raises IndexFaultError.
+    """
+    phrases = [f'"{word.replace(chr(34), chr(34) * 2)}"' for word in words if any(map(str.isalnum, word))]
+    try:
+        rows = connection.execute(
+            f"""SELECT m.conversation_id, c.title, m.id, m.role,
+                    snippet(message_index, 0, '{_START}', '{_END}', '…', {_SNIPPET_WORDS}), m.created_at
+                FROM message_index JOIN messages m ON m.id = message_index.rowid {_FROM}
+                AND message_index MATCH ? ORDER BY rank LIMIT ?""",
+            (" ".join(phrases) + " *", limit),
+        ).fetchall()
+    except sqlite3.Error as error:
+        raise _fault(error) from error
+    return [_hit(row, *_marked(str(row[4]))) for row in rows]
+
+
+def find_scanning(connection: sqlite3.Connection, words: Sequence[str], limit: int) -> list[SearchHit]:
+    """Find messages that contain all words anywhere; newest first."""
+    rows = connection.execute(
+        f"""SELECT m.conversation_id, c.title, m.id, m.role, m.text, m.created_at
+            FROM messages m {_FROM} AND {_contains("m.text", words)} ORDER BY m.id DESC LIMIT ?""",
+        (*map(_pattern, words), limit),
+    ).fetchall()
+    return [_hit(row, *_excerpt(str(row[4]), words)) for row in rows]
+
+
+def find_titles(connection: sqlite3.Connection, words: Sequence[str], limit: int) -> list[SearchHit]:
+    """Find conversations whose title contains all words; newest first."""
+    rows = connection.execute(
+        f"""SELECT c.id, c.title, NULL, NULL, c.title, c.updated_at FROM conversations c
+            WHERE c.deleted_at IS NULL AND {_contains("c.title", words)}
+            ORDER BY c.updated_at DESC LIMIT ?""",
+        (*map(_pattern, words), limit),
+    ).fetchall()
+    return [_hit(row, *_excerpt(str(row[4]), words)) for row in rows]
+
+
+def _has_index(connection: sqlite3.Connection) -> bool:
+    row = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'message_index'").fetchone()
+    return row is not None
+
+
+def _fault(error: sqlite3.Error) -> Exception:
+    """Tell a broken index from a full disk or a lock, which are not for this room to handle."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    return IndexFaultError(str(error)) if code in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT) else error
+
+
+def _contains(column: str, words: Sequence[str]) -> str:
+    return " AND ".join(f"{column} LIKE ? ESCAPE '\\'" for _ in words)
+
+
+def _pattern(word: str) -> str:
+    return "%" + re.sub(r"([\\%_])", r"\\\1", word) + "%"
+
+
+def _hit(row: tuple[object, ...], snippet: str, marks: tuple[tuple[int, int], ...]) -> SearchHit:
+    conversation_id, title, message_id, role, _, created_at = row
+    return SearchHit(
+        conversation_id=conversation_id if isinstance(conversation_id, int) else 0,
+        title=str(title),
+        message_id=message_id if isinstance(message_id, int) else None,
+        role=None if role is None else str(role),
+        snippet=snippet,
+        marks=marks,
+        created_at=seconds(created_at) or 0.0,
+    )
+
+
+def _marked(raw: str) -> tuple[str, tuple[tuple[int, int], ...]]:
+    """Turn FTS5's marks inside the text into positions beside it."""
+    snippet = ""
+    marks = []
+    for number, piece in enumerate(re.split(f"[{_START}{_END}]", _one_line(raw))):
+        if number % 2:
+            marks.append((len(snippet), len(snippet) + len(piece)))
+        snippet += piece
+    return snippet, tuple(marks)
+
+
+def _excerpt(text: str, words: Sequence[str]) -> tuple[str, tuple[tuple[int, int], ...]]:
+    any_word = re.compile("|".join(map(re.escape, words)), re.IGNORECASE)
+    first = any_word.search(text)
+    at = first.start() if first else 0
+    start, end = max(0, at - _CONTEXT_CHARACTERS), at + 2 * _CONTEXT_CHARACTERS
+    snippet = _one_line(("…" if start else "") + text[start:end] + ("…" if end < len(text) else ""))
+    return snippet, tuple(match.span() for match in any_word.finditer(snippet))
+
+
+def _one_line(text: str) -> str:
+    return re.sub(r"\s+", " ", text)
