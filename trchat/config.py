@@ -9,7 +9,7 @@ from typing import Any
 from trchat.config_file import FILE_NAME, ConfigFile, Placed, load_config
 from trchat.config_rules import SETTINGS, Value
 from trchat.errors import UsageError
-from trchat.text.visible import visible
+from trchat.text.one_line import one_line
 
 ENVIRONMENT_PREFIX = "TRCHAT_"
 FROM_MODEL = "the model's file"
@@ -93,7 +93,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, tuple[Value, str]
         try:
             found[name] = (rule.parse(text), variable)
         except ValueError:
-            raise UsageError(f"{variable} must be {rule.meaning}, not {visible(text)!r}") from None
+            raise UsageError(f"{variable} must be {rule.meaning}, not {one_line(text)!r}") from None
     return found
 
 

@@ -7,6 +7,7 @@ and line.
 import contextlib
 import difflib
 import os
+import re
 import shutil
 import tempfile
 import tomllib
@@ -17,7 +18,7 @@ from pathlib import Path
 from trchat.config_rules import DEFAULT_MODEL, MODEL, SAMPLING, TABLES, TOP, Rule, Value
 from trchat.errors import TrchatError, UsageError
 from trchat.paths import config_dir, make_private_dir
-from trchat.text.visible import visible
+from trchat.text.one_line import one_line
 from trchat.toml_lines import Path as KeyPath
 from trchat.toml_lines import key_lines, set_value
 
@@ -94,18 +95,18 @@ def change_config(key: KeyPath, value: Value, path: Path | None = None) -> Path:
         changed = set_value(text, key, value)
     except ValueError:
         raise UsageError(
-            f"{visible(str(path))}: cannot change {'.'.join(key)} there; edit the file"
+            f"{one_line(str(path))}: cannot change {'.'.join(key)} there; edit the file"
         ) from None
     _checked(path, changed)
     try:
         _write(path, changed)
     except OSError as error:
-        raise TrchatError(f"{visible(str(path))} cannot be written: {error.strerror or error}") from None
+        raise TrchatError(f"{one_line(str(path))} cannot be written: {error.strerror or error}") from None
     return path
 
 
 def _read(path: Path) -> str | None:
-    shown = visible(str(path))
+    shown = one_line(str(path))
     try:
         with path.open("rb") as file:
             raw = file.read(SIZE_LIMIT + 1)
@@ -144,9 +145,13 @@ def _checked(path: Path, text: str) -> ConfigFile:
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{visible(str(path))}: is not valid TOML: {visible(str(error))}") from None
+        # tomllib says "... (at line 2, column 6)" or "... (at end of document)".
+        what, _, where = str(error).rpartition(" (at ")
+        number = re.search(r"line (\d+)", where)
+        line = int(number[1]) if number else text.rstrip().count("\n") + 1
+        raise UsageError(f"{_place(path, line)}: is not valid TOML: {one_line(what or str(error))}") from None
     except RecursionError:
-        raise UsageError(f"{visible(str(path))}: is nested too deeply") from None
+        raise UsageError(f"{one_line(str(path))}: is nested too deeply") from None
     return _Checker(path, key_lines(text)).check(content)
 
 
@@ -184,7 +189,7 @@ class _Checker:
             value = value.get(key, {}) if isinstance(value, Mapping) else {}
         if isinstance(value, Mapping):
             return value
-        self._wrong(path, f"{visible('.'.join(path))} must be a table: [{visible('.'.join(path))}]")
+        self._wrong(path, f"{one_line('.'.join(path))} must be a table: [{one_line('.'.join(path))}]")
         return {}
 
     def _options(
@@ -203,7 +208,7 @@ class _Checker:
             try:
                 found[key] = Placed(rules[key].check(value), self._line(path))
             except ValueError:
-                self._wrong(path, f"{key} must be {rules[key].meaning}, not {visible(repr(value))[:60]}")
+                self._wrong(path, f"{key} must be {rules[key].meaning}, not {one_line(repr(value))[:60]}")
         return found
 
     def _texts(self, content: Mapping[str, object], table: str) -> dict[str, Placed]:
@@ -212,7 +217,7 @@ class _Checker:
             if isinstance(value, str) and value.strip():
                 found[key] = Placed(value, self._line((table, key)))
             else:
-                self._wrong((table, key), f"{visible(key)} in [{table}] must be a text in quotes")
+                self._wrong((table, key), f"{one_line(key)} in [{table}] must be a text in quotes")
         return found
 
     def _wrong(self, path: KeyPath, message: str) -> None:
@@ -225,11 +230,11 @@ class _Checker:
 
 
 def _unknown(key: str, table: str, known: Collection[str]) -> str:
-    where = f" in [{visible(table)}]" if table else ""
+    where = f" in [{one_line(table)}]" if table else ""
     near = difflib.get_close_matches(key.lower().replace("-", "_"), known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
-    return f"unknown key {visible(key)!r}{where}; {hint}"
+    return f"unknown key {one_line(key)!r}{where}; {hint}"
 
 
 def _place(path: Path, line: int) -> str:
-    return f"{visible(str(path))}:{line}"
+    return f"{one_line(str(path))}:{line}"

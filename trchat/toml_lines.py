@@ -32,7 +32,7 @@ def split_lines(text: str) -> list[str]:
 
 
 def statements(text: str) -> list[Statement]:
-    """Cut ``text``, which must be valid TOML, into its statements; blank lines and comments belong to none."""
+    """Cut ``text``, valid TOML, into its statements; blank lines and comments belong to none."""
     lines = split_lines(text)
     found: list[Statement] = []
     table: Path = ()

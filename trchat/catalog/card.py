@@ -8,7 +8,7 @@ from pathlib import Path
 from trchat.catalog.gguf_header import Header, read_header
 from trchat.catalog.gguf_types import FILE_TYPES, type_name
 from trchat.errors import ModelError
-from trchat.text.visible import visible
+from trchat.text.one_line import one_line
 
 _PART = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$", re.IGNORECASE)
 _GUESSED_FILE_TYPE = 1024
@@ -54,7 +54,7 @@ def describe(header: Header) -> ModelCard:
     """
     reason = why_no_chat(header)
     if reason:
-        raise ModelError(f"{visible(str(header.path))} {reason}")
+        raise ModelError(f"{one_line(str(header.path))} {reason}")
     headers = [header, *(read_header(part) for part in part_files(header.path)[1:])]
     tensors = [tensor for each in headers for tensor in each.tensors]
     architecture = header.text("general.architecture") or "unknown"
@@ -110,7 +110,9 @@ def part_files(path: Path) -> list[Path]:
     for number in range(2, count + 1):  # the first one missing ends this: a false count costs nothing
         part = path.with_name(f"{stem}-{number:05}-of-{count:05}.gguf")
         if not part.exists():
-            raise ModelError(f"{visible(str(path))} is incomplete: {visible(part.name)} is missing beside it")
+            raise ModelError(
+                f"{one_line(str(path))} is incomplete: {one_line(part.name)} is missing beside it"
+            )
         parts.append(part)
     return parts
 

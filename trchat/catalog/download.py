@@ -17,8 +17,8 @@ from typing import Any
 from trchat.catalog.card import plain_name
 from trchat.catalog.sources import hub_cache_dir
 from trchat.errors import ModelError, TrchatError, UsageError
+from trchat.text.one_line import one_line
 from trchat.text.units import byte_size
-from trchat.text.visible import visible
 
 PREFERRED = ("Q4_0", "Q4_K_M", "Q4_1", "Q8_0", "Q4_K_S", "Q5_K_M", "Q6_K", "F16")
 """Taken first when several files match: small, and in types that llama.cpp verifies drafts in fastest."""
@@ -53,7 +53,7 @@ def download(spec: str, notify: Callable[[str], None] = lambda line: None) -> Pa
         raise TrchatError("downloading needs the extra 'hub': pip install 'trchat[hub]'")
     repo, _, wanted = spec.partition(":")
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo):
-        raise UsageError(f"{visible(spec)!r} is no REPO[:FILE], such as Qwen/Qwen3-0.6B-GGUF:Q8_0")
+        raise UsageError(f"{one_line(spec)!r} is no REPO[:FILE], such as Qwen/Qwen3-0.6B-GGUF:Q8_0")
     with _library_errors(repo):
         revision, files = _repository(repo)
     chosen = choose(repo, files, wanted)
@@ -77,7 +77,7 @@ def choose(repo: str, files: list[RemoteFile], wanted: str) -> list[RemoteFile]:
         if len(fitting) != 1:
             problem = f"fits {len(fitting)} files" if fitting else "is no file"
             listed = _listed(fitting or models)
-            raise UsageError(f"{visible(wanted)!r} {problem} in {repo}; choose one of: {listed}")
+            raise UsageError(f"{one_line(wanted)!r} {problem} in {repo}; choose one of: {listed}")
         return _with_parts(fitting[0], gguf)
     if len(models) == 1:
         return _with_parts(models[0], gguf)
@@ -101,7 +101,7 @@ def _has_word(name: str, word: str) -> bool:
 
 
 def _listed(files: list[RemoteFile]) -> str:
-    shown = ", ".join(f"{visible(file.name)} ({byte_size(file.size)})" for file in files[:LISTED_AT_MOST])
+    shown = ", ".join(f"{one_line(file.name)} ({byte_size(file.size)})" for file in files[:LISTED_AT_MOST])
     return shown + (f" and {len(files) - LISTED_AT_MOST} more" if len(files) > LISTED_AT_MOST else "")
 
 
@@ -159,7 +159,9 @@ def _transfer(repo: str, revision: str, file: RemoteFile, checksum: str, blob: P
         )
     if _sha256(partial) != checksum:
         partial.unlink()
-        raise TrchatError(f"{visible(file.name)} arrived damaged (wrong checksum) and was deleted: try again")
+        raise TrchatError(
+            f"{one_line(file.name)} arrived damaged (wrong checksum) and was deleted: try again"
+        )
     partial.replace(blob)
 
 
@@ -194,4 +196,4 @@ def _library_errors(repo: str) -> Iterator[None]:
 
 def _first_line(error: Any) -> str:
     lines = str(error).strip().splitlines()
-    return visible(lines[0]) if lines else type(error).__name__
+    return one_line(lines[0]) if lines else type(error).__name__

@@ -15,7 +15,7 @@ from pathlib import Path
 from trchat.catalog.byte_reader import ByteReader
 from trchat.catalog.gguf_types import NEWEST_TENSOR_TYPE, TENSOR_TYPES, TYPE_NUMBER_LIMIT, tensor_bytes
 from trchat.errors import ModelError
-from trchat.text.visible import visible
+from trchat.text.one_line import one_line
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
@@ -27,6 +27,7 @@ KEPT_ARRAY = 1024
 """Arrays up to this length are read; longer ones only when they are asked for."""
 MAX_DIMENSIONS = 4
 MAX_TENSOR_NAME = 63
+TOO_MANY_VALUES = 1 << 62
 DEFAULT_ALIGNMENT = 32
 
 _STRING, _ARRAY = 8, 9
@@ -106,7 +107,7 @@ def read_header(path: Path, wanted: Collection[str] = ()) -> Header:
 
     Raises ModelError, with one line that names the file and the defect, for what is not a whole GGUF file.
     """
-    shown = visible(str(path))
+    shown = one_line(str(path))
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
@@ -148,7 +149,7 @@ def _read(reader: ByteReader, wanted: frozenset[str]) -> Header:
 
 
 def _read_version(reader: ByteReader) -> int:
-    shown = visible(str(reader.path))
+    shown = one_line(str(reader.path))
     if reader.size == 0:
         raise ModelError(f"{shown} is empty")
     if reader.take(min(len(MAGIC), reader.size)) != MAGIC:
@@ -182,8 +183,10 @@ def _read_value(reader: ByteReader, key: str, wanted: bool, strings_left: int) -
         return _read_scalar(reader, key, kind), 0
     kind, length = reader.u32(), reader.u64()
     if kind == _STRING:
-        if length > strings_left or length * 8 > reader.left:
+        if length > strings_left:
             raise reader.damaged(f"{key[:80]!r} claims {length} texts")
+        if length * 8 > reader.left:
+            raise reader.cut_off()
         if wanted or length <= KEPT_ARRAY:
             return Array(length, tuple(_read_scalar(reader, key, _STRING) for _ in range(length))), length
         reader.skip_strings(length, repr(key[:80]))
@@ -240,13 +243,14 @@ def _read_tensor(reader: ByteReader) -> Tensor:
     if not 1 <= dimensions <= MAX_DIMENSIONS:
         raise reader.damaged(f"the tensor {name!r} has {dimensions} dimensions")
     *shape, type_number, offset = reader.unpack(_TENSOR_TAILS[dimensions])
-    if math.prod(shape) >= 1 << 62 or max(shape) >= 1 << 62:
+    values = math.prod(shape)
+    if values >= TOO_MANY_VALUES or max(shape) >= TOO_MANY_VALUES:
         raise reader.damaged(f"the tensor {name!r} is larger than any file")
     known = type_number in TENSOR_TYPES or NEWEST_TENSOR_TYPE < type_number < TYPE_NUMBER_LIMIT
     if not known:
         raise reader.damaged(f"the tensor {name!r} has unknown type {type_number}")
     try:
-        size = tensor_bytes(type_number, shape[0], math.prod(shape))
+        size = tensor_bytes(type_number, shape[0], values)
     except ValueError as error:
         raise reader.damaged(f"the tensor {name!r}: {error}") from None
     return Tensor(name, tuple(shape), type_number, offset, size)
@@ -256,7 +260,7 @@ def _check_whole(header: Header) -> None:
     needed = max((header.data_start + t.offset + (t.size or 0) for t in header.tensors), default=0)
     if needed > header.file_size:
         raise ModelError(
-            f"{visible(str(header.path))} is cut off: needs {needed:,} bytes, has {header.file_size:,}"
+            f"{one_line(str(header.path))} is cut off: needs {needed:,} bytes, has {header.file_size:,}"
         )
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from trchat.catalog.card import part_files
 from trchat.catalog.gguf_header import Array, Header
+from trchat.text.one_line import one_line
 from trchat.text.units import byte_size
-from trchat.text.visible import visible
 
 CACHE_BYTES = {"f32": 4.0, "f16": 2.0, "bf16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
 """Bytes that one number in the KV cache takes."""
@@ -60,7 +60,7 @@ def warning(header: Header, ctx: int, cache_type: str, free: int | None) -> str 
     if need.total <= free:
         return None
     return (
-        f"{visible(Path(header.path).name)} needs about {byte_size(need.total)} "
+        f"{one_line(Path(header.path).name)} needs about {byte_size(need.total)} "
         f"(weights {byte_size(need.weights)}, KV cache {byte_size(need.kv_cache)}, "
         f"compute {byte_size(need.compute)}), {byte_size(free)} are free: "
         f"{_way_out(header, ctx, cache_type, free)}"

@@ -9,7 +9,7 @@ from trchat.catalog.gguf_header import read_header
 from trchat.catalog.listing import Model, read_model
 from trchat.catalog.sources import FoundFile, demo_file, find_files
 from trchat.errors import ModelError
-from trchat.text.visible import visible
+from trchat.text.one_line import one_line
 
 NAMED_AT_MOST = 10
 """Candidates in an error message."""
@@ -89,10 +89,10 @@ def _only(wanted: str, files: list[FoundFile]) -> Model:
         # All that fits is broken, or something other than a chat model: say which.
         raise first_error or ModelError(_only_error(files[0]))
     several_alike = len({model.name for model in models}) < len(models)
-    shown = [visible(f"{m.name} ({m.path})" if several_alike else m.name) for m in models[:NAMED_AT_MOST]]
+    shown = [one_line(f"{m.name} ({m.path})" if several_alike else m.name) for m in models[:NAMED_AT_MOST]]
     more = f" and {len(models) - NAMED_AT_MOST} more" if len(models) > NAMED_AT_MOST else ""
     raise ModelError(
-        f"{visible(wanted)!r} fits {len(models)} models: {', '.join(shown)}{more}; write more of the name"
+        f"{one_line(wanted)!r} fits {len(models)} models: {', '.join(shown)}{more}; write more of the name"
     )
 
 
@@ -101,11 +101,11 @@ def _only_error(file: FoundFile) -> str:
         describe(read_header(file.path))
     except ModelError as error:
         return str(error)
-    return f"{visible(str(file.path))} is not a chat model"
+    return f"{one_line(str(file.path))} is not a chat model"
 
 
 def _not_found(wanted: str, path: Path, files: list[FoundFile]) -> str:
-    shown = visible(wanted)
+    shown = one_line(wanted)
     try:
         is_folder = path.is_dir()
     except (OSError, ValueError):
@@ -113,14 +113,14 @@ def _not_found(wanted: str, path: Path, files: list[FoundFile]) -> str:
     if is_folder:
         inside = sorted(file.name for file in path.glob("*.gguf"))[:NAMED_AT_MOST]
         hint = (
-            f"name a file in it: {visible(', '.join(inside))}" if inside else "it holds no GGUF file either"
+            f"name a file in it: {one_line(', '.join(inside))}" if inside else "it holds no GGUF file either"
         )
         return f"{shown} is a folder, not a GGUF file; {hint}"
     if wanted.lower().endswith(".gguf") or wanted.startswith((".", "~")) or path.is_absolute():
         return f"{shown} does not exist, and no model is called that; 'trchat models' lists those there are"
     names = {file.name.rsplit("/", 1)[-1].lower(): file.name for file in files}
     near = difflib.get_close_matches(plain_name(wanted).lower(), names, n=1)
-    hint = f"did you mean {visible(names[near[0]])}? " if near else ""
+    hint = f"did you mean {one_line(names[near[0]])}? " if near else ""
     if not files:
         return f"no model is called {shown!r}, and none was found: {HOW_TO_GET_ONE}"
     return f"no model is called {shown!r}; {hint}'trchat models' lists those there are"

@@ -19,7 +19,7 @@ _FILE_METAVARS = ("PATH", "FILE", "FOLDER", "DIR")
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """One option: its spellings, whether it takes a value, the words that may be, and whether it is a file."""
+    """One option: its spellings, whether it takes a value, which words that may be, or whether a file."""
 
     names: tuple[str, ...]
     help: str
@@ -152,7 +152,7 @@ def zsh_script(tree: list[Command]) -> str:
             cases = "\n".join(
                 f"            {each.path[-1]}) {'_'.join(('_trchat', *each.path))} ;;" for each in inner
             )
-            lines += ["        '1: :->word' '*:: :->rest' && return"]
+            lines += ["        '1: :->word' '*:: :->rest'"]
             after = f"""    case $state in
         word) local -a words_=({described}); _describe command words_; _files ;;
         rest) case $words[1] in
@@ -167,7 +167,8 @@ def zsh_script(tree: list[Command]) -> str:
             after = ""
         body = "\n".join(lines)
         functions.append(
-            f"{name}() {{\n    local curcontext=$curcontext state line\n    _arguments -C \\\n{body}\n{after}}}\n"
+            f"{name}() {{\n    local curcontext=$curcontext state line\n"
+            f"    _arguments -C \\\n{body}\n{after}}}\n"
         )
     return "#compdef trchat\n" + "".join(functions) + "compdef _trchat trchat\n"
 
@@ -203,5 +204,5 @@ def fish_script(tree: list[Command]) -> str:
 
 
 def _quoted(text: str) -> str:
-    """``text`` in single quotes, for zsh and bash; fish reads backslashes there, but none stand before a quote."""
+    """``text`` in single quotes, as all three shells read them."""
     return "'" + text.replace("'", "'\\''") + "'"

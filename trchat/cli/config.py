@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     from trchat.config_file import config_path, load_config
     from trchat.errors import ModelError
     from trchat.startup import model_names
-    from trchat.text.visible import visible
+    from trchat.text.one_line import one_line
 
     if args.what == "path":
         print(config_path())
@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
         )
     except ModelError as error:  # the settings are worth seeing all the same
         print(f"trchat: {error}", file=sys.stderr)
-    print(f"{visible(str(config.path))}{'' if config.exists else ' (not there)'}")
+    print(f"{one_line(str(config.path))}{'' if config.exists else ' (not there)'}")
     rows = []
     for name in setting_names():
         value = getattr(settings, name)

@@ -169,16 +169,16 @@ def _default(args: argparse.Namespace) -> None:
     from trchat.catalog.resolve import resolve_model
     from trchat.config_file import change_config
     from trchat.config_rules import DEFAULT_MODEL
-    from trchat.text.visible import visible
+    from trchat.text.one_line import one_line
 
     if args.name is None:
-        print(visible(_chosen(args).name))
+        print(one_line(_chosen(args).name))
         return
     model = resolve_model(args.name)
     # A path is kept as a whole path: the next call may come from another folder.
     name = str(model.path.absolute()) if model.source == "path" else model.name
     path = change_config((DEFAULT_MODEL,), name)
-    print(f"trchat: {visible(name)} is the default model now ({visible(str(path))})", file=sys.stderr)
+    print(f"trchat: {one_line(name)} is the default model now ({one_line(str(path))})", file=sys.stderr)
 
 
 def _path(args: argparse.Namespace) -> None:

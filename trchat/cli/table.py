@@ -1,15 +1,16 @@
 """Tables: drawn for a person at a terminal, tab-separated lines for a program behind a pipe."""
 
+import os
 import sys
 from collections.abc import Sequence
 
-from trchat.text.visible import visible
+from trchat.text.one_line import one_line
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> None:
     """Print ``rows`` under ``columns`` to stdout; the columns named in ``right`` are numbers.
 
-    Control characters are made visible in both forms, so a name can neither drive a terminal nor break a line.
+    Control characters are made visible in both forms: a name can neither drive a terminal nor break a line.
     """
     cells = [[_shown(cell) for cell in row] for row in rows]
     if not sys.stdout.isatty():
@@ -20,10 +21,10 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Se
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    style = "" if os.environ.get("NO_COLOR") else "bold"
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=style)
     for column in columns:
-        justify = "right" if column in right else "left"
-        table.add_column(column, justify=justify, overflow="fold", no_wrap=column in right)  # type: ignore[arg-type]
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in cells:
         table.add_row(*map(Text, row))  # Text: "[red]" in a name is no markup
     Console(highlight=False).print(table)
@@ -40,4 +41,4 @@ def print_pairs(pairs: Sequence[tuple[str, str]]) -> None:
 def _shown(text: str) -> str:
     """``text`` without control characters, and with nothing that stdout's encoding (Windows' pipes) lacks."""
     encoding = sys.stdout.encoding or "utf-8"
-    return visible(text).encode(encoding, errors="backslashreplace").decode(encoding)
+    return one_line(text).encode(encoding, errors="backslashreplace").decode(encoding)

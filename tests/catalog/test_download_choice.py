@@ -1,0 +1,65 @@
+import pytest
+
+from trchat.catalog.download import RemoteFile, choose
+from trchat.errors import ModelError, UsageError
+
+REPO = "org/repo"
+
+
+def chosen(wanted, *names):
+    files = [RemoteFile(name, 2_000_000, "0" * 64) for name in names]
+    return [file.name for file in choose(REPO, files, wanted)]
+
+
+def refused(error, wanted, *names):
+    with pytest.raises(error) as caught:
+        chosen(wanted, *names)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+MANY = (
+    "m-BF16.gguf",
+    "m-IQ4_NL.gguf",
+    "m-Q4_K_M.gguf",
+    "m-Q4_K_S.gguf",
+    "m-Q8_0.gguf",
+    "mmproj-F16.gguf",
+    "README.md",
+)
+
+
+def test_the_only_model_is_taken():
+    assert chosen("", "a.gguf", "README.md", "mmproj-a.gguf") == ["a.gguf"]
+
+
+def test_of_several_the_preferred_quantisation_is_taken():
+    assert chosen("", *MANY) == ["m-Q4_K_M.gguf"]
+    assert chosen("", *MANY, "m-Q4_0.gguf") == ["m-Q4_0.gguf"]
+
+
+def test_a_file_or_an_unambiguous_part_of_one():
+    assert chosen("m-Q8_0.gguf", *MANY) == ["m-Q8_0.gguf"]
+    assert chosen("q8_0", *MANY) == ["m-Q8_0.gguf"]
+    assert chosen("bf16", *MANY) == ["m-BF16.gguf"]
+    assert chosen("Q4_K", "m-Q4_K.gguf", "m-Q4_K_M.gguf") == ["m-Q4_K.gguf"]
+    assert chosen("mmproj-F16.gguf", *MANY) == ["mmproj-F16.gguf"], "asked for by its whole name"
+
+
+def test_all_parts_of_a_split_model():
+    parts = [f"sub/m-Q4_0-0000{n}-of-00003.gguf" for n in (1, 2, 3)]
+    assert chosen("", *parts, "sub/m-Q8_0.gguf") == parts
+    assert chosen("q4_0", *parts, "sub/m-Q8_0.gguf") == parts
+
+
+def test_what_cannot_be_chosen_is_asked_for():
+    assert refused(UsageError, "", "a.gguf", "b.gguf") == (
+        "org/repo holds 2 models; choose one with org/repo:FILE: a.gguf (2.0 MB), b.gguf (2.0 MB)"
+    )
+    assert refused(UsageError, "Q4_K", *MANY) == (
+        "'Q4_K' fits 2 files in org/repo; choose one of: m-Q4_K_M.gguf (2.0 MB), m-Q4_K_S.gguf (2.0 MB)"
+    )
+    assert (
+        refused(UsageError, "Q2", "a.gguf") == "'Q2' is no file in org/repo; choose one of: a.gguf (2.0 MB)"
+    )
+    assert refused(ModelError, "", "model.safetensors") == "org/repo holds no GGUF model"

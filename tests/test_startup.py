@@ -1,0 +1,40 @@
+import pytest
+from gguf_files import write_gguf
+from other_programs import hide_other_programs
+
+from trchat import startup
+from trchat.catalog.sources import models_dir
+from trchat.errors import ModelError
+from trchat.startup import memory_warning, prepare
+
+
+@pytest.fixture(autouse=True)
+def nothing_elsewhere(monkeypatch, tmp_path):
+    hide_other_programs(monkeypatch, tmp_path)
+
+
+def test_model_header_and_settings_fit_together(home):
+    path = write_gguf(
+        models_dir() / "tiny.gguf", add=lambda writer: writer.add_float32("general.sampling.temp", 0.3)
+    )
+    (home / "config.toml").write_text('default_model = "tiny"\n[model.TINY]\ndraft = "off"\n')
+    prepared = prepare({"top_k": 5})
+    assert (prepared.model.path, prepared.header.path) == (path, path)
+    settings = prepared.settings
+    assert (settings.temp, settings.draft, settings.top_k) == (0.3, "off", 5)
+    assert prepared.ctx == 2048, "the model's own, being smaller than 4096"
+    assert prepare({"ctx": 300}).ctx == 300
+
+
+def test_a_model_that_is_not_there():
+    with pytest.raises(ModelError):
+        prepare({"model": "none"})
+
+
+def test_the_memory_warning_is_about_the_settled_settings(monkeypatch):
+    write_gguf(models_dir() / "tiny.gguf")
+    monkeypatch.setattr(startup, "free_memory", lambda: 1_000_000)
+    assert memory_warning(prepare({"model": "tiny"})) is None
+    line = memory_warning(prepare({"model": "tiny", "ctx": 100_000}))
+    assert line and line.endswith("-c 6400 makes it fit")
+    assert memory_warning(prepare({"model": "tiny", "ctx": 6400})) is None
