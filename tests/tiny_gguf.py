@@ -61,7 +61,7 @@ def make(
         writer.add_chat_template(template)
 
     def matrix(name: str, rows: int, columns: int, scale: float = 2.0) -> None:
-        # Large enough for the next token to depend strongly on the text; Q8_0, whose rows are bit-exact on CPUs.
+        # Large enough for the next token to depend on the whole text; Q8_0 rows are bit-exact on CPUs.
         data = (random.standard_normal((rows, columns)) * scale / columns**0.5).astype(np.float32)
         quantised = quants.quantize(data, GGMLQuantizationType.Q8_0)
         writer.add_tensor(name, quantised, raw_dtype=GGMLQuantizationType.Q8_0)

@@ -81,7 +81,9 @@ class ScriptedContext:
         # llama.cpp refuses a batch in which a sequence skips or repeats a position.
         for seq in seqs:
             held = [cell.pos for cell in self.cells if cell and seq in cell.seqs]
-            assert max(held, default=-1) == pos - 1, f"sequence {seq} holds up to {max(held, default=-1)}, not {pos - 1}"
+            assert max(held, default=-1) == pos - 1, (
+                f"sequence {seq} holds up to {max(held, default=-1)}, not {pos - 1}"
+            )
 
     def logits(self, n_rows):
         assert len(self._rows) == n_rows

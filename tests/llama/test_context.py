@@ -9,7 +9,9 @@ from trchat.llama.context import Context, ContextOptions
 from trchat.llama.model import Model
 from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree, chain_tree
 
-BRANCHED = DraftTree(np.array([60, 70, 80, 90, 61, 71], np.int32), np.array([ROOT, 0, 1, 2, ROOT, 4], np.int32))
+BRANCHED = DraftTree(
+    np.array([60, 70, 80, 90, 61, 71], np.int32), np.array([ROOT, 0, 1, 2, ROOT, 4], np.int32)
+)
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ def test_breadth_first_fill_by_hand():
     # 1 -> 2, 3   2 -> 4, 1   3 -> 5 (one candidate)   4 -> 2, 2
     matrix = AdjacencyMatrix(n_vocab=6, k=2)
     matrix.update(np.array([1, 2, 3, 4]), np.array([[2, 3], [4, 1], [5, EMPTY], [2, 2]]))
-    tree = matrix.grow(1, make_template("0 1 00 01 10 11 000 010 100".split()))
+    tree = matrix.grow(1, make_template(["0", "1", "00", "01", "10", "11", "000", "010", "100"]))
     # Order: the chain 0, 00, 000, then 1, 01, 10, (11 has no candidate), 010, (100: token 5 has no row).
     assert tree.tokens.tolist() == [2, 4, 2, 3, 1, 5, 2]
     assert tree.parents.tolist() == [ROOT, 0, 1, ROOT, 0, 3, 4]

@@ -36,7 +36,7 @@ def test_lookup_copies_what_followed_and_reads_its_own_answer():
 
 def test_recycling_learns_the_top_candidates_of_accepted_and_rejected_rows():
     matrix = AdjacencyMatrix(N_VOCAB, k=2)
-    drafter = RecyclingDrafter(matrix, make_template("0 1 00".split()))
+    drafter = RecyclingDrafter(matrix, make_template(["0", "1", "00"]))
     drafter.begin([7])
     assert len(drafter.draft(80)) == 0
 
@@ -56,7 +56,7 @@ def test_recycling_learns_the_top_candidates_of_accepted_and_rejected_rows():
 def test_of_a_token_that_occurs_twice_the_later_in_breadth_first_order_is_kept():
     matrix = AdjacencyMatrix(N_VOCAB, k=1)
     matrix.update(np.array([1, 2]), np.array([[2], [3]]))
-    drafter = RecyclingDrafter(matrix, make_template("0 00".split()))
+    drafter = RecyclingDrafter(matrix, make_template(["0", "00"]))
     drafter.begin([1])
     tree = drafter.draft(80)
     assert tree.tokens.tolist() == [2, 3]

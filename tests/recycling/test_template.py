@@ -27,7 +27,7 @@ def test_a_node_is_one_deeper_than_its_parent_and_siblings_differ_in_rank():
 
 
 def test_sorting_by_depth_restores_the_breadth_first_order_of_the_paths():
-    paths = "0 1 00 01 10 000 010".split()
+    paths = ["0", "1", "00", "01", "10", "000", "010"]
     template = make_template(paths)
     tree = DraftTree(template.ranks, template.parents)
     breadth_first = np.argsort(tree.depths, kind="stable")

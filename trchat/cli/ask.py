@@ -181,7 +181,7 @@ def _notice_limits(args: argparse.Namespace, engine: "Engine") -> None:
     if not engine.model.can_draft:
         _notice(
             args,
-            f"{engine.model.architecture} models keep a running state that cannot branch: decoding without drafts",
+            f"{engine.model.architecture} models keep a state that cannot branch: decoding without drafts",
         )
 
 

@@ -1,0 +1,235 @@
+"""``trchat ask`` as a user runs it: a subprocess, its whole output, its exit code."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.tiny_gguf import make
+
+QUESTION = "Name the capital of France."
+ANSWER = "The capital of France is Paris."
+
+
+def ask_json(trchat, *args, **kwargs):
+    done = trchat("ask", "--json", *args, **kwargs)
+    assert done.returncode == 0, done.stderr.decode()
+    return json.loads(done.stdout)
+
+
+def test_the_answer_is_all_of_stdout_and_stderr_stays_empty(trchat):
+    done = trchat("ask", "-t", "0", QUESTION)
+    assert (done.returncode, done.stdout.decode(), done.stderr) == (0, ANSWER + "\n", b"")
+
+
+def test_json_has_the_documented_fields(trchat):
+    answer = ask_json(trchat, "-t", "0", "-n", "4", "--seed", "5", QUESTION)
+    assert answer["text"] == "The capital of France"
+    assert answer["reasoning"] is None
+    assert answer["finish_reason"] == "length"
+    assert answer["completion_tokens"] == len(answer["token_ids"]) == 4
+    assert answer["prompt_tokens"] == 36
+    assert answer["cached_prompt_tokens"] == 0
+    assert answer["seed"] == 5
+    assert answer["draft"].keys() == {"mode", "steps", "tokens_per_step", "drafted", "accepted", "hot_rows"}
+    assert answer["draft"]["mode"] == "auto"
+    assert answer["timings"].keys() == {
+        "load_s",
+        "prompt_s",
+        "generate_s",
+        "prompt_tokens_per_s",
+        "tokens_per_s",
+    }
+    assert all(value > 0 for value in answer["timings"].values())
+
+
+def test_the_token_that_ends_the_answer_is_among_the_ids(trchat):
+    answer = ask_json(trchat, "-t", "0", QUESTION)
+    assert answer["finish_reason"] == "stop"
+    assert answer["text"] == ANSWER
+    assert answer["token_ids"][-1] == 2  # <|im_end|>
+
+
+@pytest.mark.parametrize("sampling", [("-t", "0"), ("-t", "0.8", "--seed", "7", "--repeat-penalty", "1.1")])
+def test_every_draft_mode_says_the_same(trchat, sampling):
+    answers = {
+        mode: ask_json(trchat, *sampling, "-n", "40", "--draft", mode, "Count from one to ten, twice.")
+        for mode in ("off", "lookup", "recycling", "auto")
+    }
+    assert all(answer["token_ids"] == answers["off"]["token_ids"] for answer in answers.values())
+    assert [answer["draft"]["mode"] for answer in answers.values()] == list(answers)
+    assert answers["off"]["draft"]["drafted"] == 0
+    assert answers["recycling"]["draft"]["accepted"] > 0
+
+
+def test_a_random_seed_is_reported_and_repeats_the_answer(trchat):
+    first = ask_json(trchat, "-t", "1.5", "-n", "12", QUESTION)
+    again = ask_json(trchat, "-t", "1.5", "-n", "12", "--seed", str(first["seed"]), QUESTION)
+    assert first["token_ids"] == again["token_ids"]
+
+
+def test_piped_text_and_files_come_before_the_prompt(trchat, tmp_path):
+    note = tmp_path / "note.txt"
+    note.write_bytes("Caf\u00e9 opens at nine.".encode("utf-16"))
+    alone = ask_json(trchat, "-t", "0", "-n", "1", "Hello")
+    piped = ask_json(trchat, "-t", "0", "-n", "1", "Hello", input="Hello\n")
+    with_file = ask_json(trchat, "-t", "0", "-n", "1", "-f", note, "Hello")
+    assert alone["prompt_tokens"] < piped["prompt_tokens"] < with_file["prompt_tokens"]
+    only_piped = ask_json(trchat, "-t", "0", "-n", "1", input="Hello")
+    assert only_piped["prompt_tokens"] == alone["prompt_tokens"]
+
+
+def test_statistics_go_to_stderr(trchat):
+    done = trchat("ask", "-t", "0", "-n", "5", "--draft", "off", "--stats", QUESTION)
+    assert done.stdout.decode() == "The capital of France is\n"
+    words = done.stderr.decode().split()
+    assert words[:2] == ["5", "tokens,"]
+    assert (
+        done.stderr.decode().strip().endswith("tokens/s, 1.00 tokens per step, 0/0 drafted tokens accepted")
+    )
+
+
+def test_a_system_prompt_changes_the_prompt(trchat):
+    plain = ask_json(trchat, "-t", "0", "-n", "1", "Hello")
+    system = ask_json(
+        trchat, "-t", "0", "-n", "1", "-s", "Answer with one word and nothing else at all.", "Hello"
+    )
+    assert plain["prompt_tokens"] != system["prompt_tokens"]
+
+
+def test_a_prompt_beyond_the_context(trchat):
+    done = trchat("ask", "-c", "256", "word " * 400)
+    assert done.returncode == 4
+    assert done.stdout == b""
+    assert done.stderr.decode().startswith("trchat: the prompt has ")
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_an_answer_that_fills_the_context_says_so(trchat):
+    answer = ask_json(
+        trchat, "-t", "0", "-c", "256", "word " * 200 + "Write a very long story.", "--draft", "recycling"
+    )
+    if answer["finish_reason"] != "stop":
+        assert answer["finish_reason"] == "context"
+        assert answer["prompt_tokens"] + answer["completion_tokens"] == 256
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "message"),
+    [
+        (["-n", "0", "Hi"], 2, "must be a whole number above 0, not '0'"),
+        (["-n", "-3", "Hi"], 2, "must be a whole number above 0, not '-3'"),
+        (["-t", "-1", "Hi"], 2, "must be a number from 0 (greedy) to 100, not '-1'"),
+        (["-t", "warm", "Hi"], 2, "must be a number from 0 (greedy) to 100, not 'warm'"),
+        (["--draft", "magic", "Hi"], 2, "invalid choice: 'magic'"),
+        ([], 2, "nothing to ask"),
+        (["  "], 2, "nothing to ask"),
+        (["-f", "no-such-file", "Hi"], 2, "cannot read no-such-file: No such file or directory"),
+        (["-f", ".", "Hi"], 2, "cannot read .: "),
+        (["-m", "no-such-model.gguf", "Hi"], 3, "no-such-model.gguf"),
+    ],
+)
+def test_bad_input_is_one_line_and_the_documented_code(trchat, args, code, message):
+    done = trchat("ask", *args)
+    error = done.stderr.decode()
+    assert done.returncode == code
+    assert message in error.splitlines()[-1]
+    assert "Traceback" not in error
+    assert done.stdout == b""
+
+
+def damaged(tmp_path, kind):
+    path = tmp_path / f"{kind}.gguf"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "text":
+        path.write_text("this is not a model")
+    elif kind == "empty":
+        path.touch()
+    elif kind == "truncated":
+        whole = make(path).read_bytes()
+        path.write_bytes(whole[: len(whole) // 2])
+    elif kind == "vocabulary":
+        make(path, weights=False)
+    elif kind == "embedding":
+        make(path, "bert")
+    return path
+
+
+@pytest.mark.parametrize("kind", ["folder", "text", "empty", "truncated", "vocabulary", "embedding"])
+def test_a_file_that_cannot_answer_is_one_line_and_exit_3(trchat, tmp_path, kind):
+    path = damaged(tmp_path, kind)
+    done = trchat("ask", "-m", path, "Hi")
+    assert done.returncode == 3
+    assert done.stdout == b""
+    assert done.stderr.count(b"\n") == 1
+    assert b"Traceback" not in done.stderr
+    assert path.name.encode() in done.stderr
+
+
+@pytest.mark.parametrize("raw", [b"\x00\x01\x02binary\xff", b"\xff\xfe\x00"])
+def test_binary_stdin_is_refused(trchat, raw):
+    done = trchat("ask", "What is this?", input=raw)
+    assert done.returncode == 2
+    assert b"standard input" in done.stderr
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_no_model_at_all_says_how_to_get_one(trchat, tmp_path, monkeypatch):
+    # A model name that nothing installed answers to stands for "none": the demo model is installed here.
+    done = trchat("ask", "-m", "surely-not-installed", "Hi")
+    assert done.returncode == 3
+    assert b"--model" in done.stderr or b"trchat models" in done.stderr
+
+
+def test_recurrent_models_answer_without_drafts_and_say_so(trchat, tmp_path):
+    path = make(tmp_path / "mamba.gguf", "mamba")
+    done = trchat("ask", "-m", path, "--json", "-t", "0", "-n", "5", "Hi")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["draft"]["mode"] == "off"
+    assert b"without drafts" in done.stderr
+    quiet = trchat("ask", "-q", "-m", path, "--json", "-t", "0", "-n", "5", "Hi")
+    assert quiet.stderr == b""
+
+
+def test_a_model_without_a_template_is_answered_in_chatml_with_a_warning(trchat, tmp_path):
+    path = make(tmp_path / "bare.gguf", template=None)
+    done = trchat("ask", "-m", path, "-t", "0", "-n", "5", "Hi")
+    assert done.returncode == 0
+    assert b"using ChatML" in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
+def test_an_interrupt_keeps_what_there_is(demo_model):
+    child = subprocess.Popen(
+        [sys.executable, "-m", "trchat", "ask", "-t", "0", "Write a very long story about the sea."],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    first = child.stdout.read(20)
+    child.send_signal(signal.SIGINT)
+    child.send_signal(signal.SIGINT)
+    rest, errors = child.communicate(timeout=120)
+    assert child.returncode == 130
+    assert len(first) == 20
+    assert rest.endswith(b"\n")
+    assert errors == b""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes close differently there")
+def test_a_reader_that_leaves_ends_it_quietly():
+    child = subprocess.Popen(
+        [sys.executable, "-m", "trchat", "ask", "-t", "0", "-n", "200", "Write a long story about the sea."],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    child.stdout.read(1)
+    child.stdout.close()
+    errors = child.stderr.read()
+    assert child.wait(timeout=120) == 0
+    assert errors == b""
