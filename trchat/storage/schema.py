@@ -37,21 +37,20 @@ class Schema:
     def apply(self, connection: sqlite3.Connection, thorough: bool = False) -> None:
         """Check ``connection``'s file and bring it to the present version, all or nothing.
 
-        ``thorough`` reads every page. Raises UnusableError for a foreign, newer or damaged file, and
-        sqlite3.Error where SQLite itself finds a fault.
+        ``thorough`` reads every page and rebuilds damaged indexes. Raises UnusableError for a foreign,
+        newer or damaged file, and sqlite3.Error where SQLite itself finds a fault.
         """
         # One snapshot for all questions: another process may be making this very file.
         with _transaction(connection, "BEGIN"):
             version = self._checked_version(connection)
         if version < self.version:
             self._migrate(connection)
-        if thorough:
-            verdict = connection.execute("PRAGMA quick_check(1)").fetchone()
-            if verdict is None or verdict[0] != "ok":
-                raise UnusableError("damaged", "is damaged")
-        for table, columns in self._columns().items():
-            if not columns <= _column_names(connection, table):
-                raise UnusableError("damaged", "is damaged")
+        with contextlib.closing(self._fresh()) as fresh:
+            for table in _tables(fresh):
+                if not _columns(fresh, table) <= _columns(connection, table):
+                    raise UnusableError("damaged", "is damaged")
+            if thorough:
+                _examine(connection, fresh)
 
     def _checked_version(self, connection: sqlite3.Connection) -> int:
         owner = _number(connection, "PRAGMA application_id")
@@ -74,16 +73,12 @@ class Schema:
             connection.execute(f"PRAGMA application_id = {self.application_id:d}")
             connection.execute(f"PRAGMA user_version = {self.version:d}")
 
-    def _columns(self) -> dict[str, set[str]]:
-        """Return the tables and columns of a fresh database, which costs well under a millisecond."""
+    def _fresh(self) -> sqlite3.Connection:
+        """Return an empty database as it must look; making it costs well under a millisecond."""
         fresh = sqlite3.connect(":memory:", isolation_level=None)
-        try:
-            for migration in self.migrations:
-                migration(fresh)
-            names = fresh.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-            return {name: _column_names(fresh, name) for (name,) in names}
-        finally:
-            fresh.close()
+        for migration in self.migrations:
+            migration(fresh)
+        return fresh
 
 
 @contextlib.contextmanager
@@ -102,5 +97,29 @@ def _number(connection: sqlite3.Connection, query: str) -> int:
     return int(connection.execute(query).fetchone()[0])
 
 
-def _column_names(connection: sqlite3.Connection, table: str) -> set[str]:
+def _tables(connection: sqlite3.Connection) -> list[str]:
+    return [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> set[str]:
     return {name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))}
+
+
+def _definitions(connection: sqlite3.Connection) -> set[tuple[object, ...]]:
+    return set(connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master"))
+
+
+def _examine(connection: sqlite3.Connection, fresh: sqlite3.Connection) -> None:
+    """Read all of a file that has made trouble, and repair what can be repaired. Raises UnusableError."""
+    if not _definitions(fresh) <= _definitions(connection):
+        raise UnusableError("damaged", "is damaged")
+    if not _is_whole(connection):
+        # An index is made of its table once more, and nothing is lost.
+        connection.execute("REINDEX")
+        if not _is_whole(connection):
+            raise UnusableError("damaged", "is damaged")
+
+
+def _is_whole(connection: sqlite3.Connection) -> bool:
+    verdict = connection.execute("PRAGMA integrity_check(1)").fetchone()
+    return verdict is not None and verdict[0] == "ok"

@@ -1,0 +1,110 @@
+"""A context without a model: it keeps cells as llama.cpp does and answers by a rule of the visible text.
+
+What a token sees is worked out from cells, positions and sequence ids alone, as llama.cpp's attention mask
+does. A row of logits depends on every visible token in the order of its cells, so one stale, missing or
+misplaced cell changes what is said.
+"""
+
+import zlib
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from trchat.llama.batch import Batch
+
+N_VOCAB = 16
+
+
+@dataclass
+class Cell:
+    token: int
+    pos: int
+    seqs: set[int]
+
+
+def next_logits(text):
+    """Logits after ``text`` (a sequence of tokens): random, but a function of all of it."""
+    seed = zlib.crc32(np.array(text, np.int32).tobytes())
+    return np.random.default_rng(seed).standard_normal(N_VOCAB).astype(np.float32)
+
+
+def plain_greedy(prompt, n_tokens, end_tokens=()):
+    """What plain decoding writes."""
+    text = list(prompt)
+    for _ in range(n_tokens):
+        text.append(int(next_logits(text).argmax()))
+        if text[-1] in end_tokens:
+            break
+    return text[len(prompt) :]
+
+
+@dataclass
+class ScriptedContext:
+    n_ctx: int = 512
+    n_seq: int = 64
+    batch: Batch = None
+    cells: list = None
+    calls: list = field(default_factory=list)
+    fail_at: int | None = None
+    recurrent: bool = False
+    decodes: int = 0
+
+    def __post_init__(self):
+        self.batch = Batch(128, self.n_seq)
+        self.cells = [None] * self.n_ctx
+        self._rows = np.zeros((0, N_VOCAB), np.float32)
+
+    def decode(self, n_tokens):
+        self.decodes += 1
+        batch, rows = self.batch, []
+        free = [index for index, cell in enumerate(self.cells) if cell is None]
+        assert len(free) >= n_tokens, "context full"
+        for i in range(n_tokens):
+            seqs = set(batch.seq_id[i, : batch.n_seq_id[i]].tolist())
+            assert len(seqs) == batch.n_seq_id[i] > 0
+            self._check_continuity(int(batch.pos[i]), seqs)
+            self.cells[free[i]] = Cell(int(batch.token[i]), int(batch.pos[i]), seqs)
+        if self.fail_at == self.decodes:
+            raise RuntimeError("decode failed")
+        for i in range(n_tokens):
+            if batch.logits[i]:
+                rows.append(next_logits(self.visible(int(batch.pos[i]), int(batch.seq_id[i, 0]))))
+        self._rows = np.array(rows)
+
+    def visible(self, pos, seq):
+        """Tokens that a query of ``seq`` at ``pos`` attends to, in cell order."""
+        seen = [cell for cell in self.cells if cell and seq in cell.seqs and cell.pos <= pos]
+        assert [cell.pos for cell in seen] == list(range(pos + 1)), "a hole, a stranger, or a wrong order"
+        return [cell.token for cell in seen]
+
+    def _check_continuity(self, pos, seqs):
+        # llama.cpp refuses a batch in which a sequence skips or repeats a position.
+        for seq in seqs:
+            held = [cell.pos for cell in self.cells if cell and seq in cell.seqs]
+            assert max(held, default=-1) == pos - 1, f"sequence {seq} holds up to {max(held, default=-1)}, not {pos - 1}"
+
+    def logits(self, n_rows):
+        assert len(self._rows) == n_rows
+        return self._rows
+
+    def remove(self, seq, start, stop=-1):
+        self.calls.append(("remove", seq, start, stop))
+        if self.recurrent:
+            return False
+        for index, cell in enumerate(self.cells):
+            if cell and cell.pos >= start and (stop < 0 or cell.pos < stop):
+                if seq < 0:
+                    cell.seqs.clear()
+                cell.seqs.discard(seq)
+                if not cell.seqs:
+                    self.cells[index] = None
+        return True
+
+    def copy(self, source, target, start, stop):
+        self.calls.append(("copy", source, target, start, stop))
+        for cell in self.cells:
+            if cell and source in cell.seqs and start <= cell.pos < stop:
+                cell.seqs.add(target)
+
+    def clear(self):
+        self.cells = [None] * self.n_ctx

@@ -1,0 +1,139 @@
+import numpy as np
+import pytest
+
+from tests.decoding.scripted import ScriptedContext, next_logits
+from trchat.decoding.kv_cache import KVCache
+from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree
+
+PROMPT = [3, 1, 4, 1, 5]
+
+
+def tree(tokens, parents):
+    return DraftTree(np.array(tokens, np.int32), np.array(parents, np.int32))
+
+
+@pytest.fixture
+def cache():
+    cache = KVCache(ScriptedContext())
+    assert list(cache.prefill(PROMPT)) == [5]
+    return cache
+
+
+def cells(cache):
+    return [(cell.token, cell.pos) for cell in cache.context.cells if cell]
+
+
+#           root
+#         2      8        nodes 0, 3
+#        / \      \
+#       7   9      9      nodes 1, 4, 5
+#       |
+#       6                 node 2
+TREE = tree([2, 7, 6, 8, 9, 9], [ROOT, 0, 1, ROOT, 0, 3])
+
+
+def test_every_node_sees_the_prefix_and_its_own_ancestors_only(cache):
+    logits = cache.verify([9, 2], TREE)
+    base = [*PROMPT, 9, 2]
+    paths = [[], [2], [2, 7], [2, 7, 6], [8], [2, 9], [8, 9]]
+    for row, path in enumerate(paths):
+        assert (logits[row] == next_logits(base + path)).all()
+
+
+@pytest.mark.parametrize(
+    ("path", "kept", "text"),
+    [
+        ((0, 1, 2), 3, [2, 7, 6]),  # the whole chain
+        ((0, 1), 2, [2, 7]),
+        ((0,), 1, [2]),
+        ((), 0, []),
+        ((0, 4), 1, [2]),  # leaves the chain after one node: the rest is dropped
+        ((3, 5), 0, []),  # another branch altogether
+    ],
+)
+def test_only_the_accepted_part_of_the_chain_stays_and_in_order(cache, path, kept, text):
+    cache.verify([9, 2], TREE)
+    assert cache.keep(path) == kept
+    assert cache.tokens == [*PROMPT, 9, 2, *text]
+    assert cells(cache) == list(zip(cache.tokens, range(len(cache.tokens)), strict=True))
+    # Whatever was dropped, the next tree sees a clean prefix again.
+    logits = cache.verify([5], TREE)
+    assert (logits[3] == next_logits([*cache.tokens, 5, 2, 7, 6])).all()
+    assert (logits[6] == next_logits([*cache.tokens, 5, 8, 9])).all()
+
+
+def test_sequences_are_brought_up_to_date_only_when_a_tree_needs_them(cache):
+    context = cache.context
+    cache.verify([9], EMPTY_TREE)
+    cache.keep(())
+    cache.verify([8], tree([2], [ROOT]))
+    cache.keep((0,))
+    assert context.calls == []  # one leaf: sequence 0 does it all, and nothing was rejected
+    cache.verify([1], tree([2, 3, 4], [ROOT, ROOT, ROOT]))
+    assert context.calls == [("copy", 0, 1, 0, 8), ("copy", 0, 2, 0, 8)]
+    cache.keep(())
+    context.calls.clear()
+    cache.verify([1], tree([2, 3], [ROOT, ROOT]))
+    assert context.calls == []  # they held the prefix and forced token already
+
+
+def test_prefill_goes_batch_by_batch():
+    cache = KVCache(ScriptedContext())
+    tokens = list(range(10)) * 30
+    assert list(cache.prefill(tokens)) == [128, 256, 300]
+    assert cache.tokens == tokens
+    assert cache.room == 512 - 300
+
+
+def test_reuse_keeps_the_common_prefix_and_never_the_whole_prompt(cache):
+    assert cache.reuse([3, 1, 9, 9]) == 2
+    assert cells(cache) == [(3, 0), (1, 1)]
+    assert cache.reuse([3, 1]) == 1
+    assert cache.reuse([7]) == 0
+    assert cells(cache) == []
+
+
+def test_reuse_clears_up_after_a_step_that_was_never_settled(cache):
+    cache.verify([9], TREE)
+    assert cache.reuse([*PROMPT, 8]) == 5
+    assert cells(cache) == list(zip(PROMPT, range(5), strict=True))
+
+
+def test_a_failed_decode_leaves_the_cache_as_it_was(cache):
+    cache.context.fail_at = cache.context.decodes + 1
+    with pytest.raises(RuntimeError):
+        cache.verify([9], TREE)
+    assert cells(cache) == list(zip(PROMPT, range(5), strict=True))
+    cache.verify([9], TREE)
+    assert cache.keep((0,)) == 1
+
+
+def test_memory_that_cannot_go_back_starts_again():
+    cache = KVCache(ScriptedContext(recurrent=True))
+    list(cache.prefill(PROMPT))
+    assert cache.reuse([*PROMPT, 6]) == 5  # going on is possible
+    assert cache.reuse([3, 1, 4]) == 0
+    assert cells(cache) == []
+
+
+def test_random_trees_and_random_acceptance_never_disturb_the_order():
+    random = np.random.default_rng(3)
+    for _ in range(40):
+        cache = KVCache(ScriptedContext())
+        list(cache.prefill(random.integers(0, 16, int(random.integers(1, 9))).tolist()))
+        forced = [int(random.integers(0, 16))]
+        for _ in range(6):
+            n = int(random.integers(0, 20))
+            grown = tree(random.integers(0, 16, n), [int(random.integers(-1, node)) for node in range(n)])
+            logits = cache.verify(forced, grown)
+            base = cache.tokens + forced
+            path, node = [], ROOT
+            while (children := np.flatnonzero(grown.parents == node).tolist()) and random.random() < 0.8:
+                node = int(random.choice(children))
+                path.append(node)
+                text = base + grown.tokens[path].tolist()
+                assert (logits[1 + node] == next_logits(text)).all()
+            kept = cache.keep(path)
+            forced = [*grown.tokens[path[kept:]].tolist(), int(random.integers(0, 16))]
+            assert cache.tokens == base + grown.tokens[path[:kept]].tolist()
+            assert cells(cache) == list(zip(cache.tokens, range(len(cache.tokens)), strict=True))

@@ -1,0 +1,157 @@
+import numpy as np
+import pytest
+
+from tests.decoding.scripted import N_VOCAB, ScriptedContext, next_logits, plain_greedy
+from trchat.decoding.kv_cache import KVCache
+from trchat.decoding.loop import generate
+from trchat.decoding.statistics import Statistics
+from trchat.recycling.adjacency import AdjacencyMatrix
+from trchat.recycling.drafter import LookupDrafter, NoDrafter, RecyclingDrafter
+from trchat.recycling.tree import ROOT, DraftTree
+
+PROMPT = [3, 1, 4, 1, 5, 9, 2, 6]
+
+
+def greedy(_index, row):
+    return int(row.argmax())
+
+
+def run(drafter, prompt=PROMPT, max_tokens=60, context=None, **kwargs):
+    cache = KVCache(context or ScriptedContext())
+    list(cache.prefill(prompt[:-1]))
+    return list(generate(cache, drafter, greedy, prompt, max_tokens=max_tokens, **kwargs))
+
+
+def text(steps):
+    return [token for step in steps for token in step.tokens]
+
+
+class Oracle:
+    """Drafts random trees in which the right continuation is hidden somewhere."""
+
+    mode = "oracle"
+    rows_learned = 0
+
+    def __init__(self, seed):
+        self.random = np.random.default_rng(seed)
+
+    def begin(self, prompt):
+        self.text = list(prompt)
+
+    def draft(self, room):
+        right = plain_greedy(self.text, int(self.random.integers(0, 5)))
+        tokens, parents, node = [], [], ROOT
+        for token in right:
+            for _ in range(int(self.random.integers(0, 3))):
+                tokens.append(int(self.random.integers(0, N_VOCAB)))
+                parents.append(int(self.random.integers(-1, len(tokens))) if len(tokens) > 1 else ROOT)
+                parents[-1] = min(parents[-1], len(tokens) - 2)
+            tokens.append(token)
+            parents.append(node)
+            node = len(tokens) - 1
+        return DraftTree(np.array(tokens, np.int32), np.array(parents, np.int32)).first(room)
+
+    def learn(self, verified):
+        self.text.extend(verified.emitted)
+
+
+def drafters():
+    return [
+        NoDrafter(),
+        LookupDrafter(),
+        RecyclingDrafter(AdjacencyMatrix(N_VOCAB)),
+        *(Oracle(seed) for seed in range(10)),
+    ]
+
+
+@pytest.mark.parametrize("drafter", drafters(), ids=lambda drafter: drafter.mode)
+@pytest.mark.parametrize("max_tokens", [1, 2, 7, 60])
+def test_no_draft_changes_the_text(drafter, max_tokens):
+    steps = run(drafter, max_tokens=max_tokens)
+    assert text(steps) == plain_greedy(PROMPT, max_tokens)
+    assert steps[-1].finish == "length"
+    assert all(step.finish is None for step in steps[:-1])
+
+
+@pytest.mark.parametrize("drafter", drafters(), ids=lambda drafter: drafter.mode)
+def test_an_end_token_ends_the_text_also_inside_a_draft(drafter):
+    plain = plain_greedy(PROMPT, 60)
+    end = plain[20]
+    steps = run(drafter, end_tokens={end})
+    assert text(steps) == plain[: plain.index(end) + 1]
+    assert steps[-1].finish == "stop"
+
+
+def test_drafts_save_steps_and_the_records_add_up():
+    steps = run(Oracle(1))
+    statistics = Statistics()
+    for step in steps:
+        assert step.accepted <= step.drafted
+        assert len(step.tokens) in (step.accepted, step.accepted + 1)
+        statistics.add(step)
+    assert statistics.tokens == 60
+    assert statistics.steps < 40
+    assert statistics.tokens_per_step == pytest.approx(60 / statistics.steps)
+
+
+def test_sampling_draws_once_for_each_token_in_order():
+    def run_with(drafter):
+        random = np.random.default_rng(7)
+        draws = []
+
+        def sample(_index, row):
+            weights = np.exp(row - row.max())
+            draws.append(int(random.choice(N_VOCAB, p=weights / weights.sum())))
+            return draws[-1]
+
+        cache = KVCache(ScriptedContext())
+        list(cache.prefill(PROMPT[:-1]))
+        written = text(generate(cache, drafter, sample, PROMPT, max_tokens=50))
+        assert draws == written
+        return written
+
+    plain = run_with(NoDrafter())
+    assert run_with(LookupDrafter()) == plain
+    assert run_with(RecyclingDrafter(AdjacencyMatrix(N_VOCAB))) == plain
+
+
+def test_the_sampler_is_told_the_place_of_its_row_in_the_batch():
+    context = ScriptedContext()
+    cache = KVCache(context)
+    list(cache.prefill(PROMPT[:-1]))
+
+    def sample(index, row):
+        visible = context.visible(int(context.batch.pos[index]), int(context.batch.seq_id[index, 0]))
+        assert (row == next_logits(visible)).all()
+        return int(row.argmax())
+
+    assert len(text(generate(cache, Oracle(3), sample, PROMPT, max_tokens=40))) == 40
+
+
+@pytest.mark.parametrize("stop_after", range(6))
+def test_leaving_at_any_step_leaves_a_valid_cache(stop_after):
+    context = ScriptedContext()
+    cache = KVCache(context)
+    list(cache.prefill(PROMPT[:-1]))
+    steps = generate(cache, Oracle(5), greedy, PROMPT, max_tokens=60)
+    written = [token for _ in range(stop_after) for token in next(steps).tokens]
+    steps.close()
+    assert cache.tokens == (PROMPT + written)[: len(cache.tokens)]
+
+    again = [*PROMPT, *written, 7]
+    cached = cache.reuse(again)
+    list(cache.prefill(again[cached:-1]))
+    rest = text(generate(cache, NoDrafter(), greedy, again, max_tokens=5))
+    assert rest == plain_greedy(again, 5)
+
+
+def test_drafts_shrink_when_the_context_fills_up():
+    context = ScriptedContext(n_ctx=40)
+    steps = run(RecyclingDrafter(AdjacencyMatrix(N_VOCAB)), max_tokens=40 - len(PROMPT), context=context)
+    assert text(steps) == plain_greedy(PROMPT, 40 - len(PROMPT))
+
+
+def test_models_that_cannot_branch_are_decoded_plainly():
+    steps = run(Oracle(2), max_tokens=20, can_draft=False)
+    assert [step.width for step in steps] == [1] * 20
+    assert text(steps) == plain_greedy(PROMPT, 20)

@@ -1,0 +1,84 @@
+"""The KV cache and its editing, and what drafts rely on: verified rows equal one-token rows bit for bit."""
+
+import numpy as np
+import pytest
+
+from trchat.decoding.kv_cache import KVCache
+from trchat.errors import TrchatError
+from trchat.llama.context import Context, ContextOptions
+from trchat.llama.model import Model
+from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree, chain_tree
+
+BRANCHED = DraftTree(np.array([60, 70, 80, 90, 61, 71], np.int32), np.array([ROOT, 0, 1, 2, ROOT, 4], np.int32))
+
+
+@pytest.fixture(scope="module")
+def model(demo_model):
+    with Model(demo_model) as model:
+        yield model
+
+
+def words(n):
+    return np.random.default_rng(5).integers(100, 40_000, n).tolist()
+
+
+@pytest.mark.parametrize("cache_type", ["f16", "q8_0"])
+@pytest.mark.parametrize("length", [5, 250, 600, 1100])
+def test_a_tree_is_verified_bit_for_bit_at_any_length(model, cache_type, length):
+    with Context(model, ContextOptions(cache_type=cache_type)) as context:
+        cache = KVCache(context)
+        prompt = words(length)
+        list(cache.prefill(prompt))
+        rows = cache.verify([50], BRANCHED).copy()
+        for row, path in enumerate([[], [0], [0, 1], [0, 1, 2], [0, 1, 2, 3], [4], [4, 5]]):
+            cache.reuse([*prompt, 0])
+            text = [50, *BRANCHED.tokens[path].tolist()]
+            for token in text:
+                plain = cache.verify([token], EMPTY_TREE)
+                cache.keep(())
+            assert (rows[row] == plain[0]).all()
+
+
+@pytest.mark.parametrize("width", [2, 3, 4, 7, 16, 33, 80])
+def test_the_width_of_a_batch_does_not_show(model, width):
+    with Context(model, ContextOptions()) as context:
+        cache = KVCache(context)
+        prompt, draft = words(300), np.array(words(width), np.int32)
+        list(cache.prefill(prompt))
+        wide = cache.verify([50], chain_tree(draft)).copy()
+        cache.reuse([*prompt, 0])
+        for row, token in enumerate([50, *draft.tolist()]):
+            assert (wide[row] == cache.verify([token], EMPTY_TREE)[0]).all()
+            cache.keep(())
+
+
+@pytest.mark.parametrize("arch", ["llama", "qwen2", "gemma2"])
+def test_architectures_bit_for_bit_also_beyond_a_sliding_window(tiny, arch):
+    with Model(tiny(arch)) as model, Context(model, ContextOptions(threads=1)) as context:
+        cache = KVCache(context)
+        prompt = [token % 300 for token in words(40)]
+        list(cache.prefill(prompt))
+        rows = cache.verify([50], BRANCHED).copy()
+        for row, path in enumerate([[], [0], [0, 1], [0, 1, 2], [0, 1, 2, 3], [4], [4, 5]]):
+            cache.reuse([*prompt, 0])
+            for token in [50, *BRANCHED.tokens[path].tolist()]:
+                plain = cache.verify([token], EMPTY_TREE)
+                cache.keep(())
+            assert (rows[row] == plain[0]).all()
+
+
+def test_recurrent_models_go_on_and_start_again(tiny):
+    with Model(tiny("mamba")) as model, Context(model, ContextOptions(threads=1)) as context:
+        cache = KVCache(context)
+        list(cache.prefill([5, 6, 7]))
+        first = cache.verify([8], EMPTY_TREE).copy()
+        cache.keep(())
+        assert cache.reuse([5, 6, 7, 8, 9]) == 4
+        assert cache.reuse([5, 6, 9]) == 0  # no way back, so from the beginning
+        list(cache.prefill([5, 6, 7]))
+        assert (cache.verify([8], EMPTY_TREE) == first).all()
+
+
+def test_an_impossible_context_is_one_line(model):
+    with pytest.raises(TrchatError, match="try a smaller --ctx"):
+        Context(model, ContextOptions(n_ctx=2**31 - 256))

@@ -1,0 +1,37 @@
+import pytest
+
+from trchat.storage.conversations import ConversationStore
+
+
+class Clock:
+    """A time that moves only when told to."""
+
+    def __init__(self) -> None:
+        self.now = 1_700_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def warnings():
+    """What the person was told; a test that expects nothing says so by comparing it with []."""
+    return []
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "data" / "conversations.db"
+
+
+@pytest.fixture
+def store(file, clock, warnings):
+    store = ConversationStore(file, warnings.append, clock)
+    yield store
+    store.close()
+    assert warnings == []
