@@ -1,7 +1,7 @@
 import pytest
-from gguf_files import write_gguf
-from other_programs import hide_other_programs
 
+from tests.gguf_files import write_gguf
+from tests.other_programs import hide_other_programs
 from trchat import startup
 from trchat.catalog.sources import models_dir
 from trchat.errors import ModelError

@@ -1,5 +1,6 @@
 import pytest
-from other_programs import hide_other_programs
+
+from tests.other_programs import hide_other_programs
 
 
 @pytest.fixture(autouse=True)

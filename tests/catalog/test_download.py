@@ -4,8 +4,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from gguf_files import write_gguf
-from hub_server import REVISION, HubServer
+
+from tests.catalog.hub_server import REVISION, HubServer
+from tests.gguf_files import write_gguf
 
 pytest.importorskip("huggingface_hub", reason="the extra 'hub' is not installed")
 

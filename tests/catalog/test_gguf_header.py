@@ -3,8 +3,8 @@ import struct
 from pathlib import Path
 
 import pytest
-from gguf_files import write_gguf
 
+from tests.gguf_files import write_gguf
 from trchat.catalog.gguf_header import Array, read_header
 from trchat.catalog.gguf_types import TENSOR_TYPES
 from trchat.errors import ModelError

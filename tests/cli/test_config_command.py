@@ -1,5 +1,4 @@
-from gguf_files import write_gguf
-
+from tests.gguf_files import write_gguf
 from trchat.catalog.sources import models_dir
 
 

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from gguf_files import write_gguf, write_hub, write_ollama
 
+from tests.gguf_files import write_gguf, write_hub, write_ollama
 from trchat.catalog.gguf_header import read_header
 from trchat.catalog.resolve import HOW_TO_GET_ONE
 from trchat.catalog.sources import hub_cache_dir, models_dir
