@@ -1,5 +1,8 @@
 import json
+import os
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -173,6 +176,20 @@ def test_an_unknown_default_changes_nothing(program, home):
 def test_path(program, some, home):
     assert outcome(program("models", "path")) == (0, f"{home / 'models'}\n", "")
     assert outcome(program("models", "path", "gemma")) == (0, f"{some['ollama']}\n", "")
+
+
+def test_a_name_that_is_no_utf8_is_printed_exactly(nothing_elsewhere):
+    path = write_gguf(models_dir() / "plain.gguf")
+    try:
+        odd = path.rename(os.fsdecode(os.fsencode(path).replace(b"plain", b"odd\xff\x1b")))
+    except (OSError, UnicodeError):
+        pytest.skip("file names are UTF-8 here")
+    command = [sys.executable, "-m", "trchat", "models"]
+    done = subprocess.run([*command, "path", "odd"], capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, os.fsencode(odd) + b"\n", b"")
+    listed = subprocess.run(command, capture_output=True, timeout=60)
+    assert listed.returncode == 0
+    assert "\nodd\\udcff␛\tllama\t" in listed.stdout.decode()
 
 
 def test_get_without_the_extra_says_what_to_install(program):

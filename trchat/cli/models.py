@@ -183,14 +183,16 @@ def _default(args: argparse.Namespace) -> None:
 
 def _path(args: argparse.Namespace) -> None:
     from trchat.catalog.sources import models_dir
+    from trchat.cli.table import print_path
 
-    print(models_dir() if args.name is None else _chosen(args).path)
+    print_path(models_dir() if args.name is None else _chosen(args).path)
 
 
 def _get(args: argparse.Namespace) -> None:
     from trchat.catalog.download import download
+    from trchat.cli.table import print_path
 
-    print(download(args.spec, notify=lambda line: print(f"trchat: {line}", file=sys.stderr)))
+    print_path(download(args.spec, notify=lambda line: print(f"trchat: {line}", file=sys.stderr)))
 
 
 def _chosen(args: argparse.Namespace) -> Any:

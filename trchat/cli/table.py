@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from trchat.text.one_line import one_line
 
@@ -36,6 +37,16 @@ def print_pairs(pairs: Sequence[tuple[str, str]]) -> None:
     for name, value in pairs:
         gap = " " * (width - len(name) + 2) if sys.stdout.isatty() else "\t"
         print(f"{_shown(name)}{gap}{_shown(value)}")
+
+
+def print_path(path: Path) -> None:
+    """Print a path: harmless at a terminal, and exactly the file's name behind a pipe, UTF-8 or not."""
+    if sys.stdout.isatty():
+        print(_shown(str(path)))
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(os.fsencode(path) + os.linesep.encode())
+    sys.stdout.buffer.flush()
 
 
 def _shown(text: str) -> str:
