@@ -1,4 +1,4 @@
-"""Who may know whom: lower rooms know nothing of upper ones, and nothing heavy is loaded before it is needed."""
+"""Who may know whom, and that nothing heavy is loaded before it is needed."""
 
 import ast
 import subprocess

@@ -5,13 +5,15 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from trchat.cli.options import add_general_options, positive_int
 from trchat.errors import TrchatError, UsageError
-from trchat.storage.conversations import ConversationStore, history_file, open_history
-from trchat.storage.export import heading, to_json, to_markdown
-from trchat.storage.records import Conversation
 from trchat.text.visible import visible
+
+if TYPE_CHECKING:
+    from trchat.storage.conversations import ConversationStore
+    from trchat.storage.records import Conversation
 
 EPILOG = """examples:
   trchat history
@@ -34,7 +36,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     actions = parser.add_subparsers(dest="action", metavar="ACTION", title="actions")
 
     def action(
-        name: str, act: Callable[[ConversationStore, argparse.Namespace], None], help: str
+        name: str, act: "Callable[[ConversationStore, argparse.Namespace], None]", help: str
     ) -> argparse.ArgumentParser:
         sub = actions.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
         add_general_options(sub)
@@ -65,6 +67,8 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 def run(args: argparse.Namespace) -> int:
     """Run one action and return the exit code."""
+    from trchat.storage.conversations import history_file, open_history
+
     if args.act is None:
         _print(f"{history_file()}\n")
         return 0
@@ -73,7 +77,9 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _list(store: ConversationStore, args: argparse.Namespace) -> None:
+def _list(store: "ConversationStore", args: argparse.Namespace) -> None:
+    from trchat.storage.export import heading
+
     found = store.conversations(limit=args.limit + 1)
     for conversation in found[: args.limit]:
         count = f"{conversation.messages} message{'s' if conversation.messages != 1 else ' '}"
@@ -86,7 +92,7 @@ def _list(store: ConversationStore, args: argparse.Namespace) -> None:
         _say(f"there are more than these {args.limit}: see --limit")
 
 
-def _search(store: ConversationStore, args: argparse.Namespace) -> None:
+def _search(store: "ConversationStore", args: argparse.Namespace) -> None:
     query = " ".join(args.words)
     hits = store.search(query, limit=args.limit)
     for hit in hits:
@@ -97,19 +103,23 @@ def _search(store: ConversationStore, args: argparse.Namespace) -> None:
         _say(f"nothing found for {query!r}")
 
 
-def _show(store: ConversationStore, args: argparse.Namespace) -> None:
+def _show(store: "ConversationStore", args: argparse.Namespace) -> None:
+    from trchat.storage.export import to_markdown
+
     conversation = _chosen(store, args.id)
     _print(to_markdown(conversation, store.thread(conversation.id)))
 
 
-def _export(store: ConversationStore, args: argparse.Namespace) -> None:
+def _export(store: "ConversationStore", args: argparse.Namespace) -> None:
+    from trchat.storage.export import to_json
+
     if args.format == "md":
         return _show(store, args)
     conversation = _chosen(store, args.id)
     _print(to_json(conversation, store.messages(conversation.id)))
 
 
-def _remove(store: ConversationStore, args: argparse.Namespace) -> None:
+def _remove(store: "ConversationStore", args: argparse.Namespace) -> None:
     chosen = [_chosen(store, conversation_id) for conversation_id in dict.fromkeys(args.ids)]
     if not args.yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError("nobody can be asked here: `trchat history rm` needs --yes")
@@ -122,7 +132,7 @@ def _remove(store: ConversationStore, args: argparse.Namespace) -> None:
         _say(f"removed conversation {conversation.id}")
 
 
-def _chosen(store: ConversationStore, conversation_id: int | None) -> Conversation:
+def _chosen(store: "ConversationStore", conversation_id: int | None) -> "Conversation":
     if conversation_id is None:
         latest = store.latest()
         if latest is None:
@@ -134,7 +144,9 @@ def _chosen(store: ConversationStore, conversation_id: int | None) -> Conversati
     return conversation
 
 
-def _confirmed(conversation: Conversation) -> bool:
+def _confirmed(conversation: "Conversation") -> bool:
+    from trchat.storage.export import heading
+
     question = f"Remove conversation {conversation.id}, {heading(conversation)!r}, for good? [y/N] "
     sys.stderr.write(visible(question))
     sys.stderr.flush()
