@@ -1,7 +1,9 @@
 """From the name of a draft mode to a drafter."""
 
 from trchat.recycling.adjacency import AdjacencyMatrix
+from trchat.recycling.auto import AutoDrafter
 from trchat.recycling.drafter import Drafter, LookupDrafter, NoDrafter, RecyclingDrafter
+from trchat.recycling.knowledge import Knowledge
 
 
 def make_drafter(mode: str, n_vocab: int) -> Drafter:
@@ -11,5 +13,7 @@ def make_drafter(mode: str, n_vocab: int) -> Drafter:
             return NoDrafter()
         case "lookup":
             return LookupDrafter()
+        case "auto":
+            return AutoDrafter(Knowledge())
         case _:
             return RecyclingDrafter(AdjacencyMatrix(n_vocab))
