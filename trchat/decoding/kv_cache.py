@@ -7,6 +7,7 @@ are sent again, ahead of the next tree. The cells then lie as plain decoding wou
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from time import perf_counter
 from typing import Protocol
 
 import numpy as np
@@ -41,6 +42,8 @@ class TreeContext(Protocol):
 class KVCache:
     """The one owner of what the context's KV cache holds: one token per position, gapless, in order.
 
+    ``decode_s`` is how long the model took for the last ``verify``, in seconds.
+
     Sequence 0 always holds everything. A tree needs one sequence per leaf, and each must hold the whole
     prefix; they are brought up to date only when a tree uses them.
     """
@@ -48,6 +51,7 @@ class KVCache:
     def __init__(self, context: TreeContext) -> None:
         self.context = context
         self.tokens: list[int] = []
+        self.decode_s = 0.0
         self._held = np.zeros(context.n_seq, np.int64)  # positions [0, held) each sequence can see
         self._tree: DraftTree | None = None
         self._forced: Sequence[int] = ()
@@ -139,9 +143,12 @@ class KVCache:
             nodes, leaves = np.nonzero(members)
             places = np.arange(len(nodes)) - np.repeat(np.cumsum(counts) - counts, counts)
             batch.seq_id[n_forced + nodes, places] = leaves
+        start = perf_counter()
         self._decode(total)
+        logits = self.context.logits(1 + n)  # on a GPU this is what waits for the result
+        self.decode_s = perf_counter() - start
         self._tree, self._forced = tree, forced
-        return self.context.logits(1 + n)
+        return logits
 
     def keep(self, path: Sequence[int]) -> int:
         """Settle the last ``verify``: keep the forced tokens and the part of ``path`` that lies in order.

@@ -83,7 +83,7 @@ def generate(
         path, tokens = accept(tree, lambda row: sample(first + row, logits[row]), end_tokens, left)  # noqa: B023
         accepted = perf_counter()
         width = len(forced) + len(tree)
-        drafter.learn(Verified(forced[-1], tree, logits, path, tokens, width, decoded - drafted))
+        drafter.learn(Verified(forced[-1], tree, logits, path, tokens, width, cache.decode_s))
         learned = perf_counter()
         kept = cache.keep(path)
         forced = list(tokens[kept:])
@@ -97,10 +97,10 @@ def generate(
             width=width,
             finish=finish,
             draft_s=drafted - start,
-            decode_s=decoded - drafted,
+            decode_s=cache.decode_s,
             accept_s=accepted - decoded,
             learn_s=learned - accepted,
-            cache_s=settled - learned,
+            cache_s=(settled - learned) + (decoded - drafted - cache.decode_s),
         )
         if finish:
             return

@@ -29,11 +29,21 @@ class AutoDrafter:
 
     mode = "auto"
 
-    def __init__(self, knowledge: Knowledge, costs: Costs | None = None, width: int | None = None) -> None:
-        """``width`` fixes the tree at so many tokens, root included, instead of choosing by cost."""
+    def __init__(
+        self,
+        knowledge: Knowledge,
+        costs: Costs | None = None,
+        width: int | None = None,
+        without: frozenset[str] = frozenset(),
+    ) -> None:
+        """``width`` fixes the tree at so many tokens, root included, instead of choosing by cost.
+
+        ``without`` leaves parts out to measure what they bring: sources (see Sources) or ``calibration``.
+        """
         self.knowledge = knowledge
         self.costs: Costs = costs or StepCosts()
         self._width = width
+        self._without = without
         self._siblings: Guesses = {}
         self._guesses: dict[int, Guesses] = {}
         self._restart([])
@@ -82,7 +92,7 @@ class AutoDrafter:
     def _restart(self, prompt: Sequence[int]) -> None:
         self._text = SuffixIndex()
         self._text.extend(prompt)
-        self._sources = Sources(self.knowledge, self._text)
+        self._sources = Sources(self.knowledge, self._text, self._without)
         self._siblings = {}
         self._guesses = {}
 
@@ -113,6 +123,8 @@ class AutoDrafter:
         return order, [gains[node] for node in order]
 
     def _label(self, verified: Verified) -> None:
+        if "calibration" in self._without:
+            return
         kinds: list[int] = []
         right: list[bool] = []
         last, second, third = self._text.context()

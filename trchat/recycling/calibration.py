@@ -45,7 +45,7 @@ class Calibration:
         self.weights = np.repeat(start[:, None], n_sources, axis=1).astype(np.float32)
         self.bias = np.zeros(1 << n_sources, np.float32)
         self._rates = np.zeros(N_KINDS, np.float32)
-        self.rates = memoryview(self._rates)
+        self.rates = self._rates.data
         self._steps = 0
         self.refresh()
 
@@ -91,8 +91,10 @@ class Calibration:
 
     def _stretched(self) -> NDArray[np.float32]:
         rate = np.clip(self.source_hits / self.source_seen, 0.001, 0.999)
-        return np.log(rate / (1 - rate)).astype(np.float32)
+        stretched: NDArray[np.float32] = np.log(rate / (1 - rate), dtype=np.float32)
+        return stretched
 
 
 def _logistic(x: NDArray[np.float32]) -> NDArray[np.float32]:
-    return (1 / (1 + np.exp(-x))).astype(np.float32)
+    share: NDArray[np.float32] = np.reciprocal(1 + np.exp(-x), dtype=np.float32)
+    return share

@@ -15,7 +15,8 @@ _STEPS_PER_HALVING = 16
 def quantise(log_probabilities: NDArray[np.float32]) -> NDArray[np.uint32]:
     """Natural log-probabilities to 8 bits, logarithmically: 255 = certain, 1 = 2**-15.9; 0 means empty."""
     steps = log_probabilities * (_STEPS_PER_HALVING / np.log(2.0)) + 255.5
-    return np.clip(steps, 1, 255).astype(np.uint32)
+    clipped: NDArray[np.uint32] = np.clip(steps, 1, 255).astype(np.uint32)
+    return clipped
 
 
 def probability(step: int) -> float:
@@ -51,8 +52,8 @@ class CandidateTable:
         self.stamps = np.zeros(rows, np.uint32)
         self.packed = np.zeros((rows, k), np.uint32)
         # Plain integers come out of a memoryview several times faster than out of an array.
-        self._tag_view = memoryview(self.tags)
-        self._packed_view = memoryview(self.packed.reshape(-1))
+        self._tag_view = self.tags.data
+        self._packed_view = self.packed.reshape(-1).data
 
     @property
     def nbytes(self) -> int:

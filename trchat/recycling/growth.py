@@ -34,9 +34,16 @@ _LEAST = 1e-4  # a path less likely than this is not worth a place on any machin
 class Sources:
     """Everything that proposes tokens: candidate rows, the text itself, hints from rejected siblings."""
 
-    def __init__(self, knowledge: Knowledge, text: SuffixIndex) -> None:
-        self._find_one, self._find_two, self._find_three = (table.find for table in knowledge.tables)
+    def __init__(
+        self, knowledge: Knowledge, text: SuffixIndex, without: frozenset[str] = frozenset()
+    ) -> None:
+        """``without`` leaves sources out to measure them: rows1, rows2, rows3, suffix, siblings."""
+        self._find_one, self._find_two, self._find_three = (
+            _nothing if f"rows{table.order}" in without else table.find for table in knowledge.tables
+        )
         self._text = text
+        self._use_matches = "suffix" not in without
+        self._use_siblings = "siblings" not in without
 
     def guess(self, last: int, second: int, third: int, matches: list[Match], siblings: Guesses) -> Guesses:
         """All guesses after these last three tokens (-1 = before the text's beginning).
@@ -57,7 +64,7 @@ class Sources:
             if packed:
                 token = packed >> 8
                 guesses[token] = guesses.get(token, 0) + _THREE[packed & 255]
-        if matches:
+        if matches and self._use_matches:
             text = self._text.tokens
             place, length = matches[0]
             first = text[place]
@@ -67,12 +74,14 @@ class Sources:
                 if token != first:
                     guesses[token] = guesses.get(token, 0) + _OTHER[min(length, 63)]
                     break
-        for token, level in siblings.items():
+        for token, level in siblings.items() if self._use_siblings else ():
             guesses[token] = guesses.get(token, 0) + level * SIBLING
         return guesses
 
     def matches_below(self, matches: list[Match], token: int, second: int, third: int) -> list[Match]:
         """Matches after going on with ``token``: those that went the same way, else a short one."""
+        if not self._use_matches:
+            return []
         text = self._text.tokens
         end = len(text)
         below = [
@@ -82,6 +91,10 @@ class Sources:
             return below
         found = self._text.after(token, second, third)
         return [found] if found is not None else []
+
+
+def _nothing(_mixed: int) -> list[int]:
+    return []
 
 
 @dataclass(frozen=True, slots=True)
