@@ -32,11 +32,15 @@ def imported(file):
 
 @pytest.mark.parametrize("room", MAY_USE)
 def test_rooms_only_know_the_rooms_below(room):
-    for file in (PACKAGE / room).glob("*.py"):
+    for file in (PACKAGE / room).rglob("*.py"):
         for module in imported(file):
             if module.startswith("trchat."):
                 other = module.split(".")[1]
-                allowed = MAY_USE[room] | FOR_ALL | ({"config", "drafting"} if room == "chat" else set())
+                allowed = (
+                    MAY_USE[room]
+                    | FOR_ALL
+                    | ({"config", "drafting", "model_store"} if room == "chat" else set())
+                )
                 assert other in allowed, f"{file.name} of {room} imports {module}"
 
 

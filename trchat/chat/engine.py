@@ -1,7 +1,8 @@
 """Answers conversations: one model, one context, one drafter; every front end streams the same records."""
 
 import secrets
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
 from types import TracebackType
@@ -13,6 +14,7 @@ from trchat.decoding.kv_cache import KVCache
 from trchat.decoding.loop import Step, generate
 from trchat.decoding.start_costs import measure_start
 from trchat.decoding.statistics import Statistics
+from trchat.drafting import make_drafter
 from trchat.errors import ContextError
 from trchat.llama.context import Context, ContextOptions
 from trchat.llama.model import Model
@@ -72,6 +74,8 @@ class Engine:
     Attributes:
         drafter: what guesses ahead; may be exchanged between answers.
         costs: step times of this machine, for drafters that choose by them.
+        make_drafter: makes a drafter for a mode, going on from what was learned; for changes of mode.
+        on_answer_end: called with each answer when it is complete or was left.
     """
 
     def __init__(self, model: Model, options: ContextOptions, template: ChatTemplate | None = None) -> None:
@@ -79,6 +83,10 @@ class Engine:
         self.context = Context(model, options)
         self.costs = StepCosts()
         self.drafter: Drafter = NoDrafter()
+        self.make_drafter: Callable[[str], Drafter] = lambda mode: make_drafter(
+            mode, model.n_vocab, self.costs
+        )
+        self.on_answer_end: Callable[[Answer], None] | None = None
         self.template = template or ChatTemplate(model.chat_template, model.bos_text, model.eos_text)
         self._cache = KVCache(self.context)
 
@@ -136,7 +144,7 @@ class Engine:
         answer.prompt_s = perf_counter() - start
 
         text = TextStream(self.model.piece)
-        with SamplerChain(self.context, sampling, prompt) as chain:
+        with self._until_the_end_of(answer), SamplerChain(self.context, sampling, prompt) as chain:
             steps = generate(
                 self._cache,
                 self.drafter,
@@ -156,6 +164,14 @@ class Engine:
                     answer.finish = "context" if out_of_room else step.finish
                 answer.text += delta
                 yield Delta(delta, step)
+
+    @contextmanager
+    def _until_the_end_of(self, answer: Answer) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            if self.on_answer_end is not None:
+                self.on_answer_end(answer)
 
 
 def new_answer(seed: int | None = None) -> Answer:

@@ -1,29 +1,38 @@
 """Settings to a running engine."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from time import perf_counter
 
 from trchat.chat.engine import Engine
+from trchat.chat.remembering import Remember, Remembering
 from trchat.chat.template import CHATML, ChatTemplate
 from trchat.config import Settings
-from trchat.drafting import make_drafter
 from trchat.llama.context import ContextOptions
 from trchat.llama.log import route_log
 from trchat.llama.model import ALL_LAYERS, Model, gpu_available
 from trchat.llama.sampler import Sampling
 from trchat.paths import log_file
 
+REMEMBER = Remember()
+"""Read and write the user's store, and keep quiet about it."""
+
 
 @contextmanager
 def open_engine(
-    path: Path, settings: Settings, ctx: int | None = None, progress: Callable[[float], None] | None = None
+    path: Path,
+    settings: Settings,
+    ctx: int | None = None,
+    progress: Callable[[float], None] | None = None,
+    *,
+    remember: Remember = REMEMBER,
 ) -> Iterator[Engine]:
     """Load the model at ``path`` and hold an engine open for it; all is freed at the end.
 
     ``ctx`` is the context in tokens (None = the settings', or the engine's own default). ``progress`` is
-    called with a fraction from 0 to 1 while the weights are read. Raises ModelError or TrchatError.
+    called with a fraction from 0 to 1 while the weights are read. ``remember`` says what to do with what was
+    and will be learned of the model. Raises ModelError or TrchatError.
     """
     route_log(log_file())
     layers = _gpu_layers(settings.gpu_layers)
@@ -41,10 +50,14 @@ def open_engine(
             CHATML if settings.template == "chatml" else model.chat_template, model.bos_text, model.eos_text
         )
         mode = settings.draft if model.can_draft else "off"
-        with Engine(model, options, template) as engine:
-            if mode == "auto":
+        with (
+            Engine(model, options, template) as engine,
+            closing(Remembering(engine, path, layers, remember)) as remembering,
+        ):
+            engine.make_drafter = remembering.drafter
+            engine.drafter = remembering.drafter(mode)
+            if mode == "auto" and not remembering.costs_known:
                 engine.learn_costs(load_s)
-            engine.drafter = make_drafter(mode, model.n_vocab, engine.costs)
             yield engine
 
 
