@@ -1,28 +1,33 @@
 """Settings to a running engine."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from trchat.chat.engine import Engine
 from trchat.chat.template import CHATML, ChatTemplate
+from trchat.chat.template_process import TemplateProcess
 from trchat.config import Settings
 from trchat.drafting import make_drafter
+from trchat.errors import UsageError
 from trchat.llama.context import ContextOptions
 from trchat.llama.log import route_log
 from trchat.llama.model import ALL_LAYERS, Model, gpu_available
 from trchat.llama.sampler import Sampling
 from trchat.paths import log_file
+from trchat.text.decode import decode_text
+from trchat.text.one_line import one_line
 
 
 @contextmanager
 def open_engine(
-    path: Path, settings: Settings, ctx: int | None = None, progress: Callable[[float], None] | None = None
+    path: Path, settings: Settings, ctx: int | None = None, progress: Callable[[float], object] | None = None
 ) -> Iterator[Engine]:
     """Load the model at ``path`` and hold an engine open for it; all is freed at the end.
 
     ``ctx`` is the context in tokens (None = the settings', or the engine's own default). ``progress`` is
-    called with a fraction from 0 to 1 while the weights are read. Raises ModelError or TrchatError.
+    called with a fraction from 0 to 1 while the weights are read, and ends that by returning False.
+    Raises ModelError, UsageError (a template file that is none) or TrchatError.
     """
     route_log(log_file())
     layers = _gpu_layers(settings.gpu_layers)
@@ -33,13 +38,28 @@ def open_engine(
         flash_attn=settings.flash_attn,
         on_gpu=layers != 0,
     )
-    with Model(path, layers, progress) as model:
-        template = ChatTemplate(
-            CHATML if settings.template == "chatml" else model.chat_template, model.bos_text, model.eos_text
-        )
+    source = template_source(settings.template)
+    with ExitStack() as stack:
+        process = TemplateProcess()  # starts while the weights are read
+        stack.callback(process.close)
+        model = stack.enter_context(Model(path, layers, progress))
+        template = ChatTemplate(source or model.chat_template, model.bos_text, model.eos_text, process)
         mode = settings.draft if model.can_draft else "off"
-        with Engine(model, options, make_drafter(mode, model.n_vocab), template) as engine:
-            yield engine
+        yield stack.enter_context(Engine(model, options, make_drafter(mode, model.n_vocab), template))
+
+
+def template_source(setting: str | None) -> str | None:
+    """The Jinja source that ``--template`` names; None is the model's own. Raises UsageError."""
+    if setting is None or setting == "chatml":
+        return setting and CHATML
+    try:
+        raw = Path(setting).expanduser().read_bytes()
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(
+            f"--template is 'chatml' or a file; cannot read {one_line(setting)}: {reason}"
+        ) from None
+    return decode_text(raw, one_line(setting))
 
 
 def sampling_of(settings: Settings, seed: int) -> Sampling:
