@@ -105,7 +105,8 @@ class Engine:
         """
         fitted = fit(turns, self.prompts.build, self.context.n_ctx, max_tokens)
         prompt = fitted.prompt.ids
-        answer.reasoning_opener = fitted.prompt.reasoning_opener
+        # What follows a grammar is no reasoning, even where the template opens some.
+        answer.reasoning_opener = None if sampling.grammar else fitted.prompt.reasoning_opener
         answer.prompt_tokens = len(prompt)
         answer.dropped = fitted.dropped
         if fitted.dropped:

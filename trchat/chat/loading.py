@@ -62,8 +62,8 @@ def template_source(setting: str | None) -> str | None:
     return decode_text(raw, one_line(setting))
 
 
-def sampling_of(settings: Settings, seed: int) -> Sampling:
-    """The sampler chain's part of the settings."""
+def sampling_of(settings: Settings, seed: int, grammar: str = "") -> Sampling:
+    """The sampler chain's part of the settings, and the GBNF that the answer must follow, if any."""
     return Sampling(
         temperature=settings.temp,
         top_k=settings.top_k,
@@ -71,6 +71,7 @@ def sampling_of(settings: Settings, seed: int) -> Sampling:
         min_p=settings.min_p,
         repeat_penalty=settings.repeat_penalty,
         seed=seed,
+        grammar=grammar,
     )
 
 

@@ -111,6 +111,12 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         default=keep,
         help="KV cache; q8_0 is half the size and reproducible at every length (default: f16)",
     )
+    group.add_argument(
+        "--template",
+        metavar="FILE|chatml",
+        default=keep,
+        help="chat template: a Jinja file, or 'chatml' (default: the model's own)",
+    )
 
 
 def add_sampling_options(parser: argparse.ArgumentParser) -> None:
