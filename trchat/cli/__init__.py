@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from trchat import __version__
 from trchat.cli import ask, completion, config, history, models
 from trchat.cli.options import add_general_options
+from trchat.cli.parser import Parser
 from trchat.errors import TrchatError
 
 COMMANDS = (ask, history, models, config, completion)
@@ -21,11 +22,10 @@ EPILOG = """examples:
 
 def build_parser() -> argparse.ArgumentParser:
     """Make the parser of the whole command line; importing it loads neither llama.cpp nor Textual."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="trchat",
         description="Chat with a local GGUF model, faster: Token Recycling on llama.cpp, same answer.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"trchat {__version__}")
     add_general_options(parser)

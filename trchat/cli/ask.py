@@ -36,7 +36,6 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         help="ask one question and print the answer",
         description=DESCRIPTION,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     question = parser.add_argument_group("question")
     question.add_argument("prompt", nargs="*", metavar="PROMPT", help="the question")

@@ -17,6 +17,7 @@ ALL_LAYERS = -1
 _EMBEDDING_ARCHITECTURES = ("bert", "t5encoder")
 _POOLING_NONE = "0"
 _ATTR_UNKNOWN, _ATTR_CONTROL, _ATTR_USER_DEFINED = 1 << 0, 1 << 3, 1 << 4  # enum llama_token_attr
+_VOCAB_NONE = 0
 _ATTR_SPECIAL = _ATTR_UNKNOWN | _ATTR_CONTROL | _ATTR_USER_DEFINED
 
 
@@ -185,9 +186,11 @@ class Model:
         self.adds_bos = bool(llama.llama_vocab_get_add_bos(self._vocab))
         self.bos_text = self._token_text(int(llama.llama_vocab_bos(self._vocab)))
         self.eos_text = self._token_text(int(llama.llama_vocab_eos(self._vocab)))
+        # llama.cpp aborts when a model without a vocabulary is asked for a token's kind.
+        has_tokens = llama.llama_vocab_type(self._vocab) != _VOCAB_NONE
         special = [
             (token, kind)
-            for token in range(self.n_vocab)
+            for token in range(self.n_vocab if has_tokens else 0)
             if (kind := int(llama.llama_vocab_get_attr(self._vocab, token))) & _ATTR_SPECIAL
         ]
         self.control_texts = frozenset(

@@ -61,7 +61,9 @@ class SamplerChain:
         params.no_perf = True
         self._chain: Any = llama.llama_sampler_chain_init(params)
         if sampling.repeat_penalty != 1:
-            penalties = llama.llama_sampler_init_penalties(PENALTY_WINDOW, sampling.repeat_penalty, 0.0, 0.0)
+            penalties = llama.llama_sampler_init_penalties(
+                context.model.n_vocab, PENALTY_WINDOW, sampling.repeat_penalty, 0.0, 0.0
+            )
             for token in prompt[-PENALTY_WINDOW:]:
                 llama.llama_sampler_accept(penalties, token)
             self._add(penalties)
