@@ -10,8 +10,8 @@ from trchat.cli.options import (
 )
 
 DESCRIPTION = """\
-Ask one question. The answer goes to stdout as it is written, everything else to stderr. What is piped in
-comes before the files, and they before the PROMPT.
+Ask one question. The answer goes to stdout as it is written, everything else to stderr.
+What is piped in comes before the files, and they before the PROMPT.
 """
 
 EPILOG = """examples:

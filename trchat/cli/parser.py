@@ -1,6 +1,7 @@
 """argparse with help that looks the same everywhere, and errors of one line."""
 
 import argparse
+import textwrap
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
@@ -28,6 +29,15 @@ class Help(argparse.RawDescriptionHelpFormatter):
             parts.append("[options]")
         parts += [_positional(action) for action in actions if not action.option_strings]
         super().add_usage(usage or " ".join(parts), actions, groups, prefix)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        """As written, but lines that are too long are wrapped."""
+        lines = [
+            part
+            for line in text.splitlines()
+            for part in (textwrap.wrap(line, width) if len(line) > width else [line])
+        ]
+        return "\n".join(indent + line for line in lines)
 
     def _format_action_invocation(self, action: argparse.Action) -> str:
         if not action.option_strings or action.nargs == 0:
