@@ -105,7 +105,7 @@ FAILING = [
 
 @pytest.mark.parametrize("source", FAILING)
 def test_a_failing_template_is_one_line_with_a_way_out(source):
-    with pytest.raises(TrchatError, match="the chat template fails: .*--template chatml") as caught:
+    with pytest.raises(TrchatError, match=r"the chat template fails: .*--template chatml") as caught:
         render(source)
     assert "\n" not in str(caught.value)
 
@@ -124,7 +124,7 @@ ENDLESS = [
 @pytest.mark.parametrize("source", ENDLESS)
 def test_nothing_goes_on_for_ever(source):
     """The time limit only decides how soon: none of these would ever come to an end, or to a prompt."""
-    with pytest.raises(TrchatError, match="the chat template (fails|is broken): .*--template chatml"):
+    with pytest.raises(TrchatError, match=r"the chat template (fails|is broken): .*--template chatml"):
         render(source, seconds=0.7)
 
 
