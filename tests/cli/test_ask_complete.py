@@ -303,16 +303,16 @@ def test_an_interrupt_while_the_prompt_is_read(tiny_chat, tmp_path):
 
 
 WATCHED = """
-import signal, sys
+import os, signal, sys
 from trchat.cli import main
 from trchat.cli.streams import Notices
+signals, arrived = os.pipe()
+os.set_blocking(arrived, False)
+signal.set_wakeup_fd(arrived)
 def progress(self, text):
     if text.startswith("reading"):
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
         print("a batch is done", flush=True)
-        while signal.SIGINT not in signal.sigpending():
-            pass
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+        os.read(signals, 1)
 Notices.progress = progress
 sys.exit(main(sys.argv[1:]))
 """

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from trchat import __version__
 from trchat.cli import ask, completion, config, history, models
 from trchat.cli.options import add_general_options
-from trchat.cli.parser import Parser
+from trchat.cli.parser import Parser, shortened
 from trchat.errors import TrchatError
 
 COMMANDS = (ask, history, models, config, completion)
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except TrchatError as error:
         if getattr(args, "verbose", False):
             raise
-        print(f"trchat: {error}", file=sys.stderr)
+        print(f"trchat: {shortened(str(error))}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return 130
@@ -58,5 +58,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if getattr(args, "verbose", False):
             raise
-        print(f"trchat: {type(error).__name__}: {error} (run again with -v for details)", file=sys.stderr)
+        what = shortened(" ".join(f"{type(error).__name__}: {error}".split()))
+        print(f"trchat: {what} (run again with -v for details)", file=sys.stderr)
         return 1

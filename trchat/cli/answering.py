@@ -120,6 +120,8 @@ class _Answering:
         begun = False
         try:
             for event in events:
+                if recorder and not begun:
+                    recorder.begin()
                 begun = True
                 if isinstance(event, Delta):
                     self.notices.progress("")

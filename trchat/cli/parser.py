@@ -5,8 +5,21 @@ import textwrap
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
+from trchat.text.visible import visible
+
 WIDTH = 100
 """Columns of the help, whatever the terminal has: it is part of the README too."""
+
+
+LONGEST_MESSAGE = 600
+"""Characters; what is longer quotes something that its owner knows."""
+
+
+def shortened(message: str) -> str:
+    """``message`` without its middle, where it is too long to be read."""
+    if len(message) <= LONGEST_MESSAGE:
+        return message
+    return f"{message[: LONGEST_MESSAGE - 200]} … {message[-200:]}"
 
 
 class Help(argparse.RawDescriptionHelpFormatter):
@@ -54,7 +67,9 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say in one line what is wrong and where to read on; exit code 2."""
-        self.exit(2, f"{self.prog}: {' '.join(message.split())}; see '{self.prog} --help'\n")
+        self.exit(
+            2, f"{self.prog}: {shortened(visible(' '.join(message.split())))}; see '{self.prog} --help'\n"
+        )
 
 
 def _positional(action: argparse.Action) -> str:
