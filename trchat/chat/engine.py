@@ -12,12 +12,14 @@ from trchat.chat.prompt import PromptBuilder
 from trchat.chat.template import ChatTemplate, Turn
 from trchat.decoding.kv_cache import KVCache
 from trchat.decoding.loop import Step, generate
+from trchat.decoding.start_costs import measure_start
 from trchat.decoding.statistics import Statistics
 from trchat.llama.context import Context, ContextOptions
 from trchat.llama.model import Model
 from trchat.llama.sampler import SamplerChain, Sampling
 from trchat.llama.text_stream import TextStream
-from trchat.recycling.drafter import Drafter
+from trchat.recycling.cost import StepCosts
+from trchat.recycling.drafter import Drafter, NoDrafter
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +70,17 @@ class Answer:
 
 
 class Engine:
-    """Owns a context of ``model``; close it before the model."""
+    """Owns a context of ``model``; close it before the model.
 
-    def __init__(
-        self, model: Model, options: ContextOptions, drafter: Drafter, template: ChatTemplate | None = None
-    ) -> None:
+    Attributes:
+        drafter: what guesses ahead; may be exchanged between answers.
+        costs: step times of this machine, for drafters that choose by them.
+    """
+
+    def __init__(self, model: Model, options: ContextOptions, template: ChatTemplate | None = None) -> None:
         self.model = model
-        self.drafter = drafter
+        self.costs = StepCosts()
+        self.drafter: Drafter = NoDrafter()
         self.template = template or ChatTemplate(model.chat_template, model.bos_text, model.eos_text)
         self.prompts = PromptBuilder(self.template, model)
         self.context = Context(model, options)
@@ -92,6 +98,14 @@ class Engine:
         """Free the context and end the template's process. May be called twice."""
         self.context.close()
         self.template.close()
+
+    def learn_costs(self, load_s: float) -> None:
+        """Measure step times, for at most 0.3 s or 5 % of ``load_s``."""
+        measure_start(self._cache, self.costs, load_s)
+
+    def forget(self) -> None:
+        """Empty the KV cache, so that the next answer starts from nothing."""
+        self._cache.truncate(0)
 
     def answer(
         self, turns: Sequence[Turn], sampling: Sampling, max_tokens: int | None, answer: Answer

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from time import perf_counter
 
 from trchat.chat.engine import Engine
 from trchat.chat.template import CHATML, ChatTemplate
@@ -42,10 +43,16 @@ def open_engine(
     with ExitStack() as stack:
         process = TemplateProcess()  # starts while the weights are read
         stack.callback(process.close)
+        start = perf_counter()
         model = stack.enter_context(Model(path, layers, progress))
+        load_s = perf_counter() - start
         template = ChatTemplate(source or model.chat_template, model.bos_text, model.eos_text, process)
+        engine = stack.enter_context(Engine(model, options, template))
         mode = settings.draft if model.can_draft else "off"
-        yield stack.enter_context(Engine(model, options, make_drafter(mode, model.n_vocab), template))
+        if mode == "auto":
+            engine.learn_costs(load_s)
+        engine.drafter = make_drafter(mode, model.n_vocab, engine.costs)
+        yield engine
 
 
 def template_source(setting: str | None) -> str | None:
