@@ -12,6 +12,7 @@ from trchat.llama.grammar import check_grammar, grammar_of_schema
 from trchat.llama.grammar_sampler import SHORT_LIST, Candidates, GrammarSampler
 from trchat.llama.model import Model
 from trchat.llama.sampler import SamplerChain, Sampling
+from trchat.recycling.cost import StepCosts
 
 LIST = 'root ::= "[" item ("," item)* "]"\nitem ::= [0-9]+\n'
 GREEDY = Sampling(temperature=0, grammar=LIST)
@@ -38,7 +39,7 @@ def context(model):
 def write(model, context, sampling, mode="off", n=40):
     """An answer of ``n`` tokens, and how many drafted ones were right."""
     prompt = model.tokenize("Give me a list: 1,2,3")
-    drafter = make_drafter(mode, model.n_vocab)
+    drafter = make_drafter(mode, model.n_vocab, StepCosts())
     cache = KVCache(context)
     cache.truncate(0)
     list(cache.prefill(prompt[:-1]))

@@ -20,7 +20,7 @@ def _integer(text: str, low: int, meaning: str, most: int = MOST) -> int:
     if not (digits.isascii() and digits.isdigit()):
         raise argparse.ArgumentTypeError(f"must be {meaning}, not {text!r}")
     # Python itself refuses to read numbers of thousands of digits.
-    value = int(digits) if len(digits) < 20 else most + 1
+    value = int(digits[:40])
     if value < low:
         raise argparse.ArgumentTypeError(f"must be {meaning}, not {text!r}")
     if value > most:
@@ -31,6 +31,11 @@ def _integer(text: str, low: int, meaning: str, most: int = MOST) -> int:
 def positive_int(text: str) -> int:
     """An integer above zero, for argparse."""
     return _integer(text, 1, "a whole number above 0")
+
+
+def identifier(text: str) -> int:
+    """A conversation's number, for argparse; whether there is one of it is not decided here."""
+    return min(_integer(text, 1, "a whole number above 0", 10**40), 2**63 - 1)
 
 
 def thread_count(text: str) -> int:
