@@ -1,10 +1,12 @@
 """Keeps a conversation on disk while it goes on, and gives it back as turns."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from trchat.chat.engine import Answer
 from trchat.chat.reasoning import split_reasoning
 from trchat.chat.template import Turn
+from trchat.errors import TrchatError
 from trchat.storage.autosave import Autosave
 from trchat.storage.conversations import ConversationStore
 from trchat.storage.records import Message
@@ -38,7 +40,8 @@ def with_question(turns: Sequence[Turn], question: str, system: str | None) -> l
 class Recorder:
     """Saves one question and its answer: ``grow`` after each piece of text, ``end`` however it ended.
 
-    Nothing is written before the first of these. Whatever is not ended counts as interrupted.
+    Nothing is written before the first of these. Whatever is not ended counts as interrupted. An answer is
+    worth more than its record: what cannot be saved is told once to ``warn``, and nothing is raised.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class Recorder:
         system: str | None,
         model: str,
         settings: Mapping[str, object],
+        warn: Callable[[str], None],
         conversation: int | None = None,
     ) -> None:
         """``conversation`` is the one to go on with (None = a new one); ``system`` is kept in a new one."""
@@ -57,14 +61,44 @@ class Recorder:
         self._system = system
         self._model = model
         self._settings = settings
+        self._warn = warn
+        self._failed = False
         self.conversation = conversation
         self._answer_id: int | None = None
         self._autosave = Autosave()
 
     def begin(self) -> None:
         """Write the question, and an empty answer below it. More calls do nothing."""
-        if self._answer_id is not None:
+        if self._answer_id is None and not self._failed:
+            with self._forgiving():
+                self._write_question()
+
+    def grow(self, answer: Answer) -> None:
+        """Save what there is, once a second."""
+        self.begin()
+        if self._answer_id is not None and self._autosave.due():
+            reasoning, text = split_reasoning(answer.text, answer.reasoning_opener)
+            with self._forgiving():
+                self._store.update_answer(self._answer_id, text, reasoning)
+
+    def end(self, answer: Answer, reason: str | None = None) -> None:
+        """Save all of it; ``reason`` is for an end that the answer itself knows nothing of (``error``)."""
+        self.begin()
+        if self._answer_id is None:
             return
+        reasoning, text = split_reasoning(answer.text, answer.reasoning_opener)
+        with self._forgiving():
+            self._store.finish_answer(
+                self._answer_id,
+                text,
+                reason or answer.finish,
+                reasoning=reasoning,
+                prompt_tokens=answer.prompt_tokens,
+                completion_tokens=len(answer.token_ids),
+                tokens_per_s=answer.statistics.tokens_per_s,
+            )
+
+    def _write_question(self) -> None:
         if self.conversation is None:
             self.conversation = self._store.create_conversation().id
             if self._system:
@@ -72,24 +106,11 @@ class Recorder:
         question = self._store.add_message(self.conversation, "user", self._question)
         self._answer_id = self._store.begin_answer(question.id, self._model, self._settings).id
 
-    def grow(self, answer: Answer) -> None:
-        """Save what there is, once a second."""
-        self.begin()
-        if self._answer_id is not None and self._autosave.due():
-            reasoning, text = split_reasoning(answer.text, answer.reasoning_opener)
-            self._store.update_answer(self._answer_id, text, reasoning)
-
-    def end(self, answer: Answer, reason: str | None = None) -> None:
-        """Save all of it; ``reason`` is for an end that the answer itself knows nothing of (``error``)."""
-        self.begin()
-        assert self._answer_id is not None
-        reasoning, text = split_reasoning(answer.text, answer.reasoning_opener)
-        self._store.finish_answer(
-            self._answer_id,
-            text,
-            reason or answer.finish,
-            reasoning=reasoning,
-            prompt_tokens=answer.prompt_tokens,
-            completion_tokens=len(answer.token_ids),
-            tokens_per_s=answer.statistics.tokens_per_s,
-        )
+    @contextmanager
+    def _forgiving(self) -> Iterator[None]:
+        try:
+            yield
+        except TrchatError as error:
+            if not self._failed:
+                self._failed = True
+                self._warn(f"this answer is not saved: {error}")

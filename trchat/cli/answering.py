@@ -78,6 +78,7 @@ class _Answering:
             system=system,
             model=self.prepared.model.name,
             settings=_kept_settings(self.prepared, sampling),
+            warn=self.notices.say,
             conversation=before.id,
         )
         start = perf_counter()
@@ -90,9 +91,7 @@ class _Answering:
                 self._stream(engine, turns, sampling, answer, recorder or None)
                 name = engine.model.name
         except TrchatError:
-            if (
-                self.stop.is_set() and not answer.text
-            ):  # a stop while the weights are read looks like an error
+            if self.stop.is_set() and not answer.text:  # while the weights are read, a stop is an error
                 self.notices.progress("")
                 return self.stop.exit_code
             raise
@@ -137,6 +136,9 @@ class _Answering:
             failed = None
         except BrokenPipeError:
             failed = None  # the reader had enough: an answer cut short, no error
+            raise
+        except TrchatError:
+            self.output.end_line()
             raise
         finally:
             events.close()
