@@ -13,7 +13,7 @@ import pytest
 from tests.tiny_gguf import make
 from trchat.storage.conversations import open_history
 
-FAST = ("-t", "0", "-n", "8", "--threads", "1")
+FAST = ("-t", "0", "-n", "8", "--threads", "1", "--draft", "off")
 
 
 def told(here, *args, **kwargs):
@@ -246,37 +246,41 @@ def test_nobody_imports_textual(tiny_chat):
     assert done.returncode == 0, done.stderr
 
 
-def start(model, *args):
+@pytest.fixture
+def endless(tiny_chat, tmp_path):
+    """Start an answer that ends only when the context is full; returns the process."""
+    grammar = tmp_path / "endless.gbnf"
+    grammar.write_text('root ::= "ab" root')
+    command = [sys.executable, "-m", "trchat", "ask", "-m", tiny_chat, "-t", "0", "--threads", "1"]
     return subprocess.Popen(
-        [sys.executable, "-m", "trchat", "ask", "-m", str(model), "-t", "0", "--threads", "1", *args],
+        [*map(str, command), "--draft", "off", "--grammar", str(grammar), "Go on!"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        bufsize=0,
+        bufsize=0,  # so that communicate() misses nothing that was read before
     )
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
-def test_an_interrupted_answer_is_kept_and_marked(demo_model, name):
+def test_an_interrupted_answer_is_kept_and_marked(endless, name):
     number = getattr(signal, name)
-    child = start(demo_model, "Write a very long story about the sea.")
-    first = child.stdout.read(30)
-    child.send_signal(number)
-    child.send_signal(number)
-    rest, errors = child.communicate(timeout=120)
-    assert (child.returncode, errors) == (128 + number, b"")
+    first = endless.stdout.read(30)
+    endless.send_signal(number)
+    endless.send_signal(number)
+    rest, errors = endless.communicate(timeout=120)
+    assert (endless.returncode, errors) == (128 + number, b"")
     _, role, text, reason, _ = history()[-1]
     assert (role, reason) == ("assistant", "cancelled")
     assert (first + rest).decode() == text + "\n"
+    assert text.startswith("a")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
-def test_a_killed_answer_is_kept_as_interrupted(demo_model, home):
-    child = start(demo_model, "-n", "900", "Write a very long story about the sea.")
-    child.stdout.read(1)  # the question is written before the first letter is shown
-    child.kill()
-    child.communicate(timeout=120)
+def test_a_killed_answer_is_kept_as_interrupted(endless, home):
+    endless.stdout.read(1)  # the question is written before the first letter is shown
+    endless.kill()
+    endless.communicate(timeout=120)
     rows = history()
     assert [row[1] for row in rows] == ["user", "assistant"]
     assert rows[1][4], "an answer nobody finished counts as interrupted"

@@ -50,7 +50,7 @@ def place(tmp_path, monkeypatch, nothing_elsewhere, tiny_chat, home):
     return folder
 
 
-GOOD = ("-m", "good.gguf", "--threads", "1", "-n", "2")
+GOOD = ("-m", "good.gguf", "--threads", "1", "-n", "2", "--draft", "off")
 
 # arguments, exit code, words in the message
 FLAGS = [
