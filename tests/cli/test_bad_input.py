@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.bad_input import FILES, FLAGS, GOOD, MODELS, OTHERS
 from tests.gguf_files import write_gguf
 from tests.tiny_gguf import make
 
@@ -48,126 +49,6 @@ def place(tmp_path, monkeypatch, nothing_elsewhere, tiny_chat, home):
     (folder / "fetch.json").write_text('{"$ref": "https://example.com/schema"}')
     (folder / "type.json").write_text('{"type": "wrong"}')
     return folder
-
-
-GOOD = ("-m", "good.gguf", "--threads", "1", "-n", "2", "--draft", "off")
-
-# arguments, exit code, words in the message
-FLAGS = [
-    (["--nope"], 2, "unrecognized arguments: --nope"),
-    (["ask", "--a\x1b[31m\nb", "Hi"], 2, "unrecognized arguments: --a␛[31m b"),
-    (["nosuch"], 2, "invalid choice: 'nosuch'"),
-    (["ask", "--nope", "Hi"], 2, "unrecognized arguments: --nope"),
-    (["ask", "-n", "0", "Hi"], 2, "must be a whole number above 0, not '0'"),
-    (["ask", "-n", "-3", "Hi"], 2, "must be a whole number above 0, not '-3'"),
-    (["ask", "-n", "1e3", "Hi"], 2, "must be a whole number above 0, not '1e3'"),
-    (["ask", "-n", "99999999999", "Hi"], 2, "must be at most 2147483647, not '99999999999'"),
-    (["ask", "-n", "9" * 5000, "Hi"], 2, "must be at most 2147483647"),
-    (["ask", "-n", "²", "Hi"], 2, "must be a whole number above 0, not '²'"),
-    (["ask", "-n"], 2, "expected one argument"),
-    (["ask", "-t", "-1", "Hi"], 2, "must be a number from 0 (greedy) to 100, not '-1'"),
-    (["ask", "-t", "nan", "Hi"], 2, "must be a number from 0 (greedy) to 100, not 'nan'"),
-    (["ask", "-t", "inf", "Hi"], 2, "must be a number from 0 (greedy) to 100, not 'inf'"),
-    (["ask", "-t", "warm", "Hi"], 2, "must be a number from 0 (greedy) to 100, not 'warm'"),
-    (["ask", "--top-p", "1.5", "Hi"], 2, "must be a number from 0 to 1, not '1.5'"),
-    (["ask", "--top-k", "-1", "Hi"], 2, "must be a whole number from 0, not '-1'"),
-    (["ask", "--top-k", "99999999999", "Hi"], 2, "must be at most 2147483647"),
-    (["ask", "--repeat-penalty", "0", "Hi"], 2, "must be a number above 0"),
-    (["ask", "--seed", "4294967295", "Hi"], 2, "must be below 4294967295"),
-    (["ask", "--seed", "-1", "Hi"], 2, "must be a whole number from 0"),
-    (["ask", "--threads", "99999", "Hi"], 2, "must be at most 4096"),
-    (["ask", "-c", "99999999999", "Hi"], 2, "must be at most 2147483647"),
-    (["ask", "--gpu-layers", "some", "Hi"], 2, "must be a number, 'all' or 'auto', not 'some'"),
-    (["ask", "--draft", "magic", "Hi"], 2, "invalid choice: 'magic'"),
-    (["ask", "--cache-type", "q9", "Hi"], 2, "invalid choice: 'q9'"),
-    (["ask", "--schema", "a", "--grammar", "b", "Hi"], 2, "not allowed with argument"),
-    (["ask"], 2, "nothing to ask"),
-    (["ask", " \n "], 2, "nothing to ask"),
-    (["ask", "--continue"], 2, "nothing to ask"),
-    (["ask", "--continue", "Hi"], 2, "there is no conversation to go on with yet"),
-    (["ask", "--continue", "7", "Hi"], 2, "there is no conversation 7"),
-    (["ask", "--continue", "9" * 30, "Hi"], 2, "there is no conversation 9"),
-]
-FILES = [
-    (["ask", "-f", "no-such-file", "Hi"], 2, "cannot read no-such-file: No such file"),
-    (["ask", "-f", "folder", "Hi"], 2, "cannot read folder: "),
-    (["ask", "-f", "", "Hi"], 2, "cannot read"),
-    (["ask", "-f", "x" * 5000, "Hi"], 2, "cannot read xxx"),
-    (["ask", "-f", "nul.txt", "Hi"], 2, "nul.txt is binary"),
-    (["ask", "-f", "program", "Hi"], 2, "program is binary"),
-    (["ask", "-f", "good.gguf", "Hi"], 2, "good.gguf is binary"),
-    (["ask", "-f", "half16.txt", "Hi"], 2, "half16.txt begins as utf-16 text but is damaged"),
-    (["ask", "-f", "a\x1b[31m\nb", "Hi"], 2, "cannot read a␛[31m␊b"),
-    (["ask", *GOOD, "--grammar", "no.gbnf", "Hi"], 2, "cannot read no.gbnf"),
-    (["ask", *GOOD, "--grammar", "program", "Hi"], 2, "program is binary"),
-    (["ask", *GOOD, "--grammar", "empty", "Hi"], 2, "empty is empty"),
-    (["ask", *GOOD, "--grammar", "bad.gbnf", "Hi"], 2, "bad.gbnf is not a usable grammar: expecting ::="),
-    (["ask", *GOOD, "--grammar", "noroot.gbnf", "Hi"], 2, "does not contain a 'root' symbol"),
-    (["ask", *GOOD, "--grammar", "loop.gbnf", "Hi"], 2, "left recursion"),
-    (["ask", *GOOD, "--schema", "bad.json", "Hi"], 2, "bad.json is not JSON"),
-    (["ask", *GOOD, "--schema", "list.json", "Hi"], 2, "list.json is not a JSON Schema"),
-    (["ask", *GOOD, "--schema", "deep.json", "Hi"], 2, "deep.json is nested too deeply"),
-    (
-        ["ask", *GOOD, "--schema", "fetch.json", "Hi"],
-        2,
-        "fetch.json is not a JSON Schema that can be followed",
-    ),
-    (["ask", *GOOD, "--schema", "type.json", "Hi"], 2, "type.json is not a JSON Schema that can be followed"),
-    (
-        ["ask", *GOOD, "--template", "no.jinja", "Hi"],
-        2,
-        "--template is 'chatml' or a file; cannot read no.jinja",
-    ),
-    (["ask", *GOOD, "--template", "program", "Hi"], 2, "program is binary"),
-    (["ask", *GOOD, "--template", "syntax.jinja", "Hi"], 1, "the chat template is broken: "),
-]
-MODELS = [
-    (["ask", "Hi"], 3, "no model to chat with: name one with --model FILE"),
-    (["ask", "-m", "", "Hi"], 3, "the model's name is empty"),
-    (["ask", "-m", "no-such-model", "Hi"], 3, "no model is called 'no-such-model'"),
-    (["ask", "-m", "x" * 5000, "Hi"], 3, "no model is called 'xxx"),
-    (["ask", "-m", "a\x1b[31m\nb", "Hi"], 3, "no model is called 'a␛[31m␊b'"),
-    (["ask", "-m", "no-such.gguf", "Hi"], 3, "no-such.gguf does not exist"),
-    (["ask", "-m", "./x\0y", "Hi"], 3, "does not exist"),
-    (["ask", "-m", "folder", "Hi"], 3, "folder is a folder, not a GGUF file"),
-    (["ask", "-m", "text.gguf", "Hi"], 3, "text.gguf is not a GGUF file"),
-    (["ask", "-m", "empty.gguf", "Hi"], 3, "empty.gguf is empty"),
-    (["ask", "-m", "magic.gguf", "Hi"], 3, "magic.gguf"),
-    (["ask", "-m", "old.gguf", "Hi"], 3, "old.gguf is a GGUF file of version 1"),
-    (["ask", "-m", "new.gguf", "Hi"], 3, "new.gguf is a GGUF file of version 9"),
-    (["ask", "-m", "huge.gguf", "Hi"], 3, "it claims 18446744073709551615 tensors"),
-    (["ask", "-m", "cut.gguf", "Hi"], 3, "cut.gguf is cut off"),
-    (["ask", "-m", "alien.gguf", "Hi"], 3, "alien"),
-    (["ask", "-m", "words.gguf", "Hi"], 3, "words.gguf"),
-    (["ask", "-m", "syntax.gguf", "Hi"], 1, "--template chatml"),
-    (
-        ["ask", "-m", "raises.gguf", "Hi"],
-        2,
-        "the chat template refuses this conversation: No. Never.; use --template",
-    ),
-    (["ask", "-m", "escape.gguf", "Hi"], 1, "--template chatml"),
-    (["ask", *GOOD, "-c", "32", "word " * 100], 4, "shorten it or raise --ctx"),
-    (["ask", *GOOD, "-c", "64", "-s", "word " * 100, "Hi"], 4, "the system prompt with the question has"),
-]
-OTHERS = [
-    (["models", "--nope"], 2, "unrecognized arguments"),
-    (["models", "nosuch"], 2, "invalid choice: 'nosuch'"),
-    (["models", "info", "no-such-model"], 3, "no model is called 'no-such-model'"),
-    (["models", "info", "text.gguf"], 3, "text.gguf is not a GGUF file"),
-    (["models", "default", "no-such-model"], 3, "no model is called"),
-    (["models", "path", "no-such-model"], 3, "no model is called"),
-    (["models", "get"], 2, "required: REPO[:FILE]"),
-    (["history", "show", "7"], 2, "there is no conversation 7"),
-    (["history", "show", "x"], 2, "must be a whole number above 0, not 'x'"),
-    (["history", "show"], 2, "there are no conversations yet"),
-    (["history", "export", "7", "--format", "pdf"], 2, "invalid choice: 'pdf'"),
-    (["history", "rm", "7"], 2, "there is no conversation 7"),
-    (["history", "rm"], 2, "required: ID"),
-    (["history", "search"], 2, "required: WORD"),
-    (["config", "nosuch"], 2, "invalid choice: 'nosuch'"),
-    (["completion", "tcsh"], 2, "invalid choice: 'tcsh'"),
-    (["completion"], 2, "required: shell"),
-]
 
 
 def assert_one_line(code, out, err, wanted, message):
