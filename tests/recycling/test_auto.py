@@ -49,6 +49,7 @@ def test_nothing_is_drafted_where_it_cannot_pay_yet_rates_are_learned():
     drafter = AutoDrafter(knowledge, FixedCosts(DEAR, 0.0))
     steps = write(drafter)
     assert sum(step.drafted for step in steps) == 0
+    drafter.settle()
     assert knowledge.calibration.seen.sum() > 100
     assert knowledge.rows_learned > 20
 
@@ -81,7 +82,9 @@ def test_the_prompts_own_successions_are_drafted():
 def test_without_calibration_the_rates_stay_at_their_priors():
     knowledge = Knowledge()
     before = knowledge.calibration.rates.tolist()
-    write(AutoDrafter(knowledge, width=8, without=frozenset({"calibration"})))
+    drafter = AutoDrafter(knowledge, width=8, without=frozenset({"calibration"}))
+    write(drafter)
+    drafter.settle()
     assert knowledge.calibration.rates.tolist() == before
 
 

@@ -93,3 +93,20 @@ def test_all_knowledge_stays_within_its_bound_for_any_vocabulary(n_vocab):
             table.learn(keys[:, : table.order], rows[:, : table.k], clock)
     assert knowledge.rows_learned > 20_000
     assert knowledge.nbytes <= MAX_BYTES
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_few_rows_and_many_are_learned_alike(order):
+    random = np.random.default_rng(order)
+    few, many = (CandidateTable(order, rows=64, k=3) for _ in range(2))
+    for clock in range(1, 200):
+        keys = random.integers(-1, 60, (int(random.integers(1, 9)), order)).astype(np.int32)
+        rows = random.integers(1, 2**32, (len(keys), 3)).astype(np.uint32)
+        if len({tuple(key) for key in keys.tolist()}) < len(keys):
+            continue  # which row of a bucket goes first depends on the order within one call
+        for number in range(len(keys)):
+            few._learn_few(keys[number : number + 1].tolist(), rows[number : number + 1].tolist(), clock)
+            many._learn_many(keys[number : number + 1], rows[number : number + 1], clock)
+    assert (few.tags == many.tags).all()
+    assert (few.stamps == many.stamps).all()
+    assert (few.packed == many.packed).all()
