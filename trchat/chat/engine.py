@@ -98,14 +98,24 @@ class Engine:
         return self.model.tokenize(prompt, add_special=adds_bos, parse_special=True), opened_by(prompt)
 
     def answer(
-        self, turns: Sequence[Turn], sampling: Sampling, max_tokens: int | None, answer: Answer
+        self,
+        turns: Sequence[Turn],
+        sampling: Sampling,
+        max_tokens: int | None,
+        answer: Answer,
+        *,
+        opening: str = "",
     ) -> Generator[Event, None, None]:
         """Stream the answer to ``turns``, filling ``answer`` as it goes.
+
+        ``opening`` is what the answer says already, when one that was cut goes on; it is not said again.
 
         Closing the iterator at any event leaves the context fit for the next answer and ``answer`` with
         what there is. Raises ContextError when the prompt leaves no room, DecodeError from llama.cpp.
         """
         prompt, answer.reasoning_opener = self.prompt_tokens(turns)
+        if opening:
+            prompt = prompt + self.model.tokenize(opening)
         room = self.context.n_ctx - len(prompt)
         answer.prompt_tokens = len(prompt)
         if room < 1:
