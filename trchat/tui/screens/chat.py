@@ -114,7 +114,7 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
 
     async def _grown(self, news: Grown) -> None:
         self.status.set_state("writing")
-        self.status.set_speed(news.speed)
+        self.status.set_speed(news.speed, at_once=False)
         if self.lens_on:
             self.panel.grow(news)
         view = self.transcript.answer_view(news.message_id)

@@ -61,12 +61,12 @@ class AnswerView(MessageView):
         self._pieces.extend(grown.pieces)
         if self._opening:
             # A continued answer: what was there is no longer looked at for reasoning.
-            await self._body.show(self._opening + self._raw)
+            self._body.show(self._opening + self._raw)
         else:
             reasoning, text = split_reasoning(self._raw, grown.reasoning_opener)
             if reasoning is not None and reasoning != self._reasoning:
                 self._show_reasoning(reasoning)
-            await self._body.show(text)
+            self._body.show(text)
         if self._lens is not None:
             await self._lens.append(grown.pieces)
 
@@ -80,7 +80,7 @@ class AnswerView(MessageView):
         self.message = message
         if message.reasoning:
             self._show_reasoning(message.reasoning)
-        await self._body.finish(message.text)
+        self._body.finish(message.text)
         info = self.query_one(".info", Static)
         info.update(self._info(speed))
         info.display = True

@@ -56,6 +56,7 @@ class Prompt(TextArea):
             highlight_cursor_line=False,
             placeholder="Ask something, or type / for commands",
         )
+        self.cursor_blink = False  # each blink draws the screen: calm is also cheaper
         self._earlier: list[str] = []
         self._place = 0
         self._unsent = ""

@@ -1,10 +1,15 @@
 """One line below the prompt: what runs, how fast, and how full the context is."""
 
+from time import monotonic
+
 from textual.content import Content
 from textual.widgets import Static
 
 from trchat.session.news import Speed
 from trchat.text.one_line import one_line
+
+
+INTERVAL_S = 0.3
 
 
 class StatusLine(Static):
@@ -17,21 +22,26 @@ class StatusLine(Static):
         self._draft = ""
         self._ctx = 0
         self._model = ""
+        self._drawn_at = 0.0
 
     def set_state(self, text: str) -> None:
         """What goes on right now."""
-        self._state = one_line(text)
-        self._draw()
+        if one_line(text) != self._state:
+            self._state = one_line(text)
+            self._draw()
 
     def set_model(self, name: str, draft: str, ctx: int) -> None:
         """What answers, how it drafts, and the context's size in tokens."""
         self._model, self._draft, self._ctx = one_line(name), draft, ctx
         self._draw()
 
-    def set_speed(self, speed: Speed) -> None:
-        """How the answer goes."""
+    def set_speed(self, speed: Speed, at_once: bool = True) -> None:
+        """How the answer goes; numbers that change more often than a few times a second cannot be read."""
         self._speed = speed
-        self._draw()
+        now = monotonic()
+        if at_once or now - self._drawn_at >= INTERVAL_S:
+            self._drawn_at = now
+            self._draw()
 
     def on_resize(self) -> None:
         """Choose anew what fits."""
@@ -46,7 +56,7 @@ class StatusLine(Static):
         right = " · ".join(text for _rank, text in parts)
         room = max(width - len(right) - 1, 0)
         shown = left if len(left) <= room else left[: max(room - 1, 0)] + "…"
-        self.update(Content(shown + " " * max(width - len(shown) - len(right), 1) + right))
+        self.update(Content(shown + " " * max(width - len(shown) - len(right), 1) + right), layout=False)
 
     def _numbers(self) -> list[tuple[int, str]]:
         """The numbers from left to right, each with its rank: 0 stays longest."""

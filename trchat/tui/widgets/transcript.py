@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from textual.app import ComposeResult
-from textual.containers import VerticalScroll
+from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Static
 
 from trchat.storage.records import Message
@@ -31,8 +31,10 @@ class Transcript(VerticalScroll, can_focus=False):
 
     def compose(self) -> ComposeResult:
         """Empty at first."""
-        yield Static(WELCOME, id="welcome", markup=False)
-        yield Static("", id="earlier", markup=False)
+        # As high as the screen at least: a short conversation lies at its end, by the prompt.
+        with Vertical(id="messages"):
+            yield Static(WELCOME, id="welcome", markup=False)
+            yield Static("", id="earlier", markup=False)
 
     def on_mount(self) -> None:
         """Follow the end."""
@@ -46,14 +48,14 @@ class Transcript(VerticalScroll, can_focus=False):
         with self.app.batch_update():
             await self.query(MessageView).remove()
             self.query_one("#welcome").display = not messages
-            await self.mount_all(self._views(messages[-AT_ONCE:]))
+            await self._messages.mount_all(self._views(messages[-AT_ONCE:]))
         self._tell_earlier()
         self.anchor()
 
     async def add(self, *messages: Message) -> None:
         """Add messages at the end, and follow them."""
         self.query_one("#welcome").display = False
-        await self.mount_all(self._views(messages))
+        await self._messages.mount_all(self._views(messages))
         self.anchor()
 
     def view_of(self, message_id: int) -> MessageView | None:
@@ -77,7 +79,7 @@ class Transcript(VerticalScroll, can_focus=False):
         messages, self._earlier = self._earlier[-AT_ONCE:], self._earlier[:-AT_ONCE]
         height = self.virtual_size.height
         self.release_anchor()
-        await self.mount_all(self._views(messages), after=self.query_one("#earlier"))
+        await self._messages.mount_all(self._views(messages), after=self.query_one("#earlier"))
         self._tell_earlier()
 
         def stay() -> None:
@@ -91,6 +93,10 @@ class Transcript(VerticalScroll, can_focus=False):
         super().watch_scroll_y(old_value, new_value)
         if new_value <= 1 < old_value:
             self.call_next(self.show_earlier)
+
+    @property
+    def _messages(self) -> Vertical:
+        return self.query_one("#messages", Vertical)
 
     def _tell_earlier(self) -> None:
         row = self.query_one("#earlier", Static)
