@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
         app.run()
     finally:
         app.close_session()
-    return app.return_code or 0
+    return int(app.return_code or 0)
 
 
 def wants_plain(args: argparse.Namespace) -> bool:

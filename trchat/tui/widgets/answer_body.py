@@ -19,7 +19,7 @@ LONGEST_REST_S = 0.25
 
 
 class AnswerBody(Widget):
-    """``show`` takes the text as it grows; ``finish`` draws all of it once more, so that what stays is right."""
+    """``show`` takes the text as it grows; ``finish`` draws all of it anew, so that what stays is right."""
 
     ALLOW_SELECT = True
 
