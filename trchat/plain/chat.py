@@ -106,15 +106,11 @@ class PlainChat:
                     notice(news.error or ends[news.finish])
             case Compared():
                 self.session.ended(news.message_id)
-                same = (
-                    "the texts are identical"
-                    if news.identical
-                    else f"the texts part after {news.same} characters"
-                )
+                same = "identical" if news.identical else f"different after {news.same} characters"
                 notice(
                     news.error
                     or f"draft {news.mode}: {news.tokens_per_s:.1f} tokens/s, "
-                    f"draft off: {news.plain_tokens_per_s:.1f} tokens/s; {same}"
+                    f"draft off: {news.plain_tokens_per_s:.1f} tokens/s; the texts are {same}"
                 )
 
 

@@ -8,7 +8,7 @@ from trchat.catalog.listing import list_models
 from trchat.config_file import change_config, load_config
 from trchat.config_rules import SETTINGS
 from trchat.errors import TrchatError, UsageError
-from trchat.plain.output import label, notice, write
+from trchat.plain.output import notice, write
 from trchat.session.attachments import read_attachment
 from trchat.session.changes import parse_setting
 from trchat.session.clipboard import code_blocks, copy_natively
@@ -200,7 +200,6 @@ def _settings(chat: "PlainChat", _argument: str) -> None:
 def _compare(chat: "PlainChat", _argument: str) -> None:
     chat.session.compare()
     notice("answering again without drafts")
-    label("Comparison")
     chat.wait_for(Compared)
 
 

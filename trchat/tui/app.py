@@ -59,6 +59,11 @@ class TrchatApp(App[None]):
         for line in self._warnings:
             self.notify(line, severity="warning", markup=False)
 
+    async def action_quit(self) -> None:
+        """Leave; what is being written is kept as it stands."""
+        self.session.stop()
+        self.exit()
+
     def close_session(self) -> None:
         """Stop and save what is being written, and free the model."""
         self.session.close()

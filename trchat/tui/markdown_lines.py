@@ -97,7 +97,7 @@ class _Document(Markdown):
 
 
 class _Heading(Heading):
-    LEVEL_ALIGN = dict.fromkeys(("h1", "h2", "h3", "h4", "h5", "h6"), "left")  # type: ignore[assignment]
+    LEVEL_ALIGN = dict.fromkeys(("h1", "h2", "h3", "h4", "h5", "h6"), "left")
 
 
 class _Rule(HorizontalRule):
@@ -136,9 +136,9 @@ _Document.elements = {
 
 
 def _styles(variables: Mapping[str, str]) -> dict[str, Style]:
-    def coloured(name: str, **attributes: bool) -> Style:
+    def coloured(name: str, bold: bool = False, underline: bool = False) -> Style:
         value = variables.get(name, "")
-        return Style(color=value if value.startswith("#") else None, **attributes)
+        return Style(color=value if value.startswith("#") else None, bold=bold, underline=underline)
 
     heading = coloured("text-primary", bold=True)
     return {

@@ -35,7 +35,7 @@ HANDLERS: dict[str, Handler] = {
     "lens": lambda screen, colour: screen.colour_lens() if colour else screen.action_lens(),
     "compare": lambda screen, _: screen.action_compare(),
     "theme": lambda screen, name: screen.action_theme(name),
-    "quit": lambda screen, _: screen.app.exit(),
+    "quit": lambda screen, _: screen.app.action_quit(),
 }
 
 

@@ -117,10 +117,8 @@ class Prompt(TextArea):
             event.prevent_default()
 
     async def _on_paste(self, event: events.Paste) -> None:
-        # What is pasted must not act on the terminal either.
+        # Inserted by TextArea, whose turn is next; what is pasted must not act on the terminal either.
         event.text = visible(event.text.replace("\r\n", "\n").replace("\r", "\n"))
-        await super()._on_paste(event)
-        event.prevent_default()
 
     def _recall(self, by: int) -> bool:
         place = self._place + by
