@@ -53,8 +53,9 @@ class Chat:
 
     @property
     def words(self):
-        """The same without line breaks and frames."""
-        return " ".join(self.text.replace("▌", " ").replace("│", " ").split())
+        """The same without line breaks and frames; notices too, which lie above it."""
+        told = " ".join(each.message for each in self.app._notifications)
+        return " ".join(f"{self.text} {told}".replace("▌", " ").replace("│", " ").split())
 
     @property
     def messages(self):
@@ -62,8 +63,11 @@ class Chat:
 
 
 @pytest.fixture
-def run_chat(home):
+def run_chat(home, monkeypatch):
     """Run a coroutine function with the app: ``run_chat(test, engine=…, size=…, flags=…)``."""
+
+    # Every step is handed over: a script that waits has shown all it said.
+    monkeypatch.setattr("trchat.session.answering.POST_INTERVAL_S", 0.0)
 
     @asynccontextmanager
     async def opened(engine, size, wait, flags):

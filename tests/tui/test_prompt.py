@@ -21,7 +21,7 @@ def test_ctrl_j_breaks_the_line_and_the_field_grows(run_chat):
 
 def test_a_pasted_block_is_one_message_and_its_controls_are_symbols(run_chat):
     async def test(chat):
-        chat.screen.prompt.post_message(Paste("one\r\ntwo\x1b[31m\n"))
+        chat.app.post_message(Paste("one\r\ntwo\x1b[31m\n"))
         await chat.pilot.pause()
         await chat.pilot.press("enter")
         await chat.until(lambda: len(chat.messages) == 2)
@@ -100,7 +100,12 @@ def test_binary_huge_and_missing_files_are_refused_with_a_reason(run_chat, tmp_p
         file.truncate(2_000_000)
 
     async def test(chat):
-        for name, reason in (("binary", "binary"), ("huge", "too large"), ("none", "No such file"), ("", "folder")):
+        for name, reason in (
+            ("binary", "binary"),
+            ("huge", "too large"),
+            ("none", "No such file"),
+            ("", "folder"),
+        ):
             await chat.send(f"/attach {tmp_path}/{name}")
             await chat.sees(reason)
         await chat.send("Hi")

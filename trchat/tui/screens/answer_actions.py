@@ -6,7 +6,6 @@ from trchat.errors import TrchatError, UsageError
 from trchat.session.attachments import Attachment, read_attachment, with_attachments
 from trchat.session.clipboard import code_blocks, copy_natively
 from trchat.session.commands import parse_command, unescaped
-from trchat.storage.records import Message
 from trchat.tui.screens.base import ChatBase
 from trchat.tui.widgets.message_view import MessageView
 from trchat.tui.widgets.prompt import Prompt
@@ -28,17 +27,19 @@ class AnswerActions(ChatBase):
                 self.prompt.put("")
                 await self.run_command(parsed[0].name, parsed[1])
             elif self._editing is not None:
-                answer = self.session.edit(self._editing, text)
-                self._editing = None
-                self._asked()
-                await self.show_thread()
+                async with self.drawing:
+                    self.session.edit(self._editing, text)
+                    self._editing = None
+                    self._asked()
+                    await self.show_thread()
             else:
                 if not text.strip():
                     return
-                answer = self.session.ask(with_attachments(unescaped(text), list(self._attached)))
-                self._attached = ()
-                self._asked()
-                await self._show_asked(answer)
+                async with self.drawing:
+                    self.session.ask(with_attachments(unescaped(text), list(self._attached)))
+                    self._attached = ()
+                    self._asked()
+                    await self._show_asked()
         except TrchatError as error:
             self.tell(str(error), "warning")
 
@@ -52,7 +53,7 @@ class AnswerActions(ChatBase):
         self.panel.begin()
         self.status.set_state("waiting for the model" if self.bar.display else "thinking")
 
-    async def _show_asked(self, answer: Message) -> None:
+    async def _show_asked(self) -> None:
         thread = self.session.thread
         shown = {view.message.id for view in self.transcript.query(MessageView)}
         new = [message for message in thread.messages[-3:] if message.id not in shown]
@@ -85,9 +86,10 @@ class AnswerActions(ChatBase):
     async def action_regenerate(self) -> None:
         """Answer the focused (or last) question again."""
         message = self.focused_message()
-        if self.attempt(lambda: self.session.regenerate(message.id if message else None)):
-            self._asked()
-            await self.show_thread()
+        async with self.drawing:
+            if self.attempt(lambda: self.session.regenerate(message.id if message else None)):
+                self._asked()
+                await self.show_thread()
 
     def action_edit(self) -> None:
         """Put a question back into the prompt, to ask it in other words."""

@@ -1,5 +1,6 @@
 """What all parts of the chat screen share: the session and the widgets."""
 
+from asyncio import Lock
 from collections.abc import Callable
 
 from textual.app import ComposeResult
@@ -33,6 +34,8 @@ class ChatBase(Screen[None]):
         self.heading = Static("", id="heading", markup=False)
         self.bar = ProgressBar(total=1.0, show_eta=False, show_percentage=False, id="loading")
         self.lens_on = False
+        self.drawing = Lock()
+        """Held while messages are mounted: what the engine says waits until there is a place for it."""
         self.lens_colours = False
 
     def compose(self) -> ComposeResult:

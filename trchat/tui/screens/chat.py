@@ -52,8 +52,9 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
     @on(NewsArrived)
     async def take_news(self) -> None:
         """Take everything the engine's thread has left."""
-        for news in self.session.host.outbox.take():
-            await self._take(news)
+        async with self.drawing:
+            for news in self.session.host.outbox.take():
+                await self._take(news)
 
     async def _take(self, news: News) -> None:
         match news:
