@@ -12,8 +12,7 @@ HOSTILE = (
 
 
 def harmful(text):
-    controls = {*range(0x20), *range(0x7F, 0xA0), 0x202E, 0x2066} - {ord("
-")}
+    controls = {*range(0x20), *range(0x7F, 0xA0), 0x202E, 0x2066} - {ord("\n")}
     return [character for character in text if ord(character) in controls]
 
 

@@ -5,7 +5,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 from time import monotonic
 
 import pytest
@@ -54,8 +53,7 @@ def terminal(tmp_path, home):
 
 @pytest.mark.skipif(os.name == "nt", reason="tmux")
 @pytest.mark.model
-def test_chatting_in_a_real_terminal(terminal, monkeypatch):
-    monkeypatch.chdir(Path(__file__).parents[2])
+def test_chatting_in_a_real_terminal(terminal):
     terminal.start("-t", "0", "--draft", "lookup")
     terminal.sees("Ask something")
     terminal.keys("Name the capital of France.", "Enter")

@@ -11,13 +11,15 @@ from trchat.chat.reasoning import opened_by
 from trchat.chat.template import ChatTemplate, Turn
 from trchat.decoding.kv_cache import KVCache
 from trchat.decoding.loop import Step, generate
+from trchat.decoding.start_costs import measure_start
 from trchat.decoding.statistics import Statistics
 from trchat.errors import ContextError
 from trchat.llama.context import Context, ContextOptions
 from trchat.llama.model import Model
 from trchat.llama.sampler import SamplerChain, Sampling
 from trchat.llama.text_stream import TextStream
-from trchat.recycling.drafter import Drafter
+from trchat.recycling.cost import StepCosts
+from trchat.recycling.drafter import Drafter, NoDrafter
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +67,18 @@ class Answer:
 
 
 class Engine:
-    """Owns a context of ``model``; close it before the model."""
+    """Owns a context of ``model``; close it before the model.
 
-    def __init__(
-        self, model: Model, options: ContextOptions, drafter: Drafter, template: ChatTemplate | None = None
-    ) -> None:
+    Attributes:
+        drafter: what guesses ahead; may be exchanged between answers.
+        costs: step times of this machine, for drafters that choose by them.
+    """
+
+    def __init__(self, model: Model, options: ContextOptions, template: ChatTemplate | None = None) -> None:
         self.model = model
         self.context = Context(model, options)
-        self.drafter = drafter
+        self.costs = StepCosts()
+        self.drafter: Drafter = NoDrafter()
         self.template = template or ChatTemplate(model.chat_template, model.bos_text, model.eos_text)
         self._cache = KVCache(self.context)
 
@@ -87,6 +93,14 @@ class Engine:
     def close(self) -> None:
         """Free the context. May be called twice."""
         self.context.close()
+
+    def learn_costs(self, load_s: float) -> None:
+        """Measure step times, for at most 0.3 s or 5 % of ``load_s``."""
+        measure_start(self._cache, self.costs, load_s)
+
+    def forget(self) -> None:
+        """Empty the KV cache, so that the next answer starts from nothing."""
+        self._cache.truncate(0)
 
     def prompt_tokens(self, turns: Sequence[Turn]) -> tuple[list[int], str | None]:
         """The conversation as token ids, and the tag by which the template opens reasoning, if it does."""

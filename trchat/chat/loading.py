@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import perf_counter
 
 from trchat.chat.engine import Engine
 from trchat.chat.template import CHATML, ChatTemplate
@@ -33,12 +34,17 @@ def open_engine(
         flash_attn=settings.flash_attn,
         on_gpu=layers != 0,
     )
+    start = perf_counter()
     with Model(path, layers, progress) as model:
+        load_s = perf_counter() - start
         template = ChatTemplate(
             CHATML if settings.template == "chatml" else model.chat_template, model.bos_text, model.eos_text
         )
         mode = settings.draft if model.can_draft else "off"
-        with Engine(model, options, make_drafter(mode, model.n_vocab), template) as engine:
+        with Engine(model, options, template) as engine:
+            if mode == "auto":
+                engine.learn_costs(load_s)
+            engine.drafter = make_drafter(mode, model.n_vocab, engine.costs)
             yield engine
 
 

@@ -6,10 +6,10 @@ import sys
 from collections.abc import Sequence
 
 from trchat import __version__
-from trchat.cli import ask, chat, completion, config, history, models
+from trchat.cli import ask, bench, chat, completion, config, history, models
 from trchat.errors import TrchatError
 
-COMMANDS = (ask, history, models, config, completion)
+COMMANDS = (ask, history, bench, models, config, completion)
 
 EPILOG = """Without a command, trchat opens the chat.
 

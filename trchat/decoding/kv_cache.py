@@ -6,7 +6,8 @@ a prefix of that chain stays in place. All other cells are dropped; accepted tok
 are sent again, ahead of the next tree. The cells then lie as plain decoding would have laid them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from time import perf_counter
 from typing import Protocol
 
 import numpy as np
@@ -24,6 +25,7 @@ class TreeContext(Protocol):
 
     n_ctx: int
     n_seq: int
+    n_rows: int
     batch: Batch
 
     def decode(self, n_tokens: int) -> None: ...  # noqa: D102
@@ -40,6 +42,8 @@ class TreeContext(Protocol):
 class KVCache:
     """The one owner of what the context's KV cache holds: one token per position, gapless, in order.
 
+    ``decode_s`` is how long the model took for the last ``verify``, in seconds.
+
     Sequence 0 always holds everything. A tree needs one sequence per leaf, and each must hold the whole
     prefix; they are brought up to date only when a tree uses them.
     """
@@ -47,6 +51,7 @@ class KVCache:
     def __init__(self, context: TreeContext) -> None:
         self.context = context
         self.tokens: list[int] = []
+        self.decode_s = 0.0
         self._held = np.zeros(context.n_seq, np.int64)  # positions [0, held) each sequence can see
         self._tree: DraftTree | None = None
         self._forced: Sequence[int] = ()
@@ -81,21 +86,32 @@ class KVCache:
             self._held[:] = 0
         self._tree = None
 
-    def prefill(self, tokens: Sequence[int]) -> Iterator[int]:
-        """Append ``tokens`` to the cache batch by batch; yields how many are done after each batch."""
+    def prefill(
+        self,
+        tokens: Sequence[int],
+        on_rows: Callable[[Sequence[int], NDArray[np.float32]], None] | None = None,
+    ) -> Iterator[int]:
+        """Append ``tokens`` to the cache batch by batch; yields how many are done after each batch.
+
+        With ``on_rows``, every token's logits are computed and handed over, part by part, as (tokens before
+        and in the part, rows of the part).
+        """
         batch = self.context.batch
-        for start in range(0, len(tokens), batch.capacity):
-            part = tokens[start : start + batch.capacity]
+        size = batch.capacity if on_rows is None else min(batch.capacity, self.context.n_rows)
+        for start in range(0, len(tokens), size):
+            part = tokens[start : start + size]
             n = len(part)
             batch.token[:n] = part
             batch.pos[:n] = np.arange(len(self.tokens), len(self.tokens) + n)
             batch.n_seq_id[:n] = 1
             batch.seq_id[:n, 0] = 0
-            batch.logits[:n] = 0
+            batch.logits[:n] = on_rows is not None
             batch.logits[n - 1] = 1  # llama.cpp wants at least one row
             self._decode(n)
             self.tokens.extend(part)
             self._held[0] = len(self.tokens)
+            if on_rows is not None:
+                on_rows(self.tokens, self.context.logits(n))
             yield start + n
 
     def verify(self, forced: Sequence[int], tree: DraftTree) -> NDArray[np.float32]:
@@ -127,9 +143,12 @@ class KVCache:
             nodes, leaves = np.nonzero(members)
             places = np.arange(len(nodes)) - np.repeat(np.cumsum(counts) - counts, counts)
             batch.seq_id[n_forced + nodes, places] = leaves
+        start = perf_counter()
         self._decode(total)
+        logits = self.context.logits(1 + n)  # on a GPU this is what waits for the result
+        self.decode_s = perf_counter() - start
         self._tree, self._forced = tree, forced
-        return self.context.logits(1 + n)
+        return logits
 
     def keep(self, path: Sequence[int]) -> int:
         """Settle the last ``verify``: keep the forced tokens and the part of ``path`` that lies in order.

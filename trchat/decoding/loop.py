@@ -75,16 +75,16 @@ def generate(
         start = perf_counter()
         # The last token allowed comes with the row before it, so nothing need be guessed for it.
         room = cache.room - len(forced) if can_draft and left > 1 else 0
-        tree = drafter.draft(room) if room > 0 else EMPTY_TREE
+        tree = drafter.draft(room, len(forced)) if room > 0 else EMPTY_TREE
         drafted = perf_counter()
         logits = cache.verify(forced, tree)
         decoded = perf_counter()
         first = len(forced) - 1
         path, tokens = accept(tree, lambda row: sample(first + row, logits[row]), end_tokens, left)  # noqa: B023
         accepted = perf_counter()
-        drafter.learn(Verified(forced[-1], tree, logits, path, tokens))
-        learned = perf_counter()
         width = len(forced) + len(tree)
+        drafter.learn(Verified(forced[-1], tree, logits, path, tokens, width, cache.decode_s))
+        learned = perf_counter()
         kept = cache.keep(path)
         forced = list(tokens[kept:])
         left -= len(tokens)
@@ -97,10 +97,10 @@ def generate(
             width=width,
             finish=finish,
             draft_s=drafted - start,
-            decode_s=decoded - drafted,
+            decode_s=cache.decode_s,
             accept_s=accepted - decoded,
             learn_s=learned - accepted,
-            cache_s=settled - learned,
+            cache_s=(settled - learned) + (decoded - drafted - cache.decode_s),
         )
         if finish:
             return

@@ -70,6 +70,7 @@ class Context:
         self._memory: Any = llama.llama_get_memory(self._context)
         self.n_ctx = int(llama.llama_n_ctx(self._context))
         self.n_seq = options.n_seq
+        self.n_rows = max(options.n_rows, options.n_seq)
         self.batch = Batch(options.n_batch, options.n_seq)
         # The pointer table must live as long as the struct that points at it.
         self._struct, self._seq_rows = self._point_at(self.batch)

@@ -24,6 +24,8 @@ class Verified:
         logits: (1 + n, n_vocab): the root's row, then the nodes'. Valid only until the next decode.
         path: the accepted nodes, from the root down.
         emitted: the tokens that the text grew by: the accepted ones and the model's own next one.
+        width: tokens in the batch.
+        decode_s: seconds that the model took for it.
     """
 
     root: int
@@ -31,6 +33,8 @@ class Verified:
     logits: NDArray[np.float32]
     path: tuple[int, ...]
     emitted: tuple[int, ...]
+    width: int = 1
+    decode_s: float = 0.0
 
 
 class Drafter(Protocol):
@@ -45,8 +49,11 @@ class Drafter(Protocol):
     def begin(self, prompt: Sequence[int]) -> None:
         """Start on a text: the whole conversation so far, as token ids."""
 
-    def draft(self, room: int) -> DraftTree:
-        """Guess what follows the text, in at most ``room`` nodes."""
+    def draft(self, room: int, n_forced: int = 1) -> DraftTree:
+        """Guess what follows the text, in at most ``room`` nodes.
+
+        The batch will also hold ``n_forced`` tokens that are known already.
+        """
 
     def learn(self, verified: Verified) -> None:
         """Take in one step; the text grows by ``verified.emitted``."""
@@ -61,7 +68,7 @@ class NoDrafter:
     def begin(self, prompt: Sequence[int]) -> None:
         """Nothing to prepare."""
 
-    def draft(self, room: int) -> DraftTree:
+    def draft(self, room: int, n_forced: int = 1) -> DraftTree:
         """No guess."""
         return EMPTY_TREE
 
@@ -84,7 +91,7 @@ class LookupDrafter:
         self._text = NgramIndex()
         self._text.extend(prompt)
 
-    def draft(self, room: int) -> DraftTree:
+    def draft(self, room: int, n_forced: int = 1) -> DraftTree:
         """The continuation of the longest n-gram that was seen before."""
         return chain_tree(self._text.continuation(min(self._n_tokens, room)))
 
@@ -113,7 +120,7 @@ class RecyclingDrafter:
         """Start from the prompt's last token; prompt rows are not learned."""
         self._last = prompt[-1]
 
-    def draft(self, room: int) -> DraftTree:
+    def draft(self, room: int, n_forced: int = 1) -> DraftTree:
         """The template filled from the matrix."""
         return self.matrix.grow(self._last, self._template).first(room)
 

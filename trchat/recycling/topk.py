@@ -3,43 +3,64 @@
 import numpy as np
 from numpy.typing import NDArray
 
-GROUPS = 64
+GROUP_SIZE = 64
 
 
 def top_k(rows: NDArray[np.float32], k: int) -> NDArray[np.int32]:
     """Indices of the ``k`` largest values of each row, best first, ties by lowest index.
 
-    ``rows`` is (n, width) with width >= k; returns int32 (n, k). Two stages: the maximum of interleaved
-    groups of columns (one pass over memory), then only the groups with the k largest maxima. No value of
-    the k largest can lie outside those groups; where a tie leaves open which group or column is meant,
-    that row is searched again by its k-th value.
+    ``rows`` is (n, width) with width >= k; returns int32 (n, k).
+    """
+    return top_k_and_mass(rows, k)[0]
+
+
+def top_k_and_mass(
+    rows: NDArray[np.float32], k: int
+) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
+    """As ``top_k``, with the values (n, k) and an estimate of each row's log-sum-exp (n,).
+
+    Two stages: the maximum of interleaved groups of columns (one pass over memory), then only the groups
+    with the k largest maxima. No value of the k largest can lie outside those groups; where a tie leaves
+    open which group or column is meant, that row is searched again by its k-th value. The estimate sums
+    the k largest and the maxima of all other groups: a little low, at the price of a few exponentials.
     """
     n, width = rows.shape
-    stride = width // GROUPS
-    if stride <= 4 * k:
-        return _top_k_by_sorting(rows, k)
-    body = GROUPS * stride
-    # Group g holds the columns g, g + stride, ...: the reduction then runs along contiguous memory.
-    maxima = rows[:, :body].reshape(n, GROUPS, stride).max(axis=1)
-    groups = np.argpartition(-maxima, k - 1, axis=1)[:, :k]
-    columns = (groups[:, None, :] + (np.arange(GROUPS) * stride)[None, :, None]).reshape(n, -1)
+    n_groups = width // GROUP_SIZE
+    if n_groups <= 4 * k:
+        return _by_sorting(rows, k)
+    body = GROUP_SIZE * n_groups
+    # Group g holds the columns g, g + n_groups, ...: the reduction then runs along contiguous memory.
+    maxima = rows[:, :body].reshape(n, GROUP_SIZE, n_groups).max(axis=1)
+    groups = np.argpartition(maxima, n_groups - k, axis=1)[:, n_groups - k :]
+    columns = (groups[:, None, :] + (np.arange(GROUP_SIZE) * n_groups)[None, :, None]).reshape(n, -1)
     if body < width:
         tail = np.broadcast_to(np.arange(body, width), (n, width - body))
         columns = np.concatenate([columns, tail], axis=1)
     values = np.take_along_axis(rows, columns, axis=1)
-    picked = np.argpartition(-values, k - 1, axis=1)[:, :k]
+    n_columns = values.shape[1]
+    picked = np.argpartition(values, n_columns - k, axis=1)[:, n_columns - k :]
     best_values = np.take_along_axis(values, picked, axis=1)
     best = np.take_along_axis(columns, picked, axis=1)
     order = np.lexsort((best, -best_values), axis=1)
     best = np.take_along_axis(best, order, axis=1).astype(np.int32)
+    best_values = np.take_along_axis(best_values, order, axis=1)
 
-    threshold = best_values.min(axis=1, keepdims=True)
+    threshold = best_values[:, -1:]
     tied = ((maxima >= threshold).sum(axis=1) > k) | ((values >= threshold).sum(axis=1) > k)
     for row in np.flatnonzero(tied):
         candidates = np.flatnonzero(rows[row] >= threshold[row, 0])
         best[row] = candidates[np.lexsort((candidates, -rows[row, candidates]))[:k]]
-    return best
+
+    np.put_along_axis(maxima, groups, -np.inf, axis=1)
+    top = best_values[:, :1]
+    mass = np.exp(best_values - top).sum(axis=1) + np.exp(maxima - top).sum(axis=1)
+    return best, best_values, top[:, 0] + np.log(mass)
 
 
-def _top_k_by_sorting(rows: NDArray[np.float32], k: int) -> NDArray[np.int32]:
-    return np.argsort(-rows, axis=1, kind="stable")[:, :k].astype(np.int32)
+def _by_sorting(
+    rows: NDArray[np.float32], k: int
+) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
+    best = np.argsort(-rows, axis=1, kind="stable")[:, :k].astype(np.int32)
+    values = np.take_along_axis(rows, best, axis=1)
+    top = values[:, :1]
+    return best, values, (top + np.log(np.exp(rows - top).sum(axis=1, keepdims=True)))[:, 0]

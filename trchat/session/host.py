@@ -129,7 +129,7 @@ class EngineHost:
         if mode not in self._drafters:
             from trchat.drafting import make_drafter
 
-            self._drafters[mode] = make_drafter(mode, engine.model.n_vocab)
+            self._drafters[mode] = make_drafter(mode, engine.model.n_vocab, engine.costs)
         engine.drafter = self._drafters[mode]
 
     def _write(self, job: Job, stop: threading.Event) -> None:

@@ -1,0 +1,38 @@
+"""What a measurement was made on: without it, a speed says nothing."""
+
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from trchat import __version__
+from trchat.chat.engine import Engine
+from trchat.llama.log import system_info
+
+
+def describe_machine(engine: Engine) -> dict[str, Any]:
+    """Processor, threads, build, and model, as the bench's JSON has them."""
+    return {
+        "trchat": __version__,
+        "llama_cpp_python": version("llama-cpp-python"),
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "processor": _processor(),
+        "threads": engine.context.threads,
+        "llama_cpp": system_info(),
+        "model": engine.model.name,
+        "architecture": engine.model.description,
+        "cache_type": engine.context.options.cache_type,
+        "on_gpu": engine.context.options.on_gpu,
+        "context": engine.context.n_ctx,
+    }
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

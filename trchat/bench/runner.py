@@ -1,0 +1,91 @@
+"""Runs every question in every draft mode, side by side."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from trchat.bench.questions import Question
+from trchat.chat.engine import Answer, Delta, Engine, new_answer
+from trchat.chat.template import Turn
+from trchat.llama.sampler import Sampling
+from trchat.recycling.drafter import Drafter
+
+WARM_UP = "Say hello."
+WARM_UP_TOKENS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One question (one of its turns) answered in one mode.
+
+    Attributes:
+        seconds: decoding and host work, the prompt not counted.
+        host_s: of these, everything but the model.
+        widths: tokens in each batch.
+    """
+
+    question: Question
+    turn: int
+    mode: str
+    token_ids: tuple[int, ...]
+    steps: int
+    seconds: float
+    host_s: float
+    drafted: int
+    accepted: int
+    widths: tuple[int, ...]
+
+
+def run(
+    engine: Engine,
+    make: Callable[[str], Drafter],
+    modes: Sequence[str],
+    questions: Sequence[Question],
+    sampling: Sampling,
+    max_tokens: int,
+    *,
+    all_turns: bool = False,
+) -> Iterator[Measurement]:
+    """Measure each question in each mode, the modes' order rotated from question to question.
+
+    ``make(mode)`` is called once per mode: what a drafter learns carries over to the next question, as in
+    use. Each answer starts from an empty KV cache (later turns reuse it, as a chat does). A short warm-up
+    with drafters of its own is not counted. In further turns the earlier answer is that of the first mode,
+    so that all modes see the same conversation.
+    """
+    for mode in modes:
+        _answer(engine, make(mode), [Turn("user", WARM_UP)], sampling, WARM_UP_TOKENS)
+    drafters = {mode: make(mode) for mode in modes}
+    for number, question in enumerate(questions):
+        rotated = [modes[(number + place) % len(modes)] for place in range(len(modes))]
+        turns: list[Turn] = []
+        for turn, text in enumerate(question.turns if all_turns else question.turns[:1]):
+            turns.append(Turn("user", text))
+            said = {}
+            for mode in rotated:
+                engine.forget()
+                answer, widths = _answer(engine, drafters[mode], turns, sampling, max_tokens)
+                said[mode] = answer.text
+                statistics = answer.statistics
+                yield Measurement(
+                    question=question,
+                    turn=turn,
+                    mode=mode,
+                    token_ids=tuple(answer.token_ids),
+                    steps=statistics.steps,
+                    seconds=statistics.seconds,
+                    host_s=statistics.host_s,
+                    drafted=statistics.drafted,
+                    accepted=statistics.accepted,
+                    widths=widths,
+                )
+            turns.append(Turn("assistant", said[modes[0]]))
+
+
+def _answer(
+    engine: Engine, drafter: Drafter, turns: Sequence[Turn], sampling: Sampling, max_tokens: int
+) -> tuple[Answer, tuple[int, ...]]:
+    engine.drafter = drafter
+    answer = new_answer(sampling.seed)
+    events = engine.answer(turns, sampling, max_tokens, answer)
+    widths = tuple(event.step.width for event in events if isinstance(event, Delta))
+    return answer, widths

@@ -1,0 +1,195 @@
+"""``trchat bench``: draft modes measured side by side."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trchat.cli.options import (
+    DRAFT_MODES,
+    add_general_options,
+    add_model_options,
+    add_sampling_options,
+    positive_int,
+)
+from trchat.errors import TrchatError, UsageError
+
+if TYPE_CHECKING:
+    from trchat.bench.curves import CostCurve
+    from trchat.recycling.drafter import Drafter
+
+EPILOG = """examples:
+  trchat bench                                     built-in questions, all modes
+  trchat bench --draft off,auto --per-category 2 --max-tokens 64
+  trchat bench --questions spec_bench.jsonl --json result.json --plot result.svg
+  trchat bench --cost-curve curves.json:laptop     judge the width choice for another machine
+"""
+
+
+def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser(
+        "bench",
+        help="measure draft modes side by side",
+        description="Answer the same questions in each draft mode, in turn, and compare speed and text.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    group = parser.add_argument_group("measurement")
+    group.add_argument(
+        "--questions", metavar="FILE.jsonl", type=Path, help="Spec-Bench format (default: built in)"
+    )
+    group.add_argument(
+        "--turns", choices=("first", "all"), default="first", help="first turns only, or all (default: first)"
+    )
+    group.add_argument(
+        "--per-category", metavar="N", type=positive_int, help="the first N questions of each kind"
+    )
+    group.add_argument(
+        "--draft",
+        dest="modes",
+        metavar="a,b,…",
+        type=draft_modes,
+        default=["off", "lookup", "recycling", "auto"],
+        help="modes to compare (default: off,lookup,recycling,auto)",
+    )
+    group.add_argument(
+        "--width", metavar="N", type=positive_int, help="fix auto's tree at N tokens, root included"
+    )
+    group.add_argument(
+        "--cost-curve", metavar="FILE:NAME", help="let auto decide by this curve; speedups are modeled"
+    )
+    group.add_argument(
+        "--without",
+        metavar="a,b,…",
+        type=parts,
+        default=[],
+        help="switch parts of auto off: " + ", ".join(PARTS),
+    )
+    group.add_argument("--json", metavar="FILE", type=Path, help="write settings, machine and results")
+    group.add_argument(
+        "--plot", metavar="FILE", type=Path, help="draw the speedups (.svg, .png; needs trchat[plot])"
+    )
+    group.add_argument("-q", "--quiet", action="store_true", help="no progress")
+    add_model_options(parser)
+    add_sampling_options(parser)
+    add_general_options(parser)
+    parser.set_defaults(run=run)
+
+
+PARTS = ("rows1", "rows2", "rows3", "suffix", "siblings", "calibration", "width")
+
+
+def draft_modes(text: str) -> list[str]:
+    """Modes separated by commas, for argparse."""
+    modes = [mode.strip() for mode in text.split(",")]
+    for mode in modes:
+        if mode not in DRAFT_MODES:
+            raise argparse.ArgumentTypeError(f"{mode!r} is not one of {', '.join(DRAFT_MODES)}")
+    if len(set(modes)) < len(modes):
+        raise argparse.ArgumentTypeError("a mode is named twice")
+    return modes
+
+
+def parts(text: str) -> list[str]:
+    """Parts of the auto drafter separated by commas, for argparse."""
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in PARTS:
+            raise argparse.ArgumentTypeError(f"{name!r} is not one of {', '.join(PARTS)}")
+    return names
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, print the table, write the files."""
+    from trchat.bench import plot
+    from trchat.bench.curves import load_curve
+    from trchat.bench.machine import describe_machine
+    from trchat.bench.questions import load_questions
+    from trchat.bench.report import rows
+    from trchat.bench.runner import run as measure
+    from trchat.bench.table import show
+    from trchat.chat.loading import open_engine, sampling_of
+    from trchat.startup import prepare
+
+    if args.width == 1:
+        raise UsageError("--width 1 leaves no room for a draft; use --draft off")
+    if args.plot:
+        plot.check(args.plot)
+    curve = load_curve(args.cost_curve) if args.cost_curve else None
+    questions = load_questions(args.questions, args.per_category)
+    flags = {"temp": 0.0, "seed": 0, **vars(args)}
+    flags["draft"] = "auto"  # its costs are measured at the start
+    prepared = prepare(flags)
+    settings = prepared.settings
+    max_tokens = settings.max_tokens or 128
+    measurements = []
+    with open_engine(prepared.model.path, settings, prepared.ctx) as engine:
+        machine = describe_machine(engine)
+        costs = engine.costs
+
+        def make(mode: str) -> "Drafter":
+            return make_measured(mode, engine.model.n_vocab, args, curve, costs)
+
+        total = sum(len(q.turns) if args.turns == "all" else 1 for q in questions) * len(args.modes)
+        sampling = sampling_of(settings, settings.seed or 0)
+        for measurement in measure(
+            engine, make, args.modes, questions, sampling, max_tokens, all_turns=args.turns == "all"
+        ):
+            measurements.append(measurement)
+            _show_progress(args, len(measurements), total)
+    results = rows(measurements, args.modes, curve)
+    report = {
+        "settings": {
+            "model": str(prepared.model.name),
+            "questions": args.questions.name if args.questions else "built-in",
+            "turns": args.turns,
+            "max_tokens": max_tokens,
+            "temperature": settings.temp,
+            "seed": settings.seed,
+            "width": args.width,
+            "without": args.without,
+            "cost_curve": curve.name if curve else None,
+            "start": "cold",
+        },
+        "machine": machine,
+        "results": results,
+    }
+    show(report)
+    if args.json:
+        _write(args.json, json.dumps(report, indent=1, ensure_ascii=False))
+    if args.plot:
+        plot.plot(report, args.plot)
+    return 0
+
+
+def make_measured(
+    mode: str, n_vocab: int, args: argparse.Namespace, curve: "CostCurve | None", costs: Any
+) -> "Drafter":
+    """A cold drafter for ``mode`` with the bench's switches applied to ``auto``."""
+    from trchat.drafting import make_drafter
+    from trchat.recycling.auto import AutoDrafter
+    from trchat.recycling.knowledge import Knowledge
+
+    if mode != "auto":
+        return make_drafter(mode, n_vocab)
+    width = args.width or (16 if "width" in args.without else None)
+    chosen = curve.costs() if curve else costs
+    return AutoDrafter(Knowledge(), chosen, width, without=frozenset(args.without))
+
+
+def _show_progress(args: argparse.Namespace, done: int, total: int) -> None:
+    if args.quiet or not sys.stderr.isatty():
+        return
+    filled = 30 * done // total
+    line = f"\r\x1b[K[{'#' * filled}{'.' * (30 - filled)}] {done}/{total}" if done < total else "\r\x1b[K"
+    sys.stderr.write(line)
+    sys.stderr.flush()
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise TrchatError(f"cannot write {path}: {error.strerror or error}") from error

@@ -1,0 +1,184 @@
+"""The ``auto`` drafter: all sources in one tree, as wide as pays on this machine."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trchat.recycling.candidates import pack
+from trchat.recycling.cost import LADDER, Costs, StepCosts, choose_width
+from trchat.recycling.drafter import Verified
+from trchat.recycling.growth import Growth, Guesses, Sources, grow, tree_of
+from trchat.recycling.kinds import sibling_level
+from trchat.recycling.knowledge import Knowledge
+from trchat.recycling.suffix import SuffixIndex
+from trchat.recycling.topk import top_k_and_mass
+from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree
+
+_K = 8
+_SIBLING_CANDIDATES = 4
+
+
+class AutoDrafter:
+    """Drafts what is worth its time, from everything that the model and the text have shown.
+
+    Attributes:
+        knowledge: what carries over between texts; outlives the drafter.
+        costs: the machine's step times; outlives the drafter too.
+    """
+
+    mode = "auto"
+
+    def __init__(
+        self,
+        knowledge: Knowledge,
+        costs: Costs | None = None,
+        width: int | None = None,
+        without: frozenset[str] = frozenset(),
+    ) -> None:
+        """``width`` fixes the tree at so many tokens, root included, instead of choosing by cost.
+
+        ``without`` leaves parts out to measure what they bring: sources (see Sources) or ``calibration``.
+        """
+        self.knowledge = knowledge
+        self.costs: Costs = costs or StepCosts()
+        self._width = width
+        self._without = without
+        self._siblings: Guesses = {}
+        self._guesses: dict[int, Guesses] = {}
+        self._restart([])
+
+    @property
+    def rows_learned(self) -> int:
+        """Rows of candidates over all tables."""
+        return self.knowledge.rows_learned
+
+    def begin(self, prompt: Sequence[int]) -> None:
+        """Index the prompt: its own successions are guesses for the answer."""
+        self._restart(prompt)
+
+    def draft(self, room: int, n_forced: int = 1) -> DraftTree:
+        """Grow the likeliest tree and cut it where more would not pay."""
+        widest = min(LADDER[-1], room + n_forced)
+        self.costs.enter(len(self._text.tokens))
+        limit = min(room, self._width - 1) if self._width else min(room, self._promising(widest) - n_forced)
+        if limit < 1:
+            limit = 1  # guesses are labelled also when nothing is drafted
+        growth = grow(
+            self._sources,
+            self.knowledge.calibration.rates,
+            self._text.context(),
+            self._text.matches(),
+            self._siblings,
+            limit,
+        )
+        chain = growth.chain()
+        order, gains = self._by_gain(growth, chain)
+        nodes = min(limit, room) if self._width else choose_width(self.costs, gains, n_forced, widest)
+        if nodes < 1 or not order:
+            self._guesses = {ROOT: growth.guesses[ROOT]}
+            return EMPTY_TREE
+        tree, place = tree_of(growth, order[:nodes], chain)
+        self._guesses = {place[node]: found for node, found in growth.guesses.items() if node in place}
+        return tree
+
+    def learn(self, verified: Verified) -> None:
+        """Take in the step's time, label all guesses, recycle every row, and index the new tokens."""
+        self.costs.observe(verified.width, verified.decode_s * 1e3)
+        self._label(verified)
+        self._recycle(verified)
+        self._text.extend(verified.emitted)
+
+    def _restart(self, prompt: Sequence[int]) -> None:
+        self._text = SuffixIndex()
+        self._text.extend(prompt)
+        self._sources = Sources(self.knowledge, self._text, self._without)
+        self._siblings = {}
+        self._guesses = {}
+
+    def _promising(self, widest: int) -> int:
+        """The widest batch that could pay if every guess came true."""
+        base = self.costs.of(1)
+        return max(
+            (width for width in LADDER if width <= widest and self.costs.of(width) < base * width), default=1
+        )
+
+    def _by_gain(self, growth: Growth, chain: list[int]) -> tuple[list[int], list[float]]:
+        """Nodes by what they bring, and how much: accepted tokens beside the chain are paid for twice.
+
+        They do not stay in the KV cache and are sent again with the next batch, so a part of what they save
+        is lost: the price of one more token in a batch, in steps saved.
+        """
+        again = (
+            0.0
+            if self._width
+            else min(0.9, max(0.0, (self.costs.of(8) - self.costs.of(2)) / 6 / self.costs.of(1)))
+        )
+        on_chain = set(chain)
+        gains = [
+            share if node in on_chain else share * (1 - again)
+            for node, share in enumerate(growth.probabilities)
+        ]
+        order = sorted(range(len(gains)), key=lambda node: -gains[node])
+        return order, [gains[node] for node in order]
+
+    def _label(self, verified: Verified) -> None:
+        if "calibration" in self._without:
+            return
+        kinds: list[int] = []
+        right: list[bool] = []
+        last, second, third = self._text.context()
+        node: int | None = ROOT
+        for number, token in enumerate(verified.emitted):
+            guesses = self._guesses.get(node) if node is not None else None
+            if guesses is None:
+                found = self._text.after(last, second, third)
+                guesses = self._sources.guess(last, second, third, [found] if found else [], {})
+            kinds.extend(guesses.values())
+            right.extend(guess == token for guess in guesses)
+            node = verified.path[number] if number < len(verified.path) else None
+            last, second, third = token, last, second
+        self.knowledge.calibration.learn(np.array(kinds, np.intp), np.array(right, bool))
+
+    def _recycle(self, verified: Verified) -> None:
+        tree = verified.tree
+        _, before, before_that = self._text.context()
+        last = np.concatenate([[verified.root], tree.tokens]).astype(np.int32)
+        parents = np.concatenate([[0], tree.parents + 1])
+        second = last[parents]
+        second[0] = before
+        third = second[parents]
+        third[0] = before_that
+        best, values, mass = top_k_and_mass(verified.logits, _K)
+        shares = values - mass[:, None]
+        packed = pack(best, shares)
+        knowledge = self.knowledge
+        knowledge.clock += 1
+        contexts = np.stack([last, second, third], axis=1)
+        for table in knowledge.tables:
+            table.learn(contexts[:, : table.order], packed[:, : table.k], knowledge.clock)
+        self._siblings = self._after_siblings(verified, best, shares, mass)
+
+    @staticmethod
+    def _after_siblings(
+        verified: Verified, best: NDArray[np.int32], shares: NDArray[np.float32], mass: NDArray[np.float32]
+    ) -> Guesses:
+        """What the model would have said after the rejected alternatives to the last emitted token.
+
+        Words that fit the same place are often followed by the same word, and the token itself was not in
+        the tree, so nothing else is known yet of what follows it here.
+        """
+        at = verified.path[-1] if verified.path else ROOT
+        siblings = np.flatnonzero(verified.tree.parents == at)
+        if len(verified.emitted) == len(verified.path) or not len(siblings):
+            return {}
+        likely = verified.logits[1 + at, verified.tree.tokens[siblings]] - mass[1 + at]
+        weights: dict[int, float] = {}
+        for sibling, weight in zip((1 + siblings).tolist(), np.exp(likely / 2).tolist(), strict=True):
+            tokens = best[sibling, :_SIBLING_CANDIDATES].tolist()
+            for token, share in zip(
+                tokens, np.exp(shares[sibling, :_SIBLING_CANDIDATES]).tolist(), strict=True
+            ):
+                weights[token] = weights.get(token, 0.0) + share * weight
+        levels = {token: sibling_level(weight) for token, weight in weights.items()}
+        return {token: level for token, level in levels.items() if level}

@@ -1,0 +1,134 @@
+"""What a step costs by batch width on this machine, and which width brings the most tokens a millisecond."""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+
+LADDER = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+"""Batch widths to choose from: few, so that llama.cpp can reuse its compute graphs."""
+
+_NEW = 0.2  # weight of a new observation
+_MARGIN = 1.02  # drafting must promise this much more than not drafting
+_PRIOR_SLOPE = 0.5  # extra cost of a token, in one-token steps, until the machine has shown another
+_RANGES = (256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
+
+
+class StepCosts:
+    """Milliseconds of a step by batch width and range of context length, learned while running.
+
+    Widths not tried yet lie on a line between their neighbours, beyond the widest one on the last slope.
+    A range that is entered for the first time begins with the curve of the one before.
+    """
+
+    def __init__(self) -> None:
+        self.curves: dict[int, dict[int, float]] = {}
+        self.change_ms = 0.3
+        self._range = 0
+        self._last_width = 0
+        self._known: list[int] = []
+
+    def enter(self, n_cells: int) -> None:
+        """Say how long the context is now, in cells."""
+        now = bisect_left(_RANGES, n_cells)
+        if now != self._range or now not in self.curves:
+            nearest = min(self.curves, key=lambda other: abs(other - now), default=None)
+            if now not in self.curves:
+                self.curves[now] = dict(self.curves[nearest]) if nearest is not None else {}
+            self._range = now
+            self._known = sorted(self.curves[now])
+
+    def observe(self, width: int, milliseconds: float) -> None:
+        """Take in the time of one step; of a step that changed the width, what it cost to change."""
+        curve = self.curves.setdefault(self._range, {})
+        before = curve.get(width)
+        if before is None:
+            curve[width] = milliseconds
+            self._known = sorted(curve)
+        elif width == self._last_width:
+            # A single stall (another program, a page fault) must not look like the machine's speed.
+            curve[width] = before + _NEW * (min(milliseconds, 2 * before) - before)
+        else:
+            extra = min(max(milliseconds - before, 0.0), before)
+            self.change_ms += 0.05 * (extra - self.change_ms)
+            if milliseconds < before:
+                curve[width] = before + _NEW * (milliseconds - before)
+        self._last_width = width
+
+    def of(self, width: int) -> float:
+        """Expected milliseconds of a step of ``width`` tokens; in one-token steps where nothing is known."""
+        curve, known = self.curves.get(self._range, {}), self._known
+        if not known:
+            return 1.0 + _PRIOR_SLOPE * (width - 1)
+        exact = curve.get(width)
+        if exact is not None:
+            return exact
+        right = bisect_left(known, width)
+        if right == 0:
+            return curve[known[0]] / (1 + _PRIOR_SLOPE * (known[0] - 1)) * (1 + _PRIOR_SLOPE * (width - 1))
+        low = known[right - 1]
+        if right < len(known):
+            high = known[right]
+            return curve[low] + (curve[high] - curve[low]) * (width - low) / (high - low)
+        if right >= 2:
+            lower = known[right - 2]
+            slope = max((curve[low] - curve[lower]) / (low - lower), 0.0)
+        else:
+            slope = _PRIOR_SLOPE * curve[low] / (1 + _PRIOR_SLOPE * (low - 1))
+        return curve[low] + slope * (width - low)
+
+    @property
+    def last_width(self) -> int:
+        """Width of the step before."""
+        return self._last_width
+
+
+class FixedCosts:
+    """A measured cost curve, to judge what would be chosen on another machine."""
+
+    def __init__(self, milliseconds: dict[int, float], change_ms: float) -> None:
+        self._curve = dict(sorted(milliseconds.items()))
+        self._known = list(self._curve)
+        self.change_ms = change_ms
+        self.last_width = 0
+
+    def enter(self, n_cells: int) -> None:
+        """The curve holds for all lengths."""
+
+    def observe(self, width: int, milliseconds: float) -> None:
+        """Only remember the width; this machine's times say nothing about that one."""
+        self.last_width = width
+
+    def of(self, width: int) -> float:
+        """Milliseconds of a step of ``width`` tokens, between measured widths on a line."""
+        known, curve = self._known, self._curve
+        right = min(bisect_left(known, width), len(known) - 1)
+        if known[right] == width or right == 0:
+            return curve[known[right]]
+        low, high = known[right - 1], known[right]
+        return curve[low] + (curve[high] - curve[low]) * (width - low) / (high - low)
+
+
+Costs = StepCosts | FixedCosts
+
+
+def choose_width(costs: Costs, gains: Sequence[float], n_forced: int, widest: int) -> int:
+    """How many nodes to draft: the count whose batch brings the most tokens a millisecond.
+
+    ``gains[i]`` is what the i-th node adds to the expected tokens of the step, largest first; the batch also
+    holds ``n_forced`` known tokens, of which the last one always brings one token.
+    """
+    tokens, taken = 1.0, 0
+    best_nodes = 0
+    base = costs.of(n_forced) + (costs.change_ms if n_forced != costs.last_width else 0.0)
+    best_rate = _MARGIN / base
+    for width in LADDER:
+        nodes = width - n_forced
+        if nodes < 1:
+            continue
+        if width > widest or nodes > len(gains):
+            break
+        tokens += sum(gains[taken:nodes])
+        taken = nodes
+        cost = costs.of(width) + (costs.change_ms if width != costs.last_width else 0.0)
+        if tokens / cost > best_rate:
+            best_rate, best_nodes = tokens / cost, nodes
+    return best_nodes
