@@ -14,7 +14,7 @@ from trchat.tui.app import TrchatApp
 
 FOLDER = Path(__file__).parent
 SIZE = (118, 36)
-FLAGS = {"temp": 0.0, "max_tokens": 260, "repeat_penalty": 1.1}
+FLAGS = {"temp": 0.0, "max_tokens": 260}
 CODE = "Write a Python function that checks if a number is even, and explain it in three short bullet points."
 LIST = "List five tips for learning the guitar, each with one sentence of explanation."
 

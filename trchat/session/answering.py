@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     from trchat.chat.template import Turn
     from trchat.storage.conversations import ConversationStore
 
-TROUBLE = (TrchatError, OSError, MemoryError, RuntimeError, ValueError)
-"""What may go wrong with an answer without being a mistake in trchat."""
-
-
 def write_answer(
     engine: "Engine",
     job: Job,
@@ -46,7 +42,7 @@ def write_answer(
     try:
         _stream(engine, job, turns, answer, store, outbox, stop, progress)
         finish = answer.finish
-    except TROUBLE as trouble:
+    except Exception as trouble:  # whatever it is becomes a message: the chat lives on
         error = explain(trouble)
     finally:
         grown = progress.take(answer)
@@ -129,7 +125,7 @@ def compare(
                 outbox.put(Comparing(job.message_id, len(answer.token_ids), comparison.tokens))
             if stop.is_set():
                 break
-    except TROUBLE as trouble:
+    except Exception as trouble:  # whatever it is becomes a message: the chat lives on
         error = explain(trouble)
     finally:
         events.close()
