@@ -34,6 +34,7 @@ class ScriptedEngine:
     def __post_init__(self):
         self.words = []
         self.context = SimpleNamespace(n_ctx=self.n_ctx)
+        self.costs = None
         self.template = SimpleNamespace(is_fallback=False)
         self.drafter = SimpleNamespace(rows_learned=12, mode="auto")
         self.model = SimpleNamespace(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from trchat.chat.template import Turn
     from trchat.storage.conversations import ConversationStore
 
+
 def write_answer(
     engine: "Engine",
     job: Job,

@@ -11,23 +11,23 @@ from trchat.text.one_line import one_line
 
 CHAT_KEYS: list[Binding] = [
     Binding("escape", "stop", "Stop", id="stop"),
-    Binding("ctrl+c", "interrupt", "Stop or copy", id="interrupt", show=False, priority=True),
+    Binding("f1", "help", "Help", id="help"),
+    Binding("ctrl+l", "lens", "Lens", id="lens"),
+    Binding("ctrl+t", "compare", "A/B", id="compare"),
     Binding("ctrl+n", "new", "New", id="new"),
     Binding("ctrl+o", "conversations", "Open", id="conversations"),
     Binding("ctrl+r", "regenerate", "Again", id="regenerate"),
     Binding("f2", "edit", "Edit", id="edit"),
-    Binding("ctrl+g", "proceed", "Go on", id="continue"),
     Binding("f8", "copy", "Copy", id="copy"),
-    Binding("ctrl+l", "lens", "Lens", id="lens"),
-    Binding("ctrl+t", "compare", "A/B", id="compare"),
     Binding("f3", "model", "Model", id="model"),
     Binding("f4", "settings", "Settings", id="settings"),
     Binding("f5", "personas", "Persona", id="personas"),
+    Binding("ctrl+g", "proceed", "Go on", id="continue"),
+    Binding("ctrl+c", "interrupt", "Stop or copy", id="interrupt", show=False, priority=True),
     Binding("alt+left", "branch(-1)", "Branch ‹", id="branch-previous", show=False),
     Binding("alt+right", "branch(1)", "Branch ›", id="branch-next", show=False),
     Binding("alt+up", "message(-1)", "Message above", id="message-above", show=False),
     Binding("alt+down", "message(1)", "Message below", id="message-below", show=False),
-    Binding("f1", "help", "Help", id="help"),
 ]
 """Keys of the chat screen."""
 

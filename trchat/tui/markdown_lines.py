@@ -84,6 +84,8 @@ class Painter:
         strips = [Strip(line) for line in lines]
         while strips and not strips[-1].text.strip() and strips[-1].cell_length < self.width:
             strips.pop()
+        while strips and not strips[0].text.strip() and strips[0].cell_length < self.width:
+            del strips[0]
         return strips
 
 

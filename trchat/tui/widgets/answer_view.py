@@ -115,7 +115,7 @@ class AnswerView(MessageView):
         if self._lens is not None:
             await self._lens.remove()
             self._lens = None
-        if on and self._pieces:
+        if on and (self._pieces or self.message.interrupted):
             self._lens = LensText(self._pieces, colours)
             await self.mount(self._lens, after=self._body)
         self._body.display = self._lens is None
