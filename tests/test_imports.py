@@ -18,7 +18,17 @@ MAY_USE = {
     "storage": {"storage", "text", "recycling"},
     "catalog": {"catalog", "text"},
     "chat": {"chat", "decoding", "recycling", "llama", "text", "storage"},
+    "session": {"session", "chat", "decoding", "recycling", "llama", "text", "storage", "catalog"},
+    "plain": {"plain", "session", "storage", "catalog", "text"},
+    "tui": {"tui", "session", "chat", "storage", "catalog", "text"},
 }
+ABOVE = {
+    "chat": {"config", "drafting"},
+    "session": {"config", "config_rules", "drafting", "startup"},
+    "plain": {"config_file", "config_rules", "startup"},
+    "tui": {"config_file", "config_rules", "startup"},
+}
+"""Modules that stand in no room."""
 FOR_ALL = {"errors", "paths"}
 
 
@@ -32,11 +42,11 @@ def imported(file):
 
 @pytest.mark.parametrize("room", MAY_USE)
 def test_rooms_only_know_the_rooms_below(room):
-    for file in (PACKAGE / room).glob("*.py"):
+    for file in (PACKAGE / room).rglob("*.py"):
         for module in imported(file):
             if module.startswith("trchat."):
                 other = module.split(".")[1]
-                allowed = MAY_USE[room] | FOR_ALL | ({"config", "drafting"} if room == "chat" else set())
+                allowed = MAY_USE[room] | FOR_ALL | ABOVE.get(room, set())
                 assert other in allowed, f"{file.name} of {room} imports {module}"
 
 
@@ -58,3 +68,9 @@ def test_help_loads_nothing_heavy():
     heavy = ["numpy", "llama_cpp", "textual", "rich", "jinja2", "sqlite3", "huggingface_hub"]
     done = subprocess.run([sys.executable, "-c", code % heavy], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_only_the_tui_imports_textual():
+    for file in PACKAGE.rglob("*.py"):
+        if "textual" in {module.split(".")[0] for module in imported(file)}:
+            assert "tui" in file.relative_to(PACKAGE).parts, file

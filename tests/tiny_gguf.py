@@ -128,7 +128,8 @@ def make(
     if weights:
         # Gemma's output layer is its embedding: a large one would only ever repeat the last token.
         matrix("token_embd.weight", n_vocab, EMBD, scale=0.05 if arch == "gemma2" else 2.0)
-        vector("output_norm.weight", EMBD)
+        if arch != "bert":
+            vector("output_norm.weight", EMBD)
     if arch == "mamba":
         _mamba(writer, random, matrix, vector)
     elif arch == "bert":

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from trchat.chat.budget import Dropped, fit
-from trchat.chat.prompt import PromptBuilder
+from trchat.chat.prompt import Prompt, PromptBuilder
 from trchat.chat.template import ChatTemplate, Turn
 from trchat.decoding.kv_cache import KVCache
 from trchat.decoding.loop import Step, generate
@@ -108,16 +108,30 @@ class Engine:
         self._cache.truncate(0)
 
     def answer(
-        self, turns: Sequence[Turn], sampling: Sampling, max_tokens: int | None, answer: Answer
+        self,
+        turns: Sequence[Turn],
+        sampling: Sampling,
+        max_tokens: int | None,
+        answer: Answer,
+        *,
+        opening: str = "",
     ) -> Generator[Event, None, None]:
         """Stream the answer to ``turns``, filling ``answer`` as it goes.
+
+        ``opening`` is what the answer says already, when one that was cut goes on; it is not said again.
 
         Closing the iterator at any event leaves the context fit for the next answer and ``answer`` with
         what there is. Of a conversation that is too long the oldest turns are left out (see
         trchat.chat.budget); raises ContextError when the question alone leaves no room, what the template
         raises, and DecodeError from llama.cpp.
         """
-        fitted = fit(turns, self.prompts.build, self.context.n_ctx, max_tokens)
+        said = self.model.tokenize(opening) if opening else []
+
+        def build(turns: Sequence[Turn]) -> Prompt:
+            prompt = self.prompts.build(turns)
+            return Prompt(prompt.ids + said, prompt.reasoning_opener)
+
+        fitted = fit(turns, build, self.context.n_ctx, max_tokens)
         prompt = fitted.prompt.ids
         # What follows a grammar is no reasoning, even where the template opens some.
         answer.reasoning_opener = None if sampling.grammar else fitted.prompt.reasoning_opener
