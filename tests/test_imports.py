@@ -18,7 +18,17 @@ MAY_USE = {
     "storage": {"storage", "text", "recycling"},
     "catalog": {"catalog", "text"},
     "chat": {"chat", "decoding", "recycling", "llama", "text", "storage"},
+    "session": {"session", "chat", "decoding", "recycling", "llama", "text", "storage", "catalog"},
+    "plain": {"plain", "session", "storage", "catalog", "text"},
+    "tui": {"tui", "session", "chat", "storage", "catalog", "text"},
 }
+ABOVE = {
+    "chat": {"config", "drafting", "model_store"},
+    "session": {"config", "config_rules", "drafting", "startup"},
+    "plain": {"config_file", "config_rules", "startup"},
+    "tui": {"config_file", "config_rules", "startup"},
+}
+"""Modules that stand in no room."""
 FOR_ALL = {"errors", "paths"}
 
 
@@ -36,11 +46,7 @@ def test_rooms_only_know_the_rooms_below(room):
         for module in imported(file):
             if module.startswith("trchat."):
                 other = module.split(".")[1]
-                allowed = (
-                    MAY_USE[room]
-                    | FOR_ALL
-                    | ({"config", "drafting", "model_store"} if room == "chat" else set())
-                )
+                allowed = MAY_USE[room] | FOR_ALL | ABOVE.get(room, set())
                 assert other in allowed, f"{file.name} of {room} imports {module}"
 
 
@@ -52,7 +58,7 @@ def test_only_the_llama_room_imports_llama_cpp():
 
 
 def test_recycling_needs_numpy_only():
-    for file in (PACKAGE / "recycling").glob("*.py"):
+    for file in (PACKAGE / "recycling").rglob("*.py"):
         outside = {module.split(".")[0] for module in imported(file)} - set(sys.stdlib_module_names)
         assert outside <= {"numpy", "trchat"}, file.name
 
@@ -62,3 +68,9 @@ def test_help_loads_nothing_heavy():
     heavy = ["numpy", "llama_cpp", "textual", "rich", "jinja2", "sqlite3", "huggingface_hub"]
     done = subprocess.run([sys.executable, "-c", code % heavy], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_only_the_tui_imports_textual():
+    for file in PACKAGE.rglob("*.py"):
+        if "textual" in {module.split(".")[0] for module in imported(file)}:
+            assert "tui" in file.relative_to(PACKAGE).parts, file

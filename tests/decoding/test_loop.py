@@ -38,7 +38,7 @@ class Oracle:
     def begin(self, prompt):
         self.text = list(prompt)
 
-    def draft(self, room):
+    def draft(self, room, n_forced=1):
         right = plain_greedy(self.text, int(self.random.integers(0, 5)))
         tokens, parents, node = [], [], ROOT
         for token in right:

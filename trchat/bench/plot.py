@@ -1,5 +1,6 @@
 """A bar chart of the speedups by category."""
 
+import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -8,19 +9,22 @@ from trchat.errors import TrchatError, UsageError
 FORMATS = (".svg", ".png", ".pdf")
 
 
-def plot(report: dict[str, Any], path: Path) -> None:
-    """Draw ``report`` (the bench's JSON) into ``path``; needs the extra ``plot`` (matplotlib).
+def check(path: Path) -> None:
+    """Make sure, before anything is measured, that ``path`` can be drawn.
 
-    Raises UsageError for another file ending, TrchatError when matplotlib is not installed.
+    Raises UsageError for another file ending, TrchatError when matplotlib (extra ``plot``) is missing.
     """
     if path.suffix.lower() not in FORMATS:
-        raise UsageError(
-            f"--plot writes {', '.join(FORMATS)}; not {path.suffix or 'a file without an ending'}"
-        )
-    try:
-        import matplotlib
-    except ImportError as error:
-        raise TrchatError("plots need matplotlib: pip install 'trchat[plot]'") from error
+        ending = path.suffix or "a file without an ending"
+        raise UsageError(f"--plot writes {', '.join(FORMATS)}; not {ending}")
+    if importlib.util.find_spec("matplotlib") is None:
+        raise TrchatError("plots need matplotlib: pip install 'trchat[plot]'")
+
+
+def plot(report: dict[str, Any], path: Path) -> None:
+    """Draw ``report`` (the bench's JSON) into ``path``; raises TrchatError when it cannot be written."""
+    import matplotlib
+
     matplotlib.use("Agg")
     from matplotlib import pyplot
 

@@ -13,7 +13,8 @@ def show(report: dict[str, Any]) -> None:
     conditions = (
         f"{machine['model']} · {machine['architecture']}",
         f"{machine['processor']}, {machine['threads']} threads",
-        f"{settings['max_tokens']} tokens each, temperature {settings['temperature']}, {settings['start']} start",
+        f"{settings['max_tokens']} tokens each, temperature {settings['temperature']}",
+        f"{settings['start']} start",
     )
     for line in conditions:
         console.print(line, highlight=False, markup=False)

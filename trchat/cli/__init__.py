@@ -6,13 +6,18 @@ import sys
 from collections.abc import Sequence
 
 from trchat import __version__
-from trchat.cli import ask, bench, completion, config, history, models
+from trchat.cli import ask, bench, chat, completion, config, history, models
 from trchat.cli.options import add_general_options
+from trchat.cli.parser import Parser, shortened
 from trchat.errors import TrchatError
 
 COMMANDS = (ask, history, bench, models, config, completion)
 
-EPILOG = """examples:
+EPILOG = """Without a command, trchat opens the chat.
+
+examples:
+  trchat
+  trchat -m llama-3.2-3b.Q4_0.gguf --continue
   trchat ask "Why is the sky blue?"
   git diff | trchat ask "Write a commit message for this change."
   trchat ask -m llama-3.2-3b.Q4_0.gguf --json -t 0 "List three primes."
@@ -21,14 +26,14 @@ EPILOG = """examples:
 
 def build_parser() -> argparse.ArgumentParser:
     """Make the parser of the whole command line; importing it loads neither llama.cpp nor Textual."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="trchat",
         description="Chat with a local GGUF model, faster: Token Recycling on llama.cpp, same answer.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"trchat {__version__}")
-    add_general_options(parser)
+    chat.add_options(parser)
+    parser.set_defaults(run=chat.run)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for command in COMMANDS:
         command.register(commands)
@@ -39,15 +44,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Only ``-v`` lets a traceback through."""
     parser = build_parser()
     args = parser.parse_args(argv)
-    if args.command is None:
-        parser.print_help(sys.stderr)
-        return 2
     try:
         return int(args.run(args))
     except TrchatError as error:
         if getattr(args, "verbose", False):
             raise
-        print(f"trchat: {error}", file=sys.stderr)
+        print(f"trchat: {shortened(str(error))}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return 130
@@ -58,5 +60,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if getattr(args, "verbose", False):
             raise
-        print(f"trchat: {type(error).__name__}: {error} (run again with -v for details)", file=sys.stderr)
+        what = shortened(" ".join(f"{type(error).__name__}: {error}".split()))
+        print(f"trchat: {what} (run again with -v for details)", file=sys.stderr)
         return 1

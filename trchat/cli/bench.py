@@ -103,6 +103,7 @@ def parts(text: str) -> list[str]:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, print the table, write the files."""
+    from trchat.bench import plot
     from trchat.bench.curves import load_curve
     from trchat.bench.machine import describe_machine
     from trchat.bench.questions import load_questions
@@ -114,6 +115,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.width == 1:
         raise UsageError("--width 1 leaves no room for a draft; use --draft off")
+    if args.plot:
+        plot.check(args.plot)
     curve = load_curve(args.cost_curve) if args.cost_curve else None
     questions = load_questions(args.questions, args.per_category)
     flags = {"temp": 0.0, "seed": 0, **vars(args)}
@@ -157,9 +160,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         _write(args.json, json.dumps(report, indent=1, ensure_ascii=False))
     if args.plot:
-        from trchat.bench.plot import plot
-
-        plot(report, args.plot)
+        plot.plot(report, args.plot)
     return 0
 
 

@@ -17,6 +17,7 @@ from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree
 
 _K = 8
 _SIBLING_CANDIDATES = 4
+_LABELS_AT_ONCE = 96
 
 
 class AutoDrafter:
@@ -46,6 +47,8 @@ class AutoDrafter:
         self._without = without
         self._siblings: Guesses = {}
         self._guesses: dict[int, Guesses] = {}
+        self._kinds: list[int] = []
+        self._right: list[bool] = []
         self._restart([])
 
     @property
@@ -55,6 +58,7 @@ class AutoDrafter:
 
     def begin(self, prompt: Sequence[int]) -> None:
         """Index the prompt: its own successions are guesses for the answer."""
+        self.settle()
         self._restart(prompt)
 
     def draft(self, room: int, n_forced: int = 1) -> DraftTree:
@@ -88,6 +92,11 @@ class AutoDrafter:
         self._label(verified)
         self._recycle(verified)
         self._text.extend(verified.emitted)
+
+    def settle(self) -> None:
+        """Hand the gathered labels to the calibration; gathered because numpy's price is per call."""
+        self.knowledge.calibration.learn(np.array(self._kinds, np.intp), np.array(self._right, bool))
+        self._kinds, self._right = [], []
 
     def _restart(self, prompt: Sequence[int]) -> None:
         self._text = SuffixIndex()
@@ -138,7 +147,10 @@ class AutoDrafter:
             right.extend(guess == token for guess in guesses)
             node = verified.path[number] if number < len(verified.path) else None
             last, second, third = token, last, second
-        self.knowledge.calibration.learn(np.array(kinds, np.intp), np.array(right, bool))
+        self._kinds += kinds
+        self._right += right
+        if len(self._kinds) >= _LABELS_AT_ONCE:
+            self.settle()
 
     def _recycle(self, verified: Verified) -> None:
         tree = verified.tree

@@ -8,6 +8,8 @@ from trchat.recycling.kinds import N_KINDS, PRIORS, SIZES, STRIDES
 _SOURCE_WEIGHT = 12.0  # a source's prior counts as so many observations
 _KIND_WEIGHT = 40.0  # and the mix of its sources for a kind as so many
 _RATE = 0.005
+_ANY_GUESS = 0.05  # about the share of guesses that come true
+_AGREEMENT = (1.0, 1.0, 0.7, 0.6, 0.5, 0.45)  # by number of sources: in part they repeat one another
 _FORGET_AT = 4000.0
 _REFRESH_EVERY = 16
 
@@ -40,10 +42,10 @@ class Calibration:
         for source, prior in enumerate(PRIORS):
             self.source_hits[source, : len(prior)] = np.array(prior) * _SOURCE_WEIGHT
         agreeing = np.array([bin(members).count("1") for members in range(1 << n_sources)])
-        # Sources that agree repeat one another in part: their evidence adds up to less than the sum.
-        start = 1.15 / np.maximum(agreeing, 1) ** 0.8
+        start = np.array(_AGREEMENT)[agreeing]
         self.weights = np.repeat(start[:, None], n_sources, axis=1).astype(np.float32)
-        self.bias = np.zeros(1 << n_sources, np.float32)
+        # Each source moves the odds away from those of any guess; without a bias they would be added anew.
+        self.bias = (np.log(_ANY_GUESS / (1 - _ANY_GUESS)) * (1 - agreeing * start)).astype(np.float32)
         self._rates = np.zeros(N_KINDS, np.float32)
         self.rates = self._rates.data
         self._steps = 0

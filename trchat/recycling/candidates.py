@@ -1,5 +1,7 @@
 """Recycled candidates in bounded memory: rows keyed by the last one, two or three tokens."""
 
+from array import array
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,6 +12,7 @@ _MASK = (1 << 64) - 1
 _FACTORS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9)
 _FINAL = 0xD6E8FEB86659FD93
 _STEPS_PER_HALVING = 16
+_FEW = 10  # rows, up to which plain Python is faster
 
 
 def quantise(log_probabilities: NDArray[np.float32]) -> NDArray[np.uint32]:
@@ -53,6 +56,7 @@ class CandidateTable:
         self.packed = np.zeros((rows, k), np.uint32)
         # Plain integers come out of a memoryview several times faster than out of an array.
         self._tag_view = self.tags.data
+        self._stamp_view = self.stamps.data
         self._packed_view = self.packed.reshape(-1).data
 
     @property
@@ -83,6 +87,34 @@ class CandidateTable:
         Of a context that occurs twice the later row counts. A new row takes a free place in its bucket, or
         that of the row learned longest ago.
         """
+        if len(contexts) <= _FEW:
+            self._learn_few(contexts.tolist(), packed.tolist(), clock)
+        else:
+            self._learn_many(contexts, packed, clock)
+
+    def _learn_few(self, contexts: list[list[int]], packed: list[list[int]], clock: int) -> None:
+        # For a handful of rows plain integers are faster than arrays: numpy's price is per call.
+        tags, stamps = self._tag_view, self._stamp_view
+        for context, row in zip(contexts, packed, strict=True):
+            mixed = 0
+            for token, factor in zip(context, _FACTORS, strict=False):
+                mixed ^= (token + 1) * factor
+            mixed = ((mixed & _MASK) * _FINAL) & _MASK
+            tag = (mixed & 0xFFFFFFFF) or 1
+            first = (mixed >> self._shift) * WAYS
+            slot, age = first, 1 << 40
+            for place in range(first, first + WAYS):
+                there = tags[place]
+                if there == tag:
+                    slot = place
+                    break
+                if (stamp := stamps[place] if there else -1) < age:
+                    slot, age = place, stamp
+            tags[slot] = tag
+            stamps[slot] = clock
+            self._packed_view[slot * self.k : (slot + 1) * self.k] = array("I", row)
+
+    def _learn_many(self, contexts: NDArray[np.int32], packed: NDArray[np.uint32], clock: int) -> None:
         mixed = np.zeros(len(contexts), np.uint64)
         for column, factor in zip(contexts.T, _FACTORS, strict=False):
             mixed ^= (column.astype(np.uint64) + np.uint64(1)) * np.uint64(factor)

@@ -12,10 +12,9 @@ from trchat.recycling.calibration import Calibration
 Vector = NDArray[np.float32]
 
 _COUNTS = (("hits", "seen"), ("source_hits", "source_seen"))
-_FREE = ("weights", "bias")
 _MOST_SEEN = 16_000.0  # counts are halved from 4,000 on; two writers may both be just below
-_STEEPEST = 2.4
-"""Weights and biases beyond this are of no use, and could make exp() overflow."""
+_STEEPEST = {"weights": 2.0, "bias": 16.0}
+"""Beyond these they are of no use, and could make exp() overflow: 5 sources * 2 * log(999) + 16 < 88."""
 
 
 def layout() -> str:
@@ -42,10 +41,10 @@ def restore(calibration: Calibration, values: Vector) -> None:
     for name, array in _arrays(calibration).items():
         array[...] = values[start : start + array.size].reshape(array.shape)
         start += array.size
-        if name in _FREE:
+        if name in _STEEPEST:
             wrong = ~np.isfinite(array)
             array[wrong] = fresh[name][wrong]
-            np.clip(array, -_STEEPEST, _STEEPEST, out=array)
+            np.clip(array, -_STEEPEST[name], _STEEPEST[name], out=array)
     for hits_name, seen_name in _COUNTS:
         hits, seen = getattr(calibration, hits_name), getattr(calibration, seen_name)
         least = 1.0 if seen_name == "source_seen" else 0.0  # a rate is hits / seen there
@@ -109,5 +108,5 @@ def by_source(values: Vector) -> list[tuple[str, float, float]]:
 
 
 def _arrays(calibration: Calibration) -> dict[str, NDArray[np.float32]]:
-    names = [name for pair in _COUNTS for name in pair] + list(_FREE)
+    names = [name for pair in _COUNTS for name in pair] + list(_STEEPEST)
     return {name: getattr(calibration, name) for name in names}

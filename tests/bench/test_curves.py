@@ -1,0 +1,43 @@
+import json
+
+import pytest
+
+from trchat.bench.curves import load_curve
+from trchat.errors import UsageError
+
+CURVE = {"backend": "a laptop", "shape_change_ms": 2.0, "ms": {"1": 10.0, "2": 12.0, "4": 20.0}}
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "curves.json"
+    path.write_text(json.dumps({"curves": {"laptop": CURVE, "bad": {"ms": {"2": 1}}, "worse": {"ms": 5}}}))
+    return path
+
+
+def test_times_are_read_and_filled_in_between(file):
+    costs = load_curve(f"{file}:laptop").costs()
+    assert [costs.of(width) for width in (1, 2, 3, 4)] == [10.0, 12.0, 16.0, 20.0]
+    assert costs.change_ms == 2.0
+
+
+def test_the_total_counts_every_change_of_width(file):
+    curve = load_curve(f"{file}:laptop")
+    assert curve.total_ms([1, 1, 4, 4, 1]) == 10 + 10 + (20 + 2) + 20 + (10 + 2)
+    assert curve.total_ms([]) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("desktop", "it has bad, laptop, worse"), ("bad", "needs the time of width 1"), ("worse", "malformed")],
+)
+def test_bad_curves_are_one_line(file, name, message):
+    with pytest.raises(UsageError, match=message):
+        load_curve(f"{file}:{name}")
+
+
+def test_bad_files_are_one_line(tmp_path):
+    with pytest.raises(UsageError, match="wants FILE:NAME"):
+        load_curve("laptop")
+    with pytest.raises(UsageError, match="cannot read cost curves"):
+        load_curve(f"{tmp_path / 'none.json'}:laptop")

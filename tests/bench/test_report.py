@@ -1,0 +1,73 @@
+import pytest
+
+from trchat.bench.curves import CostCurve
+from trchat.bench.questions import Question
+from trchat.bench.report import rows
+from trchat.bench.runner import Measurement
+
+
+def measured(number, mode, tokens, seconds, *, category="qa", steps=None, widths=None, host_s=0.0, ids=None):
+    steps = steps or tokens
+    return Measurement(
+        question=Question(str(number), category, ("?",)),
+        turn=0,
+        mode=mode,
+        token_ids=tuple(ids or range(tokens)),
+        steps=steps,
+        seconds=seconds,
+        host_s=host_s,
+        drafted=0,
+        accepted=0,
+        widths=tuple(widths or [1] * steps),
+    )
+
+
+@pytest.fixture
+def results():
+    return [
+        measured(1, "off", 10, 1.0),
+        measured(1, "auto", 10, 0.5, steps=5, widths=[1, 4, 4, 4, 1], host_s=0.05),
+        measured(2, "off", 20, 2.0, category="chat"),
+        measured(2, "auto", 20, 2.0, category="chat", steps=10, widths=[4] * 10, ids=[7] * 20),
+    ]
+
+
+def row(found, mode, category):
+    return next(row for row in found if (row["draft"], row["category"]) == (mode, category))
+
+
+def test_one_row_per_mode_and_category_and_all(results):
+    found = rows(results, ["off", "auto"])
+    assert [(r["draft"], r["category"]) for r in found] == [
+        (mode, category) for mode in ("off", "auto") for category in ("qa", "chat", "all")
+    ]
+
+
+def test_figures_by_hand(results):
+    found = rows(results, ["off", "auto"])
+    all_auto = row(found, "auto", "all")
+    assert (all_auto["prompts"], all_auto["tokens"], all_auto["steps"]) == (2, 30, 15)
+    assert all_auto["tokens_per_step"] == 2.0
+    assert all_auto["tokens_per_s"] == 12.0
+    assert all_auto["speedup"] == 1.2  # 30 tokens in 2.5 s against 30 in 3
+    assert all_auto["speedup_median"] == 1.5  # of 2.0 and 1.0
+    assert all_auto["identical"] == 1
+    assert all_auto["host_ms_per_step"] == pytest.approx(3.3333)
+    assert all_auto["width_changes"] == 2
+    assert row(found, "auto", "qa")["speedup"] == 2.0
+    assert row(found, "off", "all")["speedup"] == 1.0
+    assert all_auto["modeled_speedup"] is None
+
+
+def test_modeled_speedup_charges_widths_and_their_changes(results):
+    curve = CostCurve("m", {1: 10.0, 4: 20.0}, change_ms=5.0)
+    found = rows(results, ["auto"], curve)
+    # 10 tokens at 10 ms each against 10 + (20 + 5) + 20 + 20 + (10 + 5)
+    assert row(found, "auto", "qa")["modeled_speedup"] == pytest.approx(100 / 90, abs=1e-4)
+    assert row(found, "auto", "chat")["modeled_speedup"] == 1.0
+
+
+def test_without_off_there_is_no_speedup_to_tell(results):
+    found = rows([m for m in results if m.mode == "auto"], ["auto"])
+    assert row(found, "auto", "all")["speedup"] is None
+    assert row(found, "auto", "all")["identical"] == 0

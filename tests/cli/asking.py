@@ -1,0 +1,26 @@
+"""Asking in this process and looking at what was kept; shared by the tests of ``trchat ask``."""
+
+import json
+
+from trchat.storage.conversations import open_history
+
+FAST = ("-t", "0", "-n", "8", "--threads", "1", "--draft", "off")
+
+
+def told(here, *args, **kwargs):
+    code, out, err = here("ask", "--json", *args, **kwargs)
+    assert code == 0, err
+    return json.loads(out)
+
+
+def history():
+    """Every message kept, as (conversation, role, text, finish reason, whether interrupted)."""
+    store = open_history(print)
+    try:
+        return [
+            (each.id, message.role, message.text, message.finish_reason, message.interrupted)
+            for each in reversed(store.conversations())
+            for message in store.messages(each.id)
+        ]
+    finally:
+        store.close()

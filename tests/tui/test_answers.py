@@ -1,0 +1,241 @@
+"""Asking, stopping, regenerating, editing, continuing, copying: as a user does it, on a scripted engine."""
+
+from tests.tui.scripted_engine import STOP_HERE, ScriptedEngine
+from trchat.errors import TrchatError
+from trchat.storage.conversations import open_history
+
+
+def stored(path_warn=print):
+    store = open_history(path_warn)
+    latest = store.latest()
+    thread = store.thread(latest.id)
+    store.close()
+    return [(each.role, each.text, each.finish_reason) for each in thread]
+
+
+def test_a_question_is_answered_shown_and_saved(run_chat):
+    async def test(chat):
+        assert chat.app.focused is chat.screen.prompt
+        await chat.pilot.press(*"Hi")
+        await chat.pilot.press("enter")
+        await chat.idle()
+        assert chat.messages == [("user", "Hi"), ("assistant", "Hello world.")]
+        await chat.sees("Hello world.")
+        assert chat.screen.prompt.text == ""
+        await chat.sees("tokens/s", "2.00 per step")
+
+    run_chat(test)
+    assert stored() == [("user", "Hi", None), ("assistant", "Hello world.", "stop")]
+
+
+def test_letters_typed_just_before_enter_are_sent_with_it(run_chat):
+    async def test(chat):
+        for key in ("o", "k", "enter"):  # all in the queue before any is handled
+            chat.app.post_message(_key(key))
+        await chat.until(lambda: len(chat.messages) == 2)
+        assert chat.messages[0] == ("user", "ok")
+
+    run_chat(test)
+
+
+def _key(name):
+    from textual.events import Key
+
+    return Key(name, name if len(name) == 1 else None)
+
+
+def test_the_answer_streams_before_it_is_complete(run_chat):
+    async def test(chat):
+        await chat.send("Hi", wait=False)
+        await chat.at_stop()
+        await chat.sees("First part")
+        assert "second" not in chat.text
+        chat.engine.go_on.set()
+        await chat.idle()
+        await chat.sees("First part second")
+
+    run_chat(test, ScriptedEngine([["First part ", STOP_HERE, "second"]]))
+
+
+def test_escape_stops_and_keeps_the_partial_answer(run_chat):
+    async def test(chat):
+        await chat.send("Hi", wait=False)
+        await chat.at_stop()
+        await chat.pilot.press("escape")
+        chat.engine.go_on.set()
+        await chat.idle()
+        await chat.sees("stopped")
+        await chat.send("Again?")
+        assert chat.engine.prompts[-1] == [("user", "Hi"), ("assistant", "Half an x"), ("user", "Again?")]
+
+    run_chat(test, ScriptedEngine([["Half an ", STOP_HERE, "x", "answer"], ["Yes."]]))
+    # The step that was under way when the stop came is kept.
+    assert stored()[1] == ("assistant", "Half an x", "cancelled")
+
+
+def test_ctrl_c_stops_too_and_does_not_leave(run_chat):
+    async def test(chat):
+        await chat.send("Hi", wait=False)
+        await chat.at_stop()
+        await chat.pilot.press("ctrl+c")
+        chat.engine.go_on.set()
+        await chat.idle()
+        await chat.pilot.press("ctrl+c")
+        assert chat.app.is_running
+        assert chat.session.thread.messages[-1].finish_reason == "cancelled"
+
+    run_chat(test, ScriptedEngine([["Half ", STOP_HERE, "x", "y"]]))
+
+
+def test_quitting_while_it_writes_saves_what_there_is(run_chat):
+    async def test(chat):
+        await chat.send("Hi", wait=False)
+        await chat.at_stop()
+        await chat.pilot.press("ctrl+q")
+        chat.engine.go_on.set()
+
+    run_chat(test, ScriptedEngine([["Half an answer ", STOP_HERE, "x", "y"]]))
+    role, text, finish = stored()[1]
+    assert (role, finish) == ("assistant", "cancelled")
+    assert text.startswith("Half an answer ")
+
+
+def test_regenerating_makes_a_branch_and_branches_can_be_switched(run_chat):
+    async def test(chat):
+        await chat.send("Hi")
+        await chat.pilot.press("ctrl+r")
+        await chat.idle()
+        assert chat.messages == [("user", "Hi"), ("assistant", "two")]
+        await chat.sees("‹ 2/2 ›")
+        await chat.pilot.press("alt+left")
+        assert chat.messages == [("user", "Hi"), ("assistant", "one")]
+        await chat.sees("‹ 1/2 ›", "one")
+        await chat.send("/branch next")
+        assert chat.messages[-1] == ("assistant", "two")
+
+    run_chat(test, ScriptedEngine([["one"], ["two"]]))
+
+
+def test_editing_a_question_asks_on_a_new_branch(run_chat):
+    async def test(chat):
+        await chat.send("Frist")
+        await chat.send("Second")
+        await chat.pilot.press("alt+up", "alt+up", "alt+up", "alt+up", "f2")
+        assert chat.screen.prompt.text == "Frist"
+        await chat.send("First")
+        assert chat.messages == [("user", "First"), ("assistant", "c")]
+        await chat.pilot.press("alt+left")
+        assert [text for _, text in chat.messages] == ["Frist", "a", "Second", "b"]
+
+    run_chat(test, ScriptedEngine([["a"], ["b"], ["c"]]))
+
+
+def test_escape_leaves_editing(run_chat):
+    async def test(chat):
+        await chat.send("Hi")
+        await chat.pilot.press("f2", "escape")
+        assert chat.screen.prompt.text == ""
+        await chat.send("New")
+        assert chat.messages[2] == ("user", "New")
+
+    run_chat(test)
+
+
+def test_a_cut_answer_is_continued_in_its_place(run_chat):
+    async def test(chat):
+        await chat.send("Count")
+        await chat.sees("/continue goes on")
+        chat.engine.finish = "stop"
+        await chat.pilot.press("ctrl+g")
+        await chat.idle()
+        assert chat.engine.openings == ["", "one two "]
+        assert chat.messages == [("user", "Count"), ("assistant", "one two three")]
+        await chat.sees("one two three")
+        await chat.send("/continue")
+        assert len(chat.engine.prompts) == 2  # it is complete now
+
+    run_chat(test, ScriptedEngine([["one ", "two "], ["three"]], finish="length"))
+
+
+def test_reasoning_folds_away(run_chat):
+    async def test(chat):
+        await chat.send("Hi")
+        message = chat.session.thread.messages[-1]
+        assert (message.reasoning, message.text) == ("secret thought", "Answer.")
+        await chat.sees("Answer.", "Reasoning")
+        assert "secret" not in chat.text
+
+    run_chat(test, ScriptedEngine([["<think>", "secret ", "thought", "</think>", "Answer."]]))
+
+
+def test_copying_says_how_it_was_done(run_chat, monkeypatch):
+    copied = []
+    monkeypatch.setattr(
+        "trchat.tui.screens.answer_actions.copy_natively", lambda text: copied.append(text) or "a-program"
+    )
+
+    async def test(chat):
+        await chat.send("Code?")
+        await chat.pilot.press("f8")
+        await chat.sees("with a-program")
+        await chat.send("/copy 1")
+        await chat.until(lambda: len(copied) == 2)
+        assert copied == ["Look:\n```python\nx = 1\n```\n", "x = 1"]
+
+    run_chat(test, ScriptedEngine([["Look:\n```python\nx = 1\n```\n"]]))
+
+
+def test_without_a_clipboard_program_the_terminal_is_asked(run_chat, monkeypatch):
+    monkeypatch.setattr("trchat.tui.screens.answer_actions.copy_natively", lambda text: None)
+
+    async def test(chat):
+        await chat.send("Hi")
+        await chat.pilot.press("f8")
+        await chat.sees("OSC 52")
+        assert chat.app.clipboard == "Hello world."
+
+    run_chat(test)
+
+
+def test_a_failing_decode_becomes_a_message_and_the_chat_goes_on(run_chat):
+    async def test(chat):
+        await chat.send("Hi")
+        await chat.sees("llama.cpp gave up")
+        assert chat.session.thread.messages[-1].finish_reason == "error"
+        assert chat.session.thread.messages[-1].text == "So far "
+        await chat.send("Again")
+        await chat.sees("Fine now.")
+
+    run_chat(test, ScriptedEngine([["So far ", TrchatError("llama.cpp gave up"), "x"], ["Fine now."]]))
+
+
+def test_out_of_memory_becomes_a_message(run_chat):
+    async def test(chat):
+        await chat.send("Hi")
+        await chat.sees("not enough memory")
+
+    run_chat(test, ScriptedEngine([[MemoryError(), "x"]]))
+
+
+def test_a_comparison_shows_both_speeds_and_that_the_texts_agree(run_chat):
+    async def test(chat):
+        await chat.send("Hi")
+        before = chat.engine.drafter
+        await chat.pilot.press("ctrl+t")
+        await chat.idle()
+        await chat.sees("texts are identical", "draft off")
+        assert chat.engine.drafter is before
+        assert chat.engine.sampled[0].seed == chat.engine.sampled[1].seed
+        assert len(chat.messages) == 2
+
+    run_chat(test, ScriptedEngine([["Same."]]))
+
+
+def test_a_comparison_that_differs_says_where(run_chat):
+    async def test(chat):
+        await chat.send("Hi")
+        await chat.pilot.press("ctrl+t")
+        await chat.idle()
+        await chat.sees("part after 3 characters")
+
+    run_chat(test, ScriptedEngine([["abcd"], ["abcx"]]))

@@ -1,0 +1,62 @@
+"""The draft lens: what was guessed, and what came of it."""
+
+from tests.tui.scripted_engine import STOP_HERE, ScriptedEngine
+from trchat.session.lifetime import read_lifetime
+from trchat.session.news import Node
+from trchat.tui.tree_lines import tree_lines
+
+
+def underlined(chat):
+    strips = chat.app.screen._compositor.render_strips(chat.app.size)
+    return "".join(
+        segment.text for strip in strips for segment in strip if segment.style and segment.style.underline
+    )
+
+
+def test_accepted_tokens_are_underlined_and_the_tree_is_drawn(run_chat):
+    async def test(chat):
+        await chat.pilot.press("ctrl+l")
+        await chat.send("Hi", wait=False)
+        await chat.at_stop()
+        await chat.sees("Last draft", "wor ✓", "wrong", "ld. the model's own", "depth 1", "mean 2.00")
+        assert "wrong" not in underlined(chat)
+        assert underlined(chat).count("wor") == 2  # in the answer and in the tree
+        chat.engine.go_on.set()
+        await chat.idle()
+        await chat.sees("12 rows of candidates")
+
+    run_chat(test, ScriptedEngine([["Hello ", "world.", STOP_HERE, "!"]]), size=(130, 45))
+
+
+def test_the_lens_shows_an_answer_that_is_already_there_and_hides_again(run_chat):
+    async def test(chat):
+        await chat.send("Hi")
+        await chat.sees("Hello world.")
+        assert "Hel" not in underlined(chat)
+        await chat.pilot.press("ctrl+l")
+        await chat.until(lambda: "Hel" in underlined(chat))
+        await chat.pilot.press("ctrl+l")
+        await chat.until(lambda: "Hel" not in underlined(chat))
+        await chat.sees("Hello world.")
+
+    run_chat(test)
+
+
+def test_what_was_saved_is_summed_up_over_all_days(run_chat):
+    async def test(chat):
+        await chat.send("Hi")
+        await chat.send("Hi")
+
+    run_chat(test)
+    run_chat(test)
+    assert (read_lifetime().tokens, read_lifetime().steps, read_lifetime().saved) == (16, 8, 8)
+
+
+def test_the_tree_shows_the_accepted_path_and_counts_the_rest():
+    nodes = [Node("a", -1, True), Node("b", -1, False), Node("c", 0, True), Node("d", 2, True)]
+    nodes += [Node(f"x{index}", -1, False) for index in range(50)]
+    lines = tree_lines(nodes, 8)
+    assert len(lines) <= 8
+    assert [line.node.text for line in lines if line.node and line.node.accepted] == ["a", "c", "d"]
+    shown = sum(1 for line in lines if line.node)
+    assert shown + sum(line.left_out for line in lines) == len(nodes)

@@ -1,0 +1,154 @@
+"""Writing the question: lines, pasting, recalling, completing, attaching."""
+
+from textual.events import Paste
+
+from tests.tui.scripted_engine import ScriptedEngine
+
+
+def test_ctrl_j_breaks_the_line_and_the_field_grows(run_chat):
+    async def test(chat):
+        low = chat.screen.prompt.size.height
+        await chat.pilot.press("a", "ctrl+j", "b", "ctrl+j", "c")
+        assert chat.screen.prompt.text == "a\nb\nc"
+        await chat.until(lambda: chat.screen.prompt.size.height == low + 2)
+        for _ in range(20):
+            await chat.pilot.press("ctrl+j")
+        await chat.until(lambda: chat.screen.prompt.size.height == 10)
+        assert chat.messages == []
+
+    run_chat(test)
+
+
+def test_a_pasted_block_is_one_message_and_its_controls_are_symbols(run_chat):
+    async def test(chat):
+        chat.app.post_message(Paste("one\r\ntwo\x1b[31m\n"))
+        await chat.pilot.pause()
+        await chat.pilot.press("enter")
+        await chat.until(lambda: len(chat.messages) == 2)
+        assert chat.messages[0] == ("user", "one\ntwo␛[31m\n")
+
+    run_chat(test)
+
+
+def test_up_recalls_earlier_questions_and_down_the_unsent_one(run_chat):
+    async def test(chat):
+        await chat.send("first")
+        await chat.send("second")
+        chat.screen.prompt.put("unsent")
+        seen = []
+        for key in ("up", "up", "up", "down", "down", "down"):
+            await chat.pilot.press(key)
+            seen.append(chat.screen.prompt.text)
+        assert seen == ["second", "first", "first", "second", "unsent", "unsent"]
+
+    run_chat(test)
+
+
+def test_up_moves_the_cursor_first(run_chat):
+    async def test(chat):
+        await chat.send("earlier")
+        chat.screen.prompt.put("one\ntwo")
+        await chat.pilot.press("up")
+        assert chat.screen.prompt.text == "one\ntwo"
+        await chat.pilot.press("up")
+        assert chat.screen.prompt.text == "earlier"
+
+    run_chat(test)
+
+
+def test_an_empty_prompt_sends_nothing(run_chat):
+    async def test(chat):
+        await chat.send("  \n ")
+        assert chat.messages == []
+
+    run_chat(test)
+
+
+def test_tab_completes_commands(run_chat):
+    async def test(chat):
+        await chat.pilot.press("/", "r")
+        await chat.sees("/rename", "/regen")
+        await chat.pilot.press("tab")
+        assert chat.screen.prompt.text == "/re"
+        await chat.pilot.press("g", "tab")
+        assert chat.screen.prompt.text == "/regen "
+
+    run_chat(test)
+
+
+def test_a_file_is_completed_attached_and_sent_once(run_chat, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes.txt").write_text("Line with ``` in it\n")
+    (tmp_path / "other").mkdir()
+
+    async def test(chat):
+        await chat.pilot.press(*"/attach no", "tab")
+        assert chat.screen.prompt.text == "/attach notes.txt "
+        await chat.pilot.press("enter")
+        await chat.sees("attached: notes.txt")
+        await chat.send("What?")
+        await chat.send("And?")
+        assert chat.messages[0] == ("user", "notes.txt:\n````\nLine with ``` in it\n````\n\nWhat?")
+        assert chat.messages[2] == ("user", "And?")
+
+    run_chat(test)
+
+
+def test_binary_huge_and_missing_files_are_refused_with_a_reason(run_chat, tmp_path):
+    (tmp_path / "binary").write_bytes(b"\x00\x01")
+    with (tmp_path / "huge").open("wb") as file:
+        file.truncate(2_000_000)
+
+    async def test(chat):
+        for name, reason in (
+            ("binary", "binary"),
+            ("huge", "too large"),
+            ("none", "No such file"),
+            ("", "folder"),
+        ):
+            await chat.send(f"/attach {tmp_path}/{name}")
+            await chat.sees(reason)
+        await chat.send("Hi")
+        assert chat.messages[0] == ("user", "Hi")
+
+    run_chat(test, size=(160, 40))
+
+
+def test_unknown_commands_are_explained_and_a_doubled_slash_is_text(run_chat):
+    async def test(chat):
+        await chat.send("/modle")
+        await chat.sees("did you mean /model?")
+        await chat.send("//not a command")
+        assert chat.messages[0] == ("user", "/not a command")
+        await chat.send("/usr/lib is full")
+        assert chat.messages[2] == ("user", "/usr/lib is full")
+
+    run_chat(test)
+
+
+def test_typing_is_possible_while_the_model_loads(run_chat):
+    """The question waits for the model and is answered when it is there."""
+    import threading
+    from contextlib import contextmanager
+
+    engine = ScriptedEngine()
+    gate = threading.Event()
+    inner = engine.opener
+
+    @contextmanager
+    def slow(path, settings, ctx, progress):
+        progress(0.25)
+        assert gate.wait(20)
+        with inner(path, settings, ctx, progress) as opened:
+            yield opened
+
+    async def test(chat):
+        await chat.sees("loading")
+        await chat.pilot.press(*"Hi")
+        await chat.pilot.press("enter")
+        await chat.sees("waiting for the model")
+        gate.set()
+        await chat.sees("Hello world.")
+
+    engine.opener = slow
+    run_chat(test, engine, wait=False)

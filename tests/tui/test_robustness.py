@@ -1,0 +1,123 @@
+"""Hostile text, odd sizes, long answers."""
+
+import pytest
+
+from tests.tui.scripted_engine import STOP_HERE, ScriptedEngine
+
+HOSTILE = (
+    "[bold red]markup[/] \x1b[31mred\x1b]0;title\x07 \x9b2J &#x202e;rtl &#27;c "
+    "<b>html</b> [link](file:///etc/passwd) \x00 \r over [/nothing]\n\n"
+    "```\n\x1b[2J[/]\n```\n\n<script>x</script>\n"
+)
+
+
+def harmful(text):
+    controls = {*range(0x20), *range(0x7F, 0xA0), 0x202E, 0x2066} - {ord("\n")}
+    return [character for character in text if ord(character) in controls]
+
+
+@pytest.mark.parametrize("lens", [False, True])
+def test_hostile_answers_are_shown_as_symbols(run_chat, lens):
+    async def test(chat):
+        if lens:
+            await chat.pilot.press("ctrl+l")
+        await chat.send("/rename [bold]title[/] \x1b[2J")
+        await chat.send(HOSTILE.replace("\n", " "))
+        await chat.send("/rename [red]t[/red] \x1b[2J")
+        await chat.sees("[bold red]markup[/]", "␛[31mred", "<b>html</b>", "[red]t[/red]")
+        assert harmful(chat.text) == []
+        assert "<script>" in chat.text
+        segments = [seg for row in chat.app.screen._compositor.render_strips(chat.app.size) for seg in row]
+        assert not any(seg.style and seg.style.link for seg in segments)
+        await chat.pilot.press("ctrl+o")
+        await chat.sees("Conversations")
+        assert harmful(chat.text) == []
+
+    run_chat(test, ScriptedEngine([[HOSTILE]]), size=(140, 50))
+
+
+def test_hostile_errors_are_harmless(run_chat):
+    async def test(chat):
+        await chat.send("Hi")
+        await chat.sees("[/] ␛[2J boom")
+        assert harmful(chat.text) == []
+
+    run_chat(test, ScriptedEngine([[RuntimeError("[/] \x1b[2J boom"), "x"]]))
+
+
+@pytest.mark.parametrize("size", [(40, 10), (300, 80)])
+def test_odd_sizes_stay_usable(run_chat, size):
+    async def test(chat):
+        await chat.send("Hi there")
+        await chat.sees("Hello world.", "200.0 tokens/s")
+        await chat.pilot.press("ctrl+l")
+        await chat.pilot.pause()
+        assert chat.screen.prompt.region.height >= 1
+        assert chat.screen.prompt.region.bottom < size[1]
+        await chat.pilot.press("ctrl+l", "ctrl+o")
+        await chat.sees("Hi there")
+
+    run_chat(test, size=size)
+
+
+def test_resizing_keeps_everything(run_chat):
+    async def test(chat):
+        await chat.send("Hi")
+        for size in ((40, 10), (300, 80), (100, 30)):
+            await chat.pilot.resize_terminal(*size)
+            await chat.sees("Hello world.")
+
+    run_chat(test)
+
+
+def test_a_very_long_answer_is_complete_and_can_be_scrolled(run_chat):
+    paragraphs = [f"Paragraph {number} with *some* `code`.\n\n" for number in range(1500)]
+    words = ["".join(paragraphs[start : start + 50]) for start in range(0, 1500, 50)]
+
+    async def test(chat):
+        await chat.send("Long")
+        await chat.sees("Paragraph 1499")
+        body = chat.screen.transcript.answers()[-1]._body
+        assert sum(line.startswith("Paragraph") for line in body.lines) == 1500
+        chat.screen.transcript.scroll_home(animate=False)
+        await chat.sees("Paragraph 0 with some code.")
+
+    run_chat(test, ScriptedEngine([words]))
+
+
+def test_the_view_follows_unless_the_user_has_scrolled_up(run_chat):
+    first = [f"line {number}\n\n" for number in range(60)]
+
+    async def test(chat):
+        await chat.send("Long", wait=False)
+        await chat.at_stop()
+        await chat.sees("line 59")
+        await chat.pilot.press("pageup", "pageup")
+        await chat.pilot.pause()
+        before = chat.screen.transcript.scroll_y
+        chat.engine.go_on.set()
+        await chat.at_stop()
+        await chat.until(lambda: "the end" in "".join(chat.screen.transcript.answers()[-1]._body.lines))
+        assert chat.screen.transcript.scroll_y == before
+        chat.engine.go_on.set()
+        await chat.idle()
+
+    run_chat(test, ScriptedEngine([[*first, STOP_HERE, *first, "the end", STOP_HERE, "."]]))
+
+
+def test_what_stays_is_what_a_fresh_drawing_gives(run_chat):
+    text = "# Title\n\n1. one\n2. two\n\n   more\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n"
+    text += "> quote\n\n```py\nx = 1\n\ny = 2\n```\n\nend"
+
+    async def test(chat):
+        await chat.send("Markdown")
+        await chat.sees("end")
+        from trchat.tui.widgets.answer_body import AnswerBody
+
+        streamed = chat.screen.transcript.answers()[-1]._body.lines
+        fresh = AnswerBody(text)
+        await chat.screen.transcript._messages.mount(fresh)
+        await chat.until(lambda: fresh.lines)
+        assert fresh.lines == streamed
+
+    run_chat(test, ScriptedEngine([list(text)]))

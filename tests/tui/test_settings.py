@@ -1,0 +1,178 @@
+"""Settings, models, keys and colours, changed while the chat goes on."""
+
+import pytest
+
+from tests.tiny_gguf import make
+from trchat.config_file import load_config
+from trchat.errors import UsageError
+
+
+def write_config(home, text):
+    home.mkdir(exist_ok=True)
+    (home / "config.toml").write_text(text)
+
+
+def test_sampling_changes_at_the_next_answer_without_reloading(run_chat):
+    async def test(chat):
+        await chat.send("/set temp 0.25")
+        await chat.send("Hi")
+        assert chat.engine.sampled[0].temperature == 0.25
+        assert len(chat.engine.opened) == 1
+        await chat.send("/set temp hot")
+        await chat.sees("temp must be")
+        assert chat.session.settings.temp == 0.25
+
+    run_chat(test)
+
+
+def test_the_context_size_reloads_the_model(run_chat):
+    async def test(chat):
+        await chat.send("/set ctx 1024")
+        await chat.until(lambda: len(chat.engine.opened) == 2)
+        assert chat.engine.opened[1][2] == 1024
+        await chat.sees("/1024")
+
+    run_chat(test)
+
+
+def test_the_settings_screen_changes_a_value(run_chat):
+    async def test(chat):
+        await chat.pilot.press("f4")
+        await chat.sees("Settings", "repeat_penalty")
+        await chat.pilot.press(*"top_k", "enter")
+        await chat.sees("a whole number from 0")
+        await chat.pilot.press("ctrl+a", "ctrl+k", "7", "enter")
+        await chat.until(lambda: chat.session.settings.top_k == 7)
+        await chat.pilot.press("escape")
+        await chat.until(lambda: chat.app.screen is chat.screen)
+
+    run_chat(test)
+
+
+def test_another_draft_mode_needs_no_reload_and_what_was_learned_stays(run_chat):
+    async def test(chat):
+        learned = chat.engine.drafter
+        await chat.send("/draft off")
+        await chat.send("Hi")
+        assert chat.engine.drafter.mode == "off"
+        await chat.send("/draft auto")
+        await chat.send("Hi")
+        assert chat.engine.drafter is learned
+        assert len(chat.engine.opened) == 1
+        assert chat.session.thread.messages[1].settings["draft"] == "off"
+
+    run_chat(test)
+
+
+def test_another_model_is_chosen_from_the_list(run_chat, tmp_path, monkeypatch):
+    tiny = make(tmp_path / "tiny.gguf")
+    from trchat.catalog.sources import FoundFile
+
+    monkeypatch.setattr("trchat.catalog.listing.find_files", lambda: [FoundFile("tiny-model", tiny, "path")])
+
+    async def test(chat):
+        await chat.pilot.press("f3")
+        await chat.sees("tiny-model")
+        await chat.pilot.press("enter")
+        await chat.until(lambda: len(chat.engine.opened) == 2)
+        assert chat.engine.opened[1][0] == tiny
+
+    run_chat(test)
+
+
+def test_a_vanished_model_becomes_a_message_and_the_old_one_stays(run_chat, tmp_path):
+    async def test(chat):
+        await chat.send(f"/model {tmp_path}/gone.gguf")
+        await chat.sees("does not exist")
+        await chat.send("Hi")
+        await chat.sees("Hello world.")
+
+    run_chat(test)
+
+
+def test_a_model_that_cannot_be_loaded_leaves_the_app_alive(run_chat):
+    from tests.tui.scripted_engine import ScriptedEngine
+    from trchat.errors import ModelError
+
+    engine = ScriptedEngine()
+
+    def broken(path, settings, ctx, progress):
+        raise ModelError("the weights are garbage")
+
+    engine.opener, good = broken, engine.opener
+
+    async def test(chat):
+        await chat.sees("the weights are garbage")
+        await chat.send("Hi")
+        await chat.sees("no model is loaded")
+        chat.session.host._opener = good
+        await chat.send("/set ctx 2048")
+        await chat.until(lambda: len(engine.opened) == 1)
+        await chat.send("Hi")
+        await chat.sees("Hello world.")
+
+    run_chat(test, engine)
+
+
+def test_the_theme_is_remembered(run_chat):
+    async def test(chat):
+        await chat.send("/theme nord")
+        assert chat.app.theme == "nord"
+
+    async def again(chat):
+        assert chat.app.theme == "nord"
+
+    run_chat(test)
+    assert load_config().values["theme"].value == "nord"
+    run_chat(again)
+
+
+def test_keys_can_be_bound_anew(run_chat, home):
+    write_config(home, '[keys]\nsend = "ctrl+s"\nnewline = "enter"\n')
+
+    async def test(chat):
+        await chat.pilot.press("a", "enter", "b")
+        assert chat.screen.prompt.text == "a\nb"
+        await chat.pilot.press("ctrl+s")
+        await chat.until(lambda: len(chat.messages) == 2)
+        assert chat.messages[0] == ("user", "a\nb")
+
+    run_chat(test)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [('lense = "f9"', "lens"), ('lens = "ctrl+m"', "Enter"), ('lens = "banana"', "no key")],
+)
+def test_keys_that_cannot_be_bound_are_refused_with_their_line(run_chat, home, line, reason):
+    write_config(home, f"[keys]\n{line}\n")
+
+    async def test(chat):
+        raise AssertionError("it must not start")
+
+    with pytest.raises(UsageError, match=r"config.toml:2: .*" + reason):
+        run_chat(test)
+
+
+def test_all_slash_commands_have_a_handler_and_are_in_the_palette(run_chat):
+    from trchat.session.commands import COMMANDS
+    from trchat.tui.screens.slash import HANDLERS
+
+    assert HANDLERS.keys() == {command.name for command in COMMANDS}
+
+    async def test(chat):
+        await chat.pilot.press("ctrl+p")
+        await chat.pilot.press(*"regen")
+        await chat.sees("/regen")
+
+    run_chat(test)
+
+
+def test_help_shows_keys_and_commands(run_chat):
+    async def test(chat):
+        await chat.pilot.press("f1")
+        await chat.sees("ctrl+l", "/attach FILE")
+        await chat.pilot.press("escape")
+        await chat.until(lambda: chat.app.screen is chat.screen)
+
+    run_chat(test, size=(120, 80))

@@ -1,0 +1,65 @@
+"""``trchat`` without a command: the chat, full-screen or line by line."""
+
+import argparse
+import os
+import sys
+
+from trchat.cli.options import (
+    add_draft_option,
+    add_general_options,
+    add_model_options,
+    add_sampling_options,
+    positive_int,
+)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The chat's flags, on the top-level parser."""
+    parser.add_argument("-s", "--system", metavar="TEXT", default=argparse.SUPPRESS, help="system prompt")
+    parser.add_argument(
+        "--continue",
+        dest="continue_id",
+        metavar="ID",
+        nargs="?",
+        type=positive_int,
+        const=0,
+        default=argparse.SUPPRESS,
+        help="go on with a conversation (default: the one used last)",
+    )
+    parser.add_argument(
+        "--plain",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="chat line by line, without colours or boxes; fit for screen readers",
+    )
+    add_model_options(parser)
+    add_sampling_options(parser)
+    add_draft_option(parser)
+    add_general_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Chat until the user leaves; returns the exit code."""
+    from trchat.startup import prepare
+
+    flags = vars(args)
+    prepared = prepare(flags)
+    if wants_plain(args):
+        from trchat.plain.chat import chat
+
+        return chat(flags, prepared)
+    from trchat.tui.app import TrchatApp
+
+    app = TrchatApp(flags, prepared)
+    try:
+        app.run()
+    finally:
+        app.close_session()
+    return int(app.return_code or 0)
+
+
+def wants_plain(args: argparse.Namespace) -> bool:
+    """Whether the terminal (or the user) asks for the line mode."""
+    if getattr(args, "plain", False) or os.environ.get("TERM") == "dumb":
+        return True
+    return not (sys.stdin.isatty() and sys.stdout.isatty())

@@ -1,0 +1,1 @@
+"""The chat line by line: labels instead of colours, no boxes, nothing that moves."""

@@ -1,0 +1,123 @@
+"""Reads a line, answers it, reads the next."""
+
+import queue
+import sys
+from collections.abc import Mapping
+
+from trchat.errors import TrchatError
+from trchat.plain.commands import LeaveError, carry_out
+from trchat.plain.output import label, notice, write
+from trchat.session.attachments import Attachment, with_attachments
+from trchat.session.commands import parse_command, unescaped
+from trchat.session.news import Compared, Dropped, Ended, Grown, LoadFailed, Ready
+from trchat.session.session import Session
+from trchat.session.start import start_session
+from trchat.startup import Prepared, memory_warning
+
+EXIT_MODEL = 3
+
+
+class PlainChat:
+    """One conversation at a terminal that cannot draw, or through a pipe."""
+
+    def __init__(self, flags: Mapping[str, object], prepared: Prepared) -> None:
+        self._woken: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self.session: Session = start_session(flags, prepared, lambda: self._woken.put(None), notice)
+        self.attached: list[Attachment] = []
+        self.deleted: list[int] = []
+
+    def run(self) -> int:
+        """Chat until the input ends or the user leaves; returns the exit code."""
+        warning = memory_warning(self.session.prepared)
+        if warning:
+            notice(warning)
+        if not self.wait_for(Ready):
+            return EXIT_MODEL
+        notice(f"{self.session.prepared.model.name} is ready. /help shows commands, /quit leaves.")
+        self.show_latest()
+        while True:
+            label("You")
+            try:
+                line = sys.stdin.readline()
+            except KeyboardInterrupt:
+                write("\n")
+                return 0
+            if not line:
+                return 0
+            try:
+                self._take(line.rstrip("\r\n"))
+            except LeaveError:
+                return 0
+            except TrchatError as error:
+                notice(str(error))
+
+    def show_latest(self) -> None:
+        """Say where the conversation stands, when one is continued."""
+        messages = self.session.thread.messages
+        for message in messages[-2:]:
+            if message.role in ("user", "assistant"):
+                label("You" if message.role == "user" else "Model")
+                write(message.text.strip() + "\n")
+
+    def follow(self) -> None:
+        """Print the answer being written, until it ends; ctrl+c stops it and keeps what there is."""
+        label("Model")
+        self.wait_for(Ended)
+
+    def wait_for(self, *last: type) -> bool:
+        """Show the engine's news until one of these has come; False when the model cannot be loaded."""
+        while True:
+            try:
+                self._woken.get()
+                for news in self.session.host.outbox.take():
+                    self._show(news)
+                    if isinstance(news, LoadFailed):
+                        return False
+                    if isinstance(news, last):
+                        return True
+            except KeyboardInterrupt:
+                self.session.stop()
+
+    def _take(self, text: str) -> None:
+        parsed = parse_command(text)
+        if parsed is not None:
+            carry_out(self, parsed[0].name, parsed[1])
+        elif text.strip():
+            self.session.ask(with_attachments(unescaped(text), self.attached))
+            self.attached = []
+            self.follow()
+
+    def _show(self, news: object) -> None:
+        match news:
+            case Ready():
+                for line in news.notices:
+                    notice(line)
+            case LoadFailed(reason):
+                notice(f"the model cannot be loaded: {reason}")
+            case Dropped(_, count):
+                notice(f"the context is full: the oldest {count} messages were left out of this prompt")
+            case Grown():
+                write(news.text)
+            case Ended():
+                self.session.ended(news.message_id)
+                write("\n")
+                ends = {"length": "cut by the token limit; /continue goes on", "cancelled": "stopped"}
+                if news.error or news.finish in ends:
+                    notice(news.error or ends[news.finish])
+            case Compared():
+                self.session.ended(news.message_id)
+                same = "identical" if news.identical else f"different after {news.same} characters"
+                notice(
+                    news.error
+                    or f"draft {news.mode}: {news.tokens_per_s:.1f} tokens/s, "
+                    f"draft off: {news.plain_tokens_per_s:.1f} tokens/s; the texts are {same}"
+                )
+
+
+def chat(flags: Mapping[str, object], prepared: Prepared) -> int:
+    """Chat line by line; returns the exit code."""
+    plain = PlainChat(flags, prepared)
+    try:
+        return plain.run()
+    finally:
+        plain.session.close()

@@ -1,0 +1,230 @@
+"""Slash commands in the line mode."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trchat.catalog.listing import list_models
+from trchat.config_file import change_config, load_config
+from trchat.config_rules import SETTINGS
+from trchat.errors import TrchatError, UsageError
+from trchat.plain.output import notice, write
+from trchat.session.attachments import read_attachment
+from trchat.session.changes import parse_setting
+from trchat.session.clipboard import code_blocks, copy_natively
+from trchat.session.commands import COMMANDS
+from trchat.session.news import Compared, Ready
+from trchat.session.save import save_markdown
+from trchat.storage.export import heading
+
+if TYPE_CHECKING:
+    from trchat.plain.chat import PlainChat
+
+
+class LeaveError(TrchatError):
+    """The user wants to leave."""
+
+
+ONLY_ON_SCREEN = ("lens", "theme", "stop")
+
+
+def carry_out(chat: "PlainChat", name: str, argument: str) -> None:
+    """Run one command. Raises TrchatError when it is refused, LeaveError to leave."""
+    if name in ONLY_ON_SCREEN:
+        raise UsageError(
+            "ctrl+c stops an answer" if name == "stop" else f"/{name} is for the full-screen chat"
+        )
+    HANDLERS[name](chat, argument)
+
+
+def _help(chat: "PlainChat", _argument: str) -> None:
+    for command in COMMANDS:
+        if command.name not in ONLY_ON_SCREEN:
+            write(f"/{command.name} {command.argument}".rstrip() + f": {command.help}\n")
+
+
+def _quit(chat: "PlainChat", _argument: str) -> None:
+    raise LeaveError("leaving")
+
+
+def _new(chat: "PlainChat", _argument: str) -> None:
+    chat.session.new()
+    notice("a new conversation begins")
+
+
+def _conversations(chat: "PlainChat", argument: str) -> None:
+    store = chat.session.thread.store
+    if argument.isdigit():
+        chat.session.open(int(argument))
+        chat.show_latest()
+        return
+    if argument:
+        for hit in store.search(argument):
+            write(f"{hit.conversation_id}: {hit.title}: {hit.snippet}\n")
+    else:
+        for each in store.conversations(limit=20):
+            write(f"{each.id}: {heading(each)}, {each.messages} messages\n")
+    notice("/conversations NUMBER opens one")
+
+
+def _current(chat: "PlainChat") -> int:
+    if chat.session.thread.conversation is None:
+        raise UsageError("there is no conversation yet")
+    return chat.session.thread.conversation.id
+
+
+def _rename(chat: "PlainChat", argument: str) -> None:
+    chat.session.thread.store.rename(_current(chat), argument)
+    chat.session.thread.reload()
+
+
+def _delete(chat: "PlainChat", _argument: str) -> None:
+    number = _current(chat)
+    chat.session.thread.store.delete(number)
+    chat.deleted.append(number)
+    chat.session.new()
+    notice("deleted; /undo brings it back")
+
+
+def _undo(chat: "PlainChat", _argument: str) -> None:
+    if not chat.deleted:
+        raise UsageError("nothing was deleted")
+    number = chat.deleted.pop()
+    chat.session.thread.store.restore(number)
+    notice(f"brought back; /conversations {number} opens it")
+
+
+def _save(chat: "PlainChat", argument: str) -> None:
+    path = Path(argument).expanduser() if argument else None
+    notice(f"saved as {save_markdown(chat.session.thread.store, _current(chat), path)}")
+
+
+def _copy(chat: "PlainChat", argument: str) -> None:
+    text = chat.session.thread.get(None).text
+    if argument:
+        blocks = code_blocks(text)
+        if not argument.isdigit() or not 0 < int(argument) <= len(blocks):
+            raise UsageError(f"there are {len(blocks)} code blocks")
+        text = blocks[int(argument) - 1]
+    program = copy_natively(text)
+    if program is None:
+        raise UsageError("there is no clipboard program here; /save writes a file")
+    notice(f"copied with {program}")
+
+
+def _regenerate(chat: "PlainChat", _argument: str) -> None:
+    chat.session.regenerate()
+    chat.follow()
+
+
+def _edit(chat: "PlainChat", argument: str) -> None:
+    if not argument:
+        raise UsageError("write the question anew: /edit TEXT")
+    chat.session.edit(chat.session.thread.last_question().id, argument)
+    chat.follow()
+
+
+def _continue(chat: "PlainChat", _argument: str) -> None:
+    chat.session.proceed()
+    chat.follow()
+
+
+def _branch(chat: "PlainChat", argument: str) -> None:
+    thread = chat.session.thread
+    branched = [each for each in thread.messages if thread.siblings(each)[1] > 1]
+    if not branched or not thread.switch(branched[-1], 1 if argument.startswith("n") else -1):
+        raise UsageError("there is no other branch on that side")
+    chat.show_latest()
+
+
+def _attach(chat: "PlainChat", argument: str) -> None:
+    attachment = read_attachment(argument)
+    chat.attached.append(attachment)
+    notice(f"{attachment.name} goes along with the next question")
+
+
+def _detach(chat: "PlainChat", _argument: str) -> None:
+    chat.attached.clear()
+
+
+def _change(chat: "PlainChat", **values: str | int | float | None) -> None:
+    if chat.session.change(**values):
+        notice("loading the model")
+        chat.wait_for(Ready)
+
+
+def _model(chat: "PlainChat", argument: str) -> None:
+    if argument:
+        _change(chat, model=argument)
+        notice(f"the model is {chat.session.prepared.model.name}")
+        return
+    for model in list_models()[0]:
+        write(f"{model.name}\n")
+    notice("/model NAME chooses one")
+
+
+def _system(chat: "PlainChat", argument: str) -> None:
+    _change(chat, system=argument)
+    notice("the system prompt is set" if argument else "there is no system prompt now")
+
+
+def _persona(chat: "PlainChat", argument: str) -> None:
+    personas = {name: str(placed.value) for name, placed in load_config().personas.items()}
+    if argument in personas:
+        _system(chat, personas[argument])
+    elif argument:
+        raise UsageError(f"there is no persona {argument!r}")
+    for name, text in personas.items() if not argument else ():
+        write(f"{name}: {text}\n")
+
+
+def _save_persona(chat: "PlainChat", argument: str) -> None:
+    if not chat.session.system:
+        raise UsageError("there is no system prompt to save: /system TEXT sets one")
+    change_config(("personas", argument), chat.session.system)
+
+
+def _set(chat: "PlainChat", argument: str) -> None:
+    name, _, text = argument.partition(" ")
+    field, value = parse_setting(name, text)
+    _change(chat, **{field: value})
+    notice(f"{field} is {getattr(chat.session.settings, field)}")
+
+
+def _settings(chat: "PlainChat", _argument: str) -> None:
+    for name in SETTINGS:
+        write(f"{name}: {getattr(chat.session.settings, name)}\n")
+    notice("/set NAME VALUE changes one")
+
+
+def _compare(chat: "PlainChat", _argument: str) -> None:
+    chat.session.compare()
+    notice("answering again without drafts")
+    chat.wait_for(Compared)
+
+
+HANDLERS: dict[str, Callable[["PlainChat", str], None]] = {
+    "help": _help,
+    "new": _new,
+    "conversations": _conversations,
+    "rename": _rename,
+    "delete": _delete,
+    "undo": _undo,
+    "save": _save,
+    "copy": _copy,
+    "regen": _regenerate,
+    "edit": _edit,
+    "continue": _continue,
+    "branch": _branch,
+    "attach": _attach,
+    "detach": _detach,
+    "model": _model,
+    "system": _system,
+    "persona": _persona,
+    "persona-save": _save_persona,
+    "draft": lambda chat, mode: _set(chat, f"draft {mode}"),
+    "set": _set,
+    "settings": _settings,
+    "compare": _compare,
+    "quit": _quit,
+}

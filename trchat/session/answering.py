@@ -1,0 +1,173 @@
+"""One answer, from the engine to the outbox and the store."""
+
+import threading
+from collections.abc import Sequence
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from trchat.errors import TrchatError
+from trchat.session.job import POST_INTERVAL_S, Comparison, Job
+from trchat.session.news import Compared, Comparing, Ended, Reading
+from trchat.session.outbox import Outbox
+from trchat.session.plain_speed import PlainSpeed
+from trchat.session.progress import Progress
+from trchat.storage.autosave import Autosave
+
+if TYPE_CHECKING:
+    from trchat.chat.engine import Answer, Engine
+    from trchat.chat.template import Turn
+    from trchat.storage.conversations import ConversationStore
+
+
+def write_answer(
+    engine: "Engine",
+    job: Job,
+    turns: "Sequence[Turn]",
+    store: "ConversationStore",
+    outbox: Outbox,
+    stop: threading.Event,
+    plain: PlainSpeed,
+    lens: threading.Event,
+) -> None:
+    """Run ``job``, telling ``outbox`` and saving to ``store``; whatever happens, ``Ended`` comes last.
+
+    ``turns`` are the job's, or the part of them that fits. ``stop`` ends it early and keeps what there is;
+    ``lens`` asks for the draft trees as well.
+    """
+    from trchat.chat.engine import new_answer
+
+    answer = new_answer(job.seed)
+    progress = Progress(engine, job.message_id, plain, lens)
+    error: str | None = None
+    finish = "error"
+    try:
+        _stream(engine, job, turns, answer, store, outbox, stop, progress)
+        finish = answer.finish
+    except Exception as trouble:  # whatever it is becomes a message: the chat lives on
+        error = explain(trouble)
+    finally:
+        grown = progress.take(answer)
+        if grown:
+            outbox.put(grown)
+        text, reasoning = saved_parts(job.opening + answer.text, answer.reasoning_opener)
+        try:
+            store.finish_answer(
+                job.message_id,
+                text,
+                finish,
+                reasoning=reasoning,
+                prompt_tokens=answer.prompt_tokens or None,
+                completion_tokens=job.opening_tokens + len(answer.token_ids) or None,
+                tokens_per_s=progress.speed.tokens_per_s or None,
+            )
+        except TrchatError as trouble:
+            error = error or f"the answer could not be saved: {trouble}"
+        outbox.put(Ended(job.message_id, finish, progress.speed, error))
+
+
+def _stream(
+    engine: "Engine",
+    job: Job,
+    turns: "Sequence[Turn]",
+    answer: "Answer",
+    store: "ConversationStore",
+    outbox: Outbox,
+    stop: threading.Event,
+    progress: Progress,
+) -> None:
+    from trchat.chat.engine import Prefill
+    from trchat.chat.loading import sampling_of
+
+    autosave = Autosave()
+    posted = 0.0
+    events = engine.answer(
+        turns, sampling_of(job.settings, job.seed), job.max_tokens, answer, opening=job.opening
+    )
+    try:
+        for event in events:
+            if isinstance(event, Prefill):
+                outbox.put(Reading(job.message_id, event.done, event.total))
+            else:
+                progress.add(event)
+                now = perf_counter()
+                if now - posted >= POST_INTERVAL_S:
+                    posted = now
+                    grown = progress.take(answer)
+                    if grown:
+                        outbox.put(grown)
+                    if autosave.due():
+                        text, reasoning = saved_parts(job.opening + answer.text, answer.reasoning_opener)
+                        store.update_answer(job.message_id, text, reasoning)
+            if stop.is_set():
+                break
+    finally:
+        events.close()
+
+
+def compare(
+    engine: "Engine", comparison: Comparison, turns: "Sequence[Turn]", outbox: Outbox, stop: threading.Event
+) -> None:
+    """Answer again without drafts, from the same seed, and tell how both went. Nothing is saved."""
+    from trchat.chat.engine import Delta, new_answer
+    from trchat.chat.loading import sampling_of
+    from trchat.recycling.drafter import NoDrafter
+
+    job = comparison.job
+    answer = new_answer(job.seed)
+    error: str | None = None
+    drafter, engine.drafter = engine.drafter, NoDrafter()
+    events = engine.answer(turns, sampling_of(job.settings, job.seed), comparison.tokens, answer)
+    try:
+        posted = 0.0
+        for event in events:
+            now = perf_counter()
+            if isinstance(event, Delta) and now - posted >= POST_INTERVAL_S:
+                posted = now
+                outbox.put(Comparing(job.message_id, len(answer.token_ids), comparison.tokens))
+            if stop.is_set():
+                break
+    except Exception as trouble:  # whatever it is becomes a message: the chat lives on
+        error = explain(trouble)
+    finally:
+        events.close()
+        engine.drafter = drafter
+    text, _ = saved_parts(answer.text, answer.reasoning_opener)
+    stopped = stop.is_set() and len(answer.token_ids) < comparison.tokens
+    same = common_length(text, comparison.text)
+    outbox.put(
+        Compared(
+            job.message_id,
+            comparison.mode,
+            len(answer.token_ids),
+            comparison.tokens_per_s,
+            answer.statistics.tokens_per_s,
+            identical=same == len(text) and (stopped or same == len(comparison.text)),
+            same=same,
+            error=error,
+        )
+    )
+
+
+def saved_parts(text: str, opener: str | None) -> tuple[str, str | None]:
+    """An answer's text and reasoning as the store keeps them."""
+    from trchat.chat.reasoning import split_reasoning
+
+    reasoning, said = split_reasoning(text, opener)
+    return said, reasoning
+
+
+def common_length(one: str, other: str) -> int:
+    """How many characters two texts share from the start."""
+    for index, (left, right) in enumerate(zip(one, other, strict=False)):
+        if left != right:
+            return index
+    return min(len(one), len(other))
+
+
+def explain(trouble: BaseException) -> str:
+    """One line for a person."""
+    if isinstance(trouble, MemoryError):
+        return "there is not enough memory; use a smaller context (/set ctx 2048) or a smaller model"
+    if isinstance(trouble, TrchatError):
+        return str(trouble)
+    return f"{type(trouble).__name__}: {trouble}"

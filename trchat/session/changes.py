@@ -1,0 +1,23 @@
+"""Settings as people type them."""
+
+from trchat.config_rules import SETTINGS, Value
+from trchat.errors import UsageError
+from trchat.text.one_line import one_line
+
+
+def parse_setting(name: str, text: str) -> tuple[str, Value | None]:
+    """A setting's field and value; ``default`` (and nothing) give back the configured value, None.
+
+    Raises UsageError that says what may stand there.
+    """
+    field = name.strip().lower().replace("-", "_")
+    rule = SETTINGS.get(field)
+    if rule is None:
+        raise UsageError(f"there is no setting {one_line(name)!r}; there are {', '.join(SETTINGS)}")
+    text = text.strip()
+    if text.lower() in ("", "default"):
+        return field, None
+    try:
+        return field, rule.parse(text)
+    except ValueError:
+        raise UsageError(f"{field} must be {rule.meaning}, not {one_line(text)!r}") from None

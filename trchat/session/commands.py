@@ -1,0 +1,80 @@
+"""Slash commands: the same in every front end."""
+
+import difflib
+from dataclasses import dataclass
+
+from trchat.errors import UsageError
+from trchat.text.one_line import one_line
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command: ``/name argument``. ``needs`` says that it does nothing without its argument."""
+
+    name: str
+    argument: str
+    help: str
+    needs: bool = False
+
+
+COMMANDS = (
+    Command("help", "", "Show commands and keys"),
+    Command("new", "", "Begin a new conversation"),
+    Command("conversations", "[WORDS]", "Find and open an earlier conversation"),
+    Command("rename", "TITLE", "Give this conversation another title", needs=True),
+    Command("delete", "", "Delete this conversation"),
+    Command("undo", "", "Bring back the conversation deleted last"),
+    Command("save", "[FILE]", "Save this conversation as Markdown"),
+    Command("copy", "[N]", "Copy the answer, or its code block N"),
+    Command("regen", "", "Answer the last question again, on a new branch"),
+    Command("edit", "", "Change the last question and ask again, on a new branch"),
+    Command("continue", "", "Go on with an answer that was cut or stopped"),
+    Command("branch", "[next|previous]", "Show another branch of the last answer"),
+    Command("stop", "", "Stop the answer and keep what there is"),
+    Command("attach", "FILE", "Send a text file along with the next question", needs=True),
+    Command("detach", "", "Take the attached files off again"),
+    Command("model", "[NAME]", "Choose another model"),
+    Command("system", "[TEXT]", "Set the system prompt; without a text: none"),
+    Command("persona", "[NAME]", "Use a saved system prompt"),
+    Command("persona-save", "NAME", "Save the system prompt under a name", needs=True),
+    Command("draft", "auto|recycling|lookup|off", "Choose how tokens are guessed ahead", needs=True),
+    Command("set", "NAME VALUE", "Change a setting, such as temp, ctx or max_tokens", needs=True),
+    Command("settings", "", "Show and change all settings"),
+    Command("lens", "[colour]", "See which tokens were guessed, and the draft tree"),
+    Command("compare", "", "Answer again without drafts: same text, other speed"),
+    Command("theme", "[NAME]", "Choose the colours"),
+    Command("quit", "", "Save and leave"),
+)
+_BY_NAME = {command.name: command for command in COMMANDS}
+
+
+def parse_command(text: str) -> tuple[Command, str] | None:
+    """The command that a line is, with its argument; None when it is something to say to the model.
+
+    Raises UsageError for an unknown command. ``//`` begins a text that shall start with a slash, and a path
+    such as ``/usr/lib is full`` is no command.
+    """
+    if not text.startswith("/") or "\n" in text.strip() or text.startswith("//"):
+        return None
+    word, _, argument = text[1:].strip().partition(" ")
+    if "/" in word or not word:
+        return None
+    command = _BY_NAME.get(word.lower())
+    if command is None:
+        near = difflib.get_close_matches(word.lower(), _BY_NAME, n=1, cutoff=0.5)
+        hint = f"did you mean /{near[0]}? " if near else ""
+        raise UsageError(f"there is no command /{one_line(word)}; {hint}/help shows them all")
+    argument = argument.strip()
+    if command.needs and not argument:
+        raise UsageError(f"/{command.name} needs {command.argument}")
+    return command, argument
+
+
+def unescaped(text: str) -> str:
+    """What is said: a doubled slash at its start is one."""
+    return text[1:] if text.startswith("//") else text
+
+
+def completions(begun: str) -> list[str]:
+    """Commands that a line may become."""
+    return [f"/{command.name}" for command in COMMANDS if f"/{command.name}".startswith(begun.lower())]

@@ -1,0 +1,163 @@
+"""What the engine's thread tells a front end: frozen records, in the order things happened."""
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of the answer; ``drafted``: it was guessed and accepted. ``source``: who guessed it."""
+
+    text: str
+    drafted: bool
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One token of a draft tree as it is shown; ``parent`` is an index, -1 for the root."""
+
+    text: str
+    parent: int
+    accepted: bool
+    probability: float | None = None
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """The last step's draft: the token it hangs from, its nodes, and the token the model added itself."""
+
+    root: str
+    nodes: tuple[Node, ...]
+    bonus: str
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """How an answer goes so far.
+
+    ``ratio`` is the speed over plain decoding's, None while there is nothing to compare with; ``ratio_exact``
+    says that one-token steps were timed, else the ratio is an upper bound from the narrowest steps seen.
+    """
+
+    tokens: int = 0
+    steps: int = 0
+    seconds: float = 0.0
+    drafted: int = 0
+    accepted: int = 0
+    context_used: int = 0
+    ratio: float | None = None
+    ratio_exact: bool = False
+
+    @property
+    def tokens_per_s(self) -> float:
+        """Tokens a second of decoding; 0 before the first."""
+        return self.tokens / self.seconds if self.seconds else 0.0
+
+    @property
+    def tokens_per_step(self) -> float:
+        """Mean tokens that one step brought; 0 before the first."""
+        return self.tokens / self.steps if self.steps else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """The model is being read, ``fraction`` of it so far."""
+
+    fraction: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The model answers from now on; ``notices`` are things to know about it."""
+
+    name: str
+    n_ctx: int
+    can_draft: bool
+    rows_learned: int
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LoadFailed:
+    """The model cannot be used, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The prompt is being read: ``done`` of ``total`` tokens."""
+
+    message_id: int
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """So many of the oldest messages do not fit into the context and are left out of this prompt."""
+
+    message_id: int
+    messages: int
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """The answer grew. ``step_tokens``: tokens of each step since the last news."""
+
+    message_id: int
+    text: str
+    pieces: tuple[Piece, ...]
+    step_tokens: tuple[int, ...]
+    speed: Speed
+    drafted: Drafted | None = None
+    by_source: tuple[tuple[str, int, int], ...] = ()
+    by_depth: tuple[tuple[int, int], ...] = ()
+    rows_learned: int = 0
+    reasoning_opener: str | None = None
+
+    def with_next(self, later: "Grown") -> "Grown":
+        """Both in one record."""
+        return replace(
+            later,
+            text=self.text + later.text,
+            pieces=self.pieces + later.pieces,
+            step_tokens=self.step_tokens + later.step_tokens,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The answer is over and saved; ``error`` says what broke it off, if anything did."""
+
+    message_id: int
+    finish: str
+    speed: Speed
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparing:
+    """The same prompt is being answered without drafts: ``done`` of ``total`` tokens."""
+
+    message_id: int
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """An answer next to plain decoding of the same prompt. ``same`` characters from the start agree."""
+
+    message_id: int
+    mode: str
+    tokens: int
+    tokens_per_s: float
+    plain_tokens_per_s: float
+    identical: bool
+    same: int
+    error: str | None = None
+
+
+News = Loading | Ready | LoadFailed | Reading | Dropped | Grown | Ended | Comparing | Compared

@@ -1,0 +1,90 @@
+"""Gathers an answer's steps between two posts."""
+
+import threading
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from trchat.session.news import Drafted, Grown, Piece, Speed
+from trchat.session.pieces import PieceCutter, draw, sources_of
+from trchat.session.plain_speed import PlainSpeed
+
+if TYPE_CHECKING:
+    from trchat.chat.engine import Answer, Delta, Engine
+    from trchat.decoding.loop import Step
+
+
+class Progress:
+    """Sums of one answer, and what its front end has not heard yet."""
+
+    def __init__(self, engine: "Engine", message_id: int, plain: PlainSpeed, lens: threading.Event) -> None:
+        self.speed = Speed()
+        self._engine = engine
+        self._message_id = message_id
+        self._plain = plain
+        self._lens = lens
+        self._cutter = PieceCutter(engine.model.piece)
+        self._text: list[str] = []
+        self._pieces: list[Piece] = []
+        self._step_tokens: list[int] = []
+        self._guesses: Counter[str] = Counter()
+        self._hits: Counter[str] = Counter()
+        self._reached: Counter[int] = Counter()
+        self._offered: Counter[int] = Counter()
+        self._last: Step | None = None
+        self._root = ""
+
+    def add(self, event: "Delta") -> None:
+        """Take in one step."""
+        step = event.step
+        self._plain.add(step)
+        self._text.append(event.text)
+        self._pieces.extend(self._cutter.cut(step))
+        self._step_tokens.append(len(step.tokens))
+        if self._lens.is_set():
+            self._count(step)
+        if self._last:
+            self._root = self._engine.model.piece(self._last.tokens[-1]).decode("utf-8", "replace")
+        self._last = step
+
+    def take(self, answer: "Answer") -> Grown | None:
+        """What is new since the last call; None when nothing is."""
+        if not self._step_tokens:
+            return None
+        sums = answer.statistics
+        ratio, exact = self._plain.ratio(sums.tokens_per_s)
+        self.speed = Speed(
+            sums.tokens,
+            sums.steps,
+            sums.seconds,
+            sums.drafted,
+            sums.accepted,
+            answer.prompt_tokens + len(answer.token_ids),
+            ratio,
+            exact,
+        )
+        shown = self._lens.is_set()
+        grown = Grown(
+            self._message_id,
+            "".join(self._text),
+            tuple(self._pieces),
+            tuple(self._step_tokens),
+            self.speed,
+            self._drawn() if shown else None,
+            tuple((name, self._hits[name], tried) for name, tried in sorted(self._guesses.items())),
+            tuple((self._reached[depth], tried) for depth, tried in sorted(self._offered.items())),
+            self._engine.drafter.rows_learned if shown else 0,
+            answer.reasoning_opener,
+        )
+        self._text, self._pieces, self._step_tokens = [], [], []
+        return grown
+
+    def _drawn(self) -> Drafted | None:
+        return draw(self._last, self._root, self._engine.model.piece) if self._last else None
+
+    def _count(self, step: "Step") -> None:
+        for depth in range(1, int(step.tree.depths.max(initial=0)) + 1):
+            self._offered[depth] += 1
+            self._reached[depth] += len(step.path) >= depth
+        sources = sources_of(step)
+        self._guesses.update(sources)
+        self._hits.update(sources[node] for node in step.path if sources)

@@ -1,0 +1,185 @@
+"""One chat with one model: what a front end asks for, turned into orders to the engine and the store."""
+
+import secrets
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from trchat.errors import UsageError
+from trchat.session.host import EngineHost
+from trchat.session.job import Comparison, Job
+from trchat.session.thread import Thread
+from trchat.startup import Prepared, prepare
+from trchat.storage.records import Message
+
+if TYPE_CHECKING:
+    from trchat.config import Settings
+
+RELOADS = ("ctx", "threads", "gpu_layers", "cache_type", "flash_attn", "template")
+"""Settings that the context is made with; the others take effect at the next answer."""
+
+
+class Session:
+    """The owner of the settings, the conversation and the engine's host. Used on one thread."""
+
+    def __init__(self, flags: Mapping[str, object], prepared: Prepared, host: EngineHost, thread: Thread):
+        """``flags``: what the user said on the command line; later changes are laid over it."""
+        self.host = host
+        self.thread = thread
+        self.prepared = prepared
+        self._flags = dict(flags)
+        self._system: str | None = prepared.settings.system
+        self._continued: set[int] = set()
+        self.writing: int | None = None
+        """The answer being written, until its ``Ended`` is taken by ``ended``."""
+
+    @property
+    def settings(self) -> "Settings":
+        """The settings in force."""
+        return self.prepared.settings
+
+    @property
+    def system(self) -> str | None:
+        """The system prompt in force."""
+        return self._system or None
+
+    @property
+    def busy(self) -> bool:
+        """Whether an answer is being written."""
+        return self.writing is not None
+
+    def change(self, **values: str | int | float | None) -> bool:
+        """Change settings for this session; None returns to the configured value. True if the model reloads.
+
+        Raises UsageError or ModelError, and then nothing has changed.
+        """
+        flags = {**self._flags, **values}
+        flags = {name: value for name, value in flags.items() if value is not None}
+        before, self.prepared = self.prepared, prepare(flags)
+        self._flags = flags
+        if "system" in values:
+            self._system = self.settings.system
+        moved = before.model.path != self.prepared.model.path or before.ctx != self.prepared.ctx
+        if moved or any(getattr(before.settings, each) != getattr(self.settings, each) for each in RELOADS):
+            self.host.load(self.prepared)
+            return True
+        if before.settings.draft != self.settings.draft:
+            self.host.set_draft(self.settings.draft)
+        return False
+
+    def open(self, conversation_id: int) -> None:
+        """Go on with an earlier conversation and its system prompt."""
+        self._must_be_free()
+        self.thread.open(conversation_id)
+        self._system = self.thread.system() or self.settings.system
+
+    def new(self) -> None:
+        """Begin another conversation with the next question."""
+        self._must_be_free()
+        self.thread.clear()
+        self._system = self.settings.system
+
+    def ask(self, text: str) -> Message:
+        """Ask; returns the answer that begins."""
+        self._must_be_free()
+        if not text.strip():
+            raise UsageError("there is nothing to send")
+        return self._answer(self.thread.add_question(text, self.system))
+
+    def regenerate(self, answer_id: int | None = None) -> Message:
+        """Answer the same question anew, on a branch of its own, by another seed."""
+        self._must_be_free()
+        if answer_id is None:
+            return self._answer(self.thread.last_question())
+        message = self.thread.get(answer_id)
+        return self._answer(message if message.role == "user" else self.thread.question_of(message))
+
+    def edit(self, message_id: int, text: str) -> Message:
+        """Ask a question in other words, on a branch of its own; the old branch stays."""
+        self._must_be_free()
+        if not text.strip():
+            raise UsageError("there is nothing to send")
+        message = self.thread.store.edit_message(message_id, text)
+        self.thread.reload()
+        return self._answer(message)
+
+    def proceed(self, answer_id: int | None = None) -> Message:
+        """Go on with an answer that was cut or stopped. Raises UsageError when it is complete."""
+        self._must_be_free()
+        answer = self.thread.get(answer_id)
+        if answer.role != "assistant" or answer.finish_reason == "stop":
+            raise UsageError("this answer is complete; ask for more in words")
+        question = self.thread.question_of(answer)
+        if not self.thread.store.reopen_answer(answer.id):
+            raise UsageError("that answer is gone")
+        self._continued.add(answer.id)
+        self._write(answer, question, opening=whole_text(answer))
+        self.thread.reload()
+        return self.thread.get(answer.id)
+
+    def compare(self, answer_id: int | None = None) -> Message:
+        """Write an answer once more without drafts, for comparison; returns the answer compared with."""
+        self._must_be_free()
+        answer = self.thread.get(answer_id)
+        seed, mode = answer.settings.get("seed"), str(answer.settings.get("draft", "off"))
+        if not isinstance(seed, int) or not answer.completion_tokens or not answer.tokens_per_s:
+            raise UsageError("this answer was not generated here: there is nothing to compare with")
+        if answer.id in self._continued:
+            raise UsageError("an answer that was continued cannot be compared; regenerate it first")
+        question = self.thread.question_of(answer)
+        turns = self.thread.turns(question, self.system)
+        self.writing = answer.id
+        job = Job(answer.id, turns, self.settings, seed)
+        self.host.compare(Comparison(job, answer.text, mode, answer.completion_tokens, answer.tokens_per_s))
+        return answer
+
+    def stop(self) -> None:
+        """Stop the answer being written and keep it."""
+        self.host.stop()
+
+    def ended(self, message_id: int) -> None:
+        """Take note that an answer has ended: the branch is fetched anew."""
+        if self.writing == message_id:
+            self.writing = None
+        self.thread.reload()
+
+    def close(self) -> None:
+        """Save and free everything."""
+        self.host.close()
+        self.thread.store.close()
+
+    def _answer(self, question: Message) -> Message:
+        settings = self.settings
+        seed = secrets.randbelow(2**32 - 1) if settings.seed is None else settings.seed
+        noted = {name: getattr(settings, name) for name in NOTED} | {"seed": seed, "system": self.system}
+        answer = self.thread.store.begin_answer(question.id, self.prepared.model.name, noted)
+        self.thread.reload()
+        self._write(answer, question)
+        return answer
+
+    def _write(self, answer: Message, question: Message, opening: str = "") -> None:
+        seed = answer.settings.get("seed")
+        self.writing = answer.id
+        self.host.write(
+            Job(
+                answer.id,
+                self.thread.turns(question, self.system),
+                self.settings,
+                seed if isinstance(seed, int) else secrets.randbelow(2**32 - 1),
+                opening,
+                (answer.completion_tokens or 0) if opening else 0,
+                self.settings.max_tokens,
+            )
+        )
+
+    def _must_be_free(self) -> None:
+        if self.busy:
+            raise UsageError("an answer is being written; stop it first")
+
+
+NOTED = ("temp", "top_k", "top_p", "min_p", "repeat_penalty", "max_tokens", "draft")
+"""Settings that are saved with every answer."""
+
+
+def whole_text(answer: Message) -> str:
+    """An answer as the model wrote it, reasoning included."""
+    return f"<think>\n{answer.reasoning}\n</think>\n\n{answer.text}" if answer.reasoning else answer.text

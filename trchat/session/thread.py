@@ -1,0 +1,101 @@
+"""The conversation that is shown: its messages, its branches, and what the model gets to read of it."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from trchat.errors import UsageError
+from trchat.storage.records import Conversation, Message
+
+if TYPE_CHECKING:
+    from trchat.chat.template import Turn
+    from trchat.storage.conversations import ConversationStore
+
+
+class Thread:
+    """One branch of one conversation, kept in step with the store."""
+
+    def __init__(self, store: "ConversationStore") -> None:
+        """No conversation yet: one begins with its first message."""
+        self.store = store
+        self.conversation: Conversation | None = None
+        self.messages: list[Message] = []
+        self.branches: dict[int | None, list[int]] = {}
+
+    def clear(self) -> None:
+        """Leave the conversation; the next message begins another."""
+        self.conversation, self.messages, self.branches = None, [], {}
+
+    def open(self, conversation_id: int) -> None:
+        """Show a conversation. Raises UnknownIdError."""
+        self.conversation = self.store.conversation(conversation_id)
+        self.reload()
+
+    def reload(self) -> None:
+        """Fetch the branch that is shown."""
+        if self.conversation is None:
+            return
+        self.conversation = self.store.conversation(self.conversation.id)
+        self.messages = self.store.thread(self.conversation.id)
+        self.branches = self.store.branches(self.conversation.id)
+
+    def add_question(self, text: str, system: str | None) -> Message:
+        """Add what the user said; ``system`` opens a new conversation."""
+        if self.conversation is None:
+            self.conversation = self.store.create_conversation()
+            if system:
+                self.store.add_message(self.conversation.id, "system", text=system)
+        message = self.store.add_message(self.conversation.id, "user", text)
+        self.reload()
+        return message
+
+    def siblings(self, message: Message) -> tuple[int, int]:
+        """Which branch a message is on, from 1, and how many there are beside it."""
+        ids = self.branches.get(message.parent_id, [])
+        return (ids.index(message.id) + 1, len(ids)) if message.id in ids else (1, 1)
+
+    def switch(self, message: Message, by: int) -> bool:
+        """Show the branch ``by`` places beside a message; False where there is none."""
+        place, count = self.siblings(message)
+        if not 1 <= place + by <= count:
+            return False
+        self.store.select_branch(self.branches[message.parent_id][place - 1 + by])
+        self.reload()
+        return True
+
+    def get(self, message_id: int | None) -> Message:
+        """The message with this ID, or the last answer. Raises UsageError when there is none."""
+        for message in reversed(self.messages):
+            if message.id == message_id or (message_id is None and message.role == "assistant"):
+                return message
+        raise UsageError("there is no answer yet" if message_id is None else "that message is gone")
+
+    def question_of(self, answer: Message) -> Message:
+        """The message that an answer answers. Raises UsageError."""
+        for message in self.messages:
+            if message.id == answer.parent_id:
+                return message
+        raise UsageError("there is no question to this answer")
+
+    def last_question(self) -> Message:
+        """What the user said last. Raises UsageError."""
+        for message in reversed(self.messages):
+            if message.role == "user":
+                return message
+        raise UsageError("nothing was asked yet")
+
+    def system(self) -> str | None:
+        """The system prompt that the conversation began with."""
+        first = self.messages[0] if self.messages else None
+        return first.text if first and first.role == "system" else None
+
+    def turns(self, last: Message, system: str | None) -> "Sequence[Turn]":
+        """The conversation up to and with ``last``, below ``system``."""
+        from trchat.chat.template import Turn
+
+        turns = [Turn("system", system)] if system else []
+        for message in self.messages:
+            if message.role != "system" and (message.text or message.role == "user"):
+                turns.append(Turn(message.role, message.text))
+            if message.id == last.id:
+                break
+        return turns

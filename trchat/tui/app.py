@@ -1,0 +1,80 @@
+"""The application: one chat screen, its colours and keys, and the way out."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import App
+from textual.binding import BindingType
+from textual.command import Provider
+
+from trchat.session.start import start_session
+from trchat.startup import Prepared
+from trchat.text.one_line import one_line
+from trchat.tui.keys import APP_KEYS, CHAT_KEYS, keymap
+from trchat.tui.messages import NewsArrived
+from trchat.tui.palette import SlashCommands
+from trchat.tui.screens.chat import ChatScreen
+from trchat.tui.widgets.message_view import MessageView
+from trchat.tui.widgets.prompt import Prompt
+
+if TYPE_CHECKING:
+    from trchat.session.host import OpenEngine
+
+DEFAULT_THEME = "textual-dark"
+
+
+class TrchatApp(App[None]):
+    """``close_session`` must be called after ``run``, whatever happened in it."""
+
+    TITLE = "trchat"
+    CSS_PATH = "app.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = list(APP_KEYS)
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {SlashCommands}
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (60, "-normal"), (100, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (16, "-high")]  # noqa: RUF012
+
+    def __init__(
+        self, flags: Mapping[str, object], prepared: Prepared, opener: "OpenEngine | None" = None
+    ) -> None:
+        """Begin to load the model at once. Raises UsageError for keys that cannot be bound."""
+        super().__init__()
+        actions = [each for each in (*Prompt.BINDINGS, *MessageView.BINDINGS) if not isinstance(each, tuple)]
+        chosen = keymap(prepared.config, [*CHAT_KEYS, *APP_KEYS, *actions])
+        self.set_keymap(dict(chosen))
+        self._warnings: list[str] = []
+        self._theme_wanted = prepared.settings.theme
+        self.session = start_session(flags, prepared, self._wake, self._warn, opener)
+        self.chat = ChatScreen(self.session)
+
+    def get_default_screen(self) -> ChatScreen:
+        """The chat."""
+        return self.chat
+
+    def on_mount(self) -> None:
+        """Put on the remembered colours."""
+        wanted = self._theme_wanted
+        self.theme = wanted if wanted in self.available_themes else DEFAULT_THEME
+        if wanted and wanted not in self.available_themes:
+            self.notify(f"there is no theme {one_line(wanted)!r}; /theme shows them", markup=False)
+        for line in self._warnings:
+            self.notify(line, severity="warning", markup=False)
+
+    async def action_quit(self) -> None:
+        """Leave; what is being written is kept as it stands."""
+        self.session.stop()
+        self.exit()
+
+    def close_session(self) -> None:
+        """Stop and save what is being written, and free the model."""
+        self.session.close()
+
+    def _wake(self) -> None:
+        # Called on the engine's thread, perhaps before the screen is there or after it is gone.
+        if self.is_running:
+            self.chat.post_message(NewsArrived())
+
+    def _warn(self, line: str) -> None:
+        if self.is_running:
+            self.call_later(self.notify, one_line(line), severity="warning", markup=False)
+        else:
+            self._warnings.append(one_line(line))

@@ -1,0 +1,64 @@
+"""All actions on keys, by the names that ``[keys]`` in the configuration file uses."""
+
+from collections.abc import Iterable, Mapping
+
+from textual.binding import Binding
+from textual.keys import Keys
+
+from trchat.config_file import ConfigFile
+from trchat.errors import UsageError
+from trchat.text.one_line import one_line
+
+CHAT_KEYS: list[Binding] = [
+    Binding("escape", "stop", "Stop", id="stop"),
+    Binding("f1", "help", "Help", id="help"),
+    Binding("ctrl+l", "lens", "Lens", id="lens"),
+    Binding("ctrl+t", "compare", "A/B", id="compare"),
+    Binding("ctrl+n", "new", "New", id="new"),
+    Binding("ctrl+o", "conversations", "Open", id="conversations"),
+    Binding("ctrl+r", "regenerate", "Again", id="regenerate"),
+    Binding("f2", "edit", "Edit", id="edit"),
+    Binding("f8", "copy", "Copy", id="copy"),
+    Binding("f3", "model", "Model", id="model"),
+    Binding("f4", "settings", "Settings", id="settings"),
+    Binding("f5", "personas", "Persona", id="personas"),
+    Binding("ctrl+g", "proceed", "Go on", id="continue"),
+    Binding("ctrl+c", "interrupt", "Stop or copy", id="interrupt", show=False, priority=True),
+    Binding("alt+left", "branch(-1)", "Branch ‹", id="branch-previous", show=False),
+    Binding("alt+right", "branch(1)", "Branch ›", id="branch-next", show=False),
+    Binding("alt+up", "message(-1)", "Message above", id="message-above", show=False),
+    Binding("alt+down", "message(1)", "Message below", id="message-below", show=False),
+]
+"""Keys of the chat screen."""
+
+APP_KEYS: list[Binding] = [
+    Binding("ctrl+q", "quit", "Quit", id="quit", priority=True),
+    Binding("ctrl+p", "command_palette", "Commands", id="palette", priority=True),
+]
+"""Keys that work everywhere."""
+
+NEVER = {"ctrl+m": "it is Enter to most terminals", "ctrl+i": "it is Tab to most terminals"}
+
+
+def keymap(config: ConfigFile, bindings: Iterable[Binding]) -> Mapping[str, str]:
+    """The user's keys by action. Raises UsageError for an unknown action or a key that cannot be bound."""
+    names = {binding.id for binding in bindings if binding.id}
+    config.check_keys(sorted(names))
+    chosen: dict[str, str] = {}
+    for action, placed in config.keys.items():
+        keys = [key.strip().lower() for key in str(placed.value).split(",")]
+        for key in keys:
+            reason = NEVER.get(key) or (None if _is_key(key) else "it is no key")
+            if reason:
+                where = f"{one_line(str(config.path))}:{placed.line}"
+                raise UsageError(f"{where}: {one_line(key)!r} cannot be bound to {action}: {reason}")
+        chosen[action] = ",".join(keys)
+    return chosen
+
+
+def _is_key(key: str) -> bool:
+    *modifiers, name = key.split("+") if key != "+" else ["plus"]
+    known = {each.value for each in Keys}
+    return all(each in ("ctrl", "alt", "shift", "super", "meta", "hyper") for each in modifiers) and (
+        len(name) == 1 or name in known
+    )

@@ -1,0 +1,86 @@
+"""What all parts of the chat screen share: the session and the widgets."""
+
+from asyncio import Lock
+from collections.abc import Callable
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.screen import Screen
+from textual.widgets import Footer, ProgressBar, Static
+
+from trchat.errors import TrchatError
+from trchat.session.session import Session
+from trchat.storage.export import heading
+from trchat.storage.records import Message
+from trchat.text.one_line import one_line
+from trchat.tui.widgets.lens_panel import LensPanel
+from trchat.tui.widgets.message_view import MessageView
+from trchat.tui.widgets.prompt import Prompt
+from trchat.tui.widgets.status_line import StatusLine
+from trchat.tui.widgets.transcript import Transcript
+
+
+class ChatBase(Screen[None]):
+    """The chat's widgets, and small things to do with them."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(id="chat")
+        self.session = session
+        self.transcript = Transcript()
+        self.prompt = Prompt()
+        self.status = StatusLine()
+        self.panel = LensPanel()
+        self.hint = Static("", id="hint", markup=False)
+        self.heading = Static("", id="heading", markup=False)
+        self.bar = ProgressBar(total=1.0, show_eta=False, show_percentage=False, id="loading")
+        self.lens_on = False
+        self.drawing = Lock()
+        """Held while messages are mounted: what the engine says waits until there is a place for it."""
+        self.lens_colours = False
+
+    def compose(self) -> ComposeResult:
+        """Heading, transcript with the lens beside it, prompt, status, keys."""
+        yield self.heading
+        with Horizontal(id="middle"):
+            yield self.transcript
+            yield self.panel
+        with Vertical(id="bottom"):
+            yield self.hint
+            yield self.bar
+            yield self.prompt
+            yield self.status
+        yield Footer(compact=True, show_command_palette=False)
+
+    def tell(self, text: str, severity: str = "information") -> None:
+        """A short notice that goes away by itself."""
+        self.notify(one_line(text), severity=severity, markup=False)  # type: ignore[arg-type]
+
+    def attempt(self, work: Callable[[], object]) -> bool:
+        """Run ``work``; what it refuses is told to the user. True when it went well."""
+        try:
+            work()
+        except TrchatError as error:
+            self.tell(str(error), "warning")
+            return False
+        return True
+
+    def show_hint(self, text: str) -> None:
+        """One line above the prompt; empty hides it."""
+        self.hint.update(text)
+        self.hint.display = bool(text)
+
+    def show_heading(self) -> None:
+        """The conversation's title."""
+        conversation = self.session.thread.conversation
+        self.heading.update(one_line(heading(conversation)) if conversation else "New conversation")
+
+    async def show_thread(self) -> None:
+        """Draw the conversation as the session has it now."""
+        thread = self.session.thread
+        await self.transcript.show(thread.messages, thread.siblings)
+        self.prompt.recall_from([each.text for each in thread.messages if each.role == "user"])
+        self.show_heading()
+
+    def focused_message(self) -> Message | None:
+        """The message that has the focus."""
+        return self.focused.message if isinstance(self.focused, MessageView) else None

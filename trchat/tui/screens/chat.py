@@ -1,0 +1,144 @@
+"""The chat: what the engine says is shown here, and what the user wants goes to the session from here."""
+
+from typing import ClassVar
+
+from textual import on
+from textual.binding import BindingType
+
+from trchat.session.news import (
+    Compared,
+    Comparing,
+    Dropped,
+    Ended,
+    Grown,
+    LoadFailed,
+    Loading,
+    News,
+    Reading,
+    Ready,
+)
+from trchat.session.session import Session
+from trchat.startup import memory_warning
+from trchat.tui.keys import CHAT_KEYS
+from trchat.tui.messages import NewsArrived
+from trchat.tui.screens.answer_actions import AnswerActions
+from trchat.tui.screens.conversation_actions import ConversationActions
+from trchat.tui.screens.help import HelpScreen
+from trchat.tui.screens.model_actions import ModelActions
+from trchat.tui.screens.slash import carry_out
+
+
+class ChatScreen(AnswerActions, ConversationActions, ModelActions):
+    """The main screen."""
+
+    BINDINGS: ClassVar[list[BindingType]] = list(CHAT_KEYS)
+    AUTO_FOCUS = "#prompt"
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._ready = False
+
+    async def on_mount(self) -> None:
+        """Show the conversation to go on with, and what the engine has said so far."""
+        self.panel.display = False
+        self.show_hint("")
+        await self.show_thread()
+        self._show_settings()
+        warning = memory_warning(self.session.prepared)
+        if warning:
+            self.tell(warning, "warning")
+        await self.take_news()
+
+    @on(NewsArrived)
+    async def take_news(self) -> None:
+        """Take everything the engine's thread has left."""
+        async with self.drawing:
+            for news in self.session.host.outbox.take():
+                await self._take(news)
+
+    async def _take(self, news: News) -> None:
+        match news:
+            case Loading(fraction):
+                self.loading_progress(fraction)
+            case Ready():
+                self._model_ready(news)
+            case LoadFailed(reason):
+                self._model_failed(reason)
+            case Reading(_, done, total):
+                self.status.set_state(f"reading the prompt {done}/{total}")
+            case Dropped(message_id, count):
+                self._dropped(message_id, count)
+            case Grown():
+                await self._grown(news)
+            case Ended():
+                await self._ended(news)
+            case Comparing(_, done, total):
+                self.status.set_state(f"A/B: plain decoding {done}/{total}")
+            case Compared():
+                self._compared(news)
+
+    async def run_command(self, name: str, argument: str) -> None:
+        """Run a slash command by name."""
+        await carry_out(self, name, argument)
+
+    def action_help(self) -> None:
+        """All commands and keys."""
+        found = [
+            (key, each.binding.description, each.binding.id)
+            for key, each in self.active_bindings.items()
+            if each.binding.id
+        ]
+        self.app.push_screen(HelpScreen(found))
+
+    def _model_ready(self, news: Ready) -> None:
+        self._ready = True
+        self.bar.display = False
+        self.status.set_state("")
+        self._show_settings()
+        self.panel.show_rows(news.rows_learned)
+        for notice in news.notices:
+            self.tell(notice, "warning")
+
+    def _model_failed(self, reason: str) -> None:
+        self._ready = False
+        self.bar.display = False
+        self.status.set_state("no model · /model chooses one")
+        self.tell(f"The model cannot be loaded: {reason}", "error")
+
+    def _dropped(self, message_id: int, count: int) -> None:
+        view = self.transcript.answer_view(message_id)
+        if view:
+            view.say(
+                f"The context is full: the oldest {count} messages were left out of this prompt. "
+                "They stay in the conversation; a larger context (/set ctx) or /new makes room."
+            )
+
+    async def _grown(self, news: Grown) -> None:
+        self.status.set_state("writing")
+        self.status.set_speed(news.speed, at_once=False)
+        if self.lens_on:
+            self.panel.grow(news)
+        view = self.transcript.answer_view(news.message_id)
+        if view:
+            await view.grow(news)
+
+    async def _ended(self, news: Ended) -> None:
+        self.session.ended(news.message_id)
+        self.status.set_state("")
+        if news.speed.steps:
+            self.status.set_speed(news.speed)
+            self.panel.add_lifetime(news.speed)
+        view = self.transcript.answer_view(news.message_id)
+        if view:
+            message = self.session.thread.store.message(news.message_id)
+            await view.finish(message, news.speed, news.error)
+        elif news.error:
+            self.tell(news.error, "error")
+        self.show_heading()
+
+    def _compared(self, news: Compared) -> None:
+        self.session.ended(news.message_id)
+        self.status.set_state("")
+        view = self.transcript.answer_view(news.message_id)
+        if view:
+            view.compared(news)

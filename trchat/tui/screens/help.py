@@ -1,0 +1,54 @@
+"""All commands and keys on one page."""
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Footer, Static
+
+from trchat.session.commands import COMMANDS
+
+
+class HelpScreen(ModalScreen[None]):
+    """Closed by escape."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,f1,q", "dismiss", "Back")]
+
+    def __init__(self, keys: Iterable[tuple[str, str, str]]) -> None:
+        """``keys``: key, what it does, and the action's name in the configuration file."""
+        super().__init__()
+        self._keys = list(keys)
+
+    def compose(self) -> ComposeResult:
+        """Keys, then commands."""
+        with Vertical(id="box"):
+            yield Static("Help", id="title", markup=False)
+            with VerticalScroll(id="page"):
+                yield Static(self._page(), markup=False)
+            yield Footer(compact=True, show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Arrow keys scroll at once."""
+        self.query_one("#page").focus()
+
+    def _page(self) -> Content:
+        parts = [Content.styled("Keys\n", "bold $accent")]
+        for key, does, name in self._keys:
+            parts.append(Content(f"  {key:<22} {does:<16}") + Content.styled(f" {name}\n", "dim"))
+        parts.append(
+            Content.styled("  The name on the right rebinds a key, in [keys] of config.toml.\n\n", "dim")
+        )
+        parts.append(Content.styled("Commands\n", "bold $accent"))
+        for command in COMMANDS:
+            parts.append(Content(f"  /{command.name} {command.argument}".ljust(36) + f" {command.help}\n"))
+        parts.append(
+            Content.styled(
+                "\nOn a message (alt+up reaches it): c copy, y copy code, r again, e edit, ← → branches.",
+                "dim",
+            )
+        )
+        return Content("").join(parts)

@@ -1,0 +1,149 @@
+"""Models, settings, personas, drafts, colours: what answers, and how."""
+
+from textual import work
+from textual.screen import ModalScreen
+from textual.widgets import ProgressBar
+
+from trchat.catalog.listing import list_models
+from trchat.config_file import change_config, load_config
+from trchat.config_rules import SETTINGS
+from trchat.errors import TrchatError
+from trchat.session.changes import parse_setting
+from trchat.text.units import byte_size
+from trchat.tui.screens.ask_line import AskLine
+from trchat.tui.screens.base import ChatBase
+from trchat.tui.screens.pick import Choice, PickScreen, narrowed
+
+
+class ModelActions(ChatBase):
+    """Actions on the model and the settings."""
+
+    def loading_progress(self, fraction: float) -> None:
+        """Show how much of the model is there."""
+        self.bar.display = True
+        self.query_one(ProgressBar).update(progress=fraction)
+        self.status.set_state(f"loading {self.session.prepared.model.name} {fraction:.0%}")
+
+    def change(self, **values: str | int | float | None) -> bool:
+        """Change settings, and show what came of it. False when they were refused."""
+        try:
+            if self.session.change(**values):
+                self.loading_progress(0.0)
+        except TrchatError as error:
+            self.tell(str(error), "warning")
+            return False
+        self._show_settings()
+        return True
+
+    async def pick(self, screen: ModalScreen[str | None]) -> str | None:
+        """Open a screen above this one and wait for what is chosen there."""
+        return await self.app.push_screen(screen, wait_for_dismiss=True)
+
+    def _show_settings(self) -> None:
+        prepared = self.session.prepared
+        self.status.set_model(prepared.model.name, prepared.settings.draft, prepared.ctx)
+
+    @work(group="models", exclusive=True)
+    async def action_model(self, name: str = "") -> None:
+        """Choose a model by name, or from the list."""
+        if self.session.busy:
+            self.tell("an answer is being written; stop it first", "warning")
+            return
+        if not name:
+            models, problems = await self.run_worker(list_models, thread=True).wait()
+            for problem in problems[:3]:
+                self.tell(problem, "warning")
+            choices = [
+                Choice(
+                    str(model.path),
+                    model.name,
+                    f"{model.card.quantisation} · {byte_size(model.card.size)} · {model.source}",
+                )
+                for model in models
+            ]
+            name = await self.pick(PickScreen("Models", narrowed(choices))) or ""
+        if name:
+            self.change(model=name)
+
+    @work(group="settings", exclusive=True)
+    async def action_settings(self) -> None:
+        """Show all settings; the chosen one is asked for, until the user leaves."""
+        while True:
+            settings = self.session.settings
+            choices = [
+                Choice(name, f"{name:<15}{_shown(getattr(settings, name))}", settings.origins.get(name, ""))
+                for name in SETTINGS
+            ]
+            name = await self.pick(PickScreen("Settings", narrowed(choices)))
+            if name is None:
+                return
+            value = getattr(settings, name)
+            about = f"{SETTINGS[name].meaning}; nothing returns to the configured value"
+            typed = await self.pick(AskLine(name, "" if value is None else str(value), about))
+            if typed is not None:
+                self.set_setting(f"{name} {typed}")
+
+    def set_setting(self, argument: str) -> None:
+        """Change one setting, as ``name value``."""
+        name, _, text = argument.partition(" ")
+        try:
+            field, value = parse_setting(name, text.removeprefix("="))
+        except TrchatError as error:
+            self.tell(str(error), "warning")
+            return
+        if field == "theme":
+            self.choose_theme(str(value or "textual-dark"))
+        elif self.change(**{field: value}):
+            self.tell(f"{field} is {_shown(getattr(self.session.settings, field))}")
+
+    def set_system(self, text: str) -> None:
+        """Set the system prompt from the next answer on; an empty text takes it away."""
+        if self.change(system=text):
+            self.tell("the system prompt is set" if text else "there is no system prompt now")
+
+    @work(group="personas", exclusive=True)
+    async def action_personas(self, name: str = "") -> None:
+        """Use a saved system prompt."""
+        try:
+            personas = {each: str(placed.value) for each, placed in load_config().personas.items()}
+        except TrchatError as error:
+            self.tell(str(error), "warning")
+            return
+        if not name:
+            choices = [Choice(each, each, text) for each, text in personas.items()]
+            empty = "none yet: /system TEXT, then /persona-save NAME"
+            picked = PickScreen("Personas", narrowed(choices), empty=empty)
+            name = await self.pick(picked) or ""
+        if name in personas:
+            self.set_system(personas[name])
+        elif name:
+            self.tell(f"there is no persona {name!r}; there are {', '.join(personas) or 'none'}", "warning")
+
+    def save_persona(self, name: str) -> None:
+        """Keep the system prompt under a name."""
+        system = self.session.system
+        if not system:
+            self.tell("there is no system prompt to save: /system TEXT sets one", "warning")
+        elif self.attempt(lambda: change_config(("personas", name), system)):
+            self.tell(f"saved as persona {name}")
+
+    @work(group="themes", exclusive=True)
+    async def action_theme(self, name: str = "") -> None:
+        """Choose the colours."""
+        if not name:
+            choices = [Choice(each, each) for each in sorted(self.app.available_themes)]
+            name = await self.pick(PickScreen("Themes", narrowed(choices))) or ""
+        if name:
+            self.choose_theme(name)
+
+    def choose_theme(self, name: str) -> None:
+        """Use a theme from now on, at the next start too."""
+        if name not in self.app.available_themes:
+            self.tell(f"there is no theme {name!r}; /theme shows them", "warning")
+            return
+        self.app.theme = name
+        self.attempt(lambda: change_config(("theme",), name))
+
+
+def _shown(value: object) -> str:
+    return "–" if value is None else str(value)

@@ -1,0 +1,142 @@
+"""The draft lens' side: the last draft tree, tokens per step, hit rates, and what it all has saved."""
+
+from collections import deque
+
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widgets import Static
+
+from trchat.session.lifetime import Lifetime, add_to_lifetime, read_lifetime
+from trchat.session.news import Drafted, Grown, Speed
+from trchat.text.one_line import one_line
+from trchat.tui.tree_lines import tree_lines
+
+TREE_LINES = 18
+STEPS_SHOWN = 500
+BLOCKS = "▁▂▃▄▅▆▇█"
+
+
+class LensPanel(VerticalScroll, can_focus=False):
+    """Everything it shows comes with ``Grown``; it asks nobody."""
+
+    def __init__(self) -> None:
+        super().__init__(id="lens")
+        self._steps: deque[int] = deque(maxlen=STEPS_SHOWN)
+        self._rows = 0
+        self._lifetime = Lifetime()
+        self._grown: Grown | None = None
+
+    def compose(self) -> ComposeResult:
+        """Four short sections."""
+        for name in ("tree", "steps", "hits", "sums"):
+            yield Static("", id=f"lens-{name}", classes="lens-part", markup=False)
+
+    def on_mount(self) -> None:
+        """Nothing is known yet."""
+        self._lifetime = read_lifetime()
+        self._draw()
+
+    def on_resize(self) -> None:
+        """Fit the width."""
+        self._draw()
+
+    def begin(self) -> None:
+        """Another answer begins."""
+        self._steps.clear()
+        self._grown = None
+        self._draw()
+
+    def show_rows(self, rows: int) -> None:
+        """So many rows of candidates are known."""
+        self._rows = rows
+        self._draw()
+
+    def grow(self, grown: Grown) -> None:
+        """Take in what is new."""
+        self._steps.extend(grown.step_tokens)
+        self._rows = grown.rows_learned or self._rows
+        self._grown = grown
+        self._draw()
+
+    def add_lifetime(self, speed: Speed) -> None:
+        """An answer is complete: add it to the sums since the first day."""
+        self._lifetime = add_to_lifetime(speed.tokens, speed.steps)
+        self._draw()
+
+    def _draw(self) -> None:
+        if not self.is_mounted or not self.display:
+            return
+        width = max(self.size.width - 4, 16)
+        self._part("tree", _title("Last draft") + _tree(self._grown.drafted if self._grown else None, width))
+        self._part("steps", _title("Tokens per step") + _steps(list(self._steps), width))
+        self._part("hits", _title("Accepted") + _hits(self._grown, width))
+        rows = f"{self._rows:,} rows of candidates learned"
+        saved = f"{self._lifetime.saved:,} tokens came free since day one"
+        self._part("sums", _title("Recycled") + Content(f"{rows}\n{saved}"))
+
+    def _part(self, name: str, content: Content) -> None:
+        self.query_one(f"#lens-{name}", Static).update(content)
+
+
+def _title(text: str) -> Content:
+    return Content.styled(f"{text}\n", "bold $accent")
+
+
+def _tree(drafted: Drafted | None, width: int) -> Content:
+    if drafted is None:
+        return Content.styled("it appears while an answer is written", "dim")
+    if not drafted.nodes:
+        return Content(_token(drafted.root)) + Content.styled("\nnothing was guessed", "dim")
+    parts = [Content(_token(drafted.root))]
+    for line in tree_lines(drafted.nodes, TREE_LINES):
+        parts.append(Content.styled("\n" + line.branch, "dim"))
+        node = line.node
+        if node is None:
+            parts.append(Content.styled(f"… {line.left_out} more", "dim"))
+            continue
+        chance = "" if node.probability is None else f" {node.probability:.0%}"
+        room = max(width - len(line.branch) - len(chance) - 2, 4)
+        text = _token(node.text)[:room]
+        parts.append(Content.styled(text, "bold underline $success" if node.accepted else "dim"))
+        parts.append(Content.styled(chance + (" ✓" if node.accepted else ""), "" if node.accepted else "dim"))
+    if drafted.bonus:
+        parts.append(
+            Content.styled("\n+ ", "dim")
+            + Content(_token(drafted.bonus))
+            + Content.styled(" the model's own", "dim")
+        )
+    return Content("").join(parts)
+
+
+def _steps(steps: list[int], width: int) -> Content:
+    if not steps:
+        return Content.styled("–", "dim")
+    shown = steps[-width:]
+    top = max(8, *shown)
+    line = "".join(BLOCKS[min(round((value - 1) * 7 / (top - 1)), 7)] for value in shown)
+    mean = sum(steps) / len(steps)
+    return Content.styled(line, "$success") + Content(f"\nmean {mean:.2f}, best {max(steps)}")
+
+
+def _hits(grown: Grown | None, width: int) -> Content:
+    if grown is None or not grown.speed.drafted:
+        return Content.styled("–", "dim")
+    speed = grown.speed
+    parts = [
+        Content(f"{speed.accepted:,} of {speed.drafted:,} guesses ({speed.accepted / speed.drafted:.0%})")
+    ]
+    rows = [(name, hits, tried) for name, hits, tried in grown.by_source]
+    rows += [(f"depth {depth + 1}", hits, tried) for depth, (hits, tried) in enumerate(grown.by_depth[:6])]
+    room = max(width - 18, 4)
+    for name, hits, tried in rows:
+        share = hits / tried if tried else 0.0
+        bar = "█" * round(share * room)
+        parts.append(Content(f"\n{one_line(name)[:11]:<11} "))
+        parts.append(Content.styled(f"{bar:<{room}}", "$success") + Content(f" {share:4.0%}"))
+    return Content("").join(parts)
+
+
+def _token(text: str) -> str:
+    """A token so that spaces and line breaks in it can be seen."""
+    return one_line(text).replace(" ", "·") or "∅"

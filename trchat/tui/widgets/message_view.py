@@ -1,0 +1,48 @@
+"""What all messages in the transcript have in common: they can be focused, and acted on by keys."""
+
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.message import Message as TextualMessage
+
+from trchat.storage.records import Message
+
+
+class MessageView(Vertical, can_focus=True):
+    """One message. Keys on it are passed on as ``Wanted``."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("c", "want('copy')", "Copy", id="message-copy"),
+        Binding("y", "want('copy-code')", "Copy code", id="message-copy-code"),
+        Binding("r", "want('regenerate')", "Regenerate", id="message-regenerate"),
+        Binding("e", "want('edit')", "Edit", id="message-edit"),
+        Binding("left", "want('previous-branch')", "Branch ‹", id="message-branch-previous"),
+        Binding("right", "want('next-branch')", "Branch ›", id="message-branch-next"),
+        Binding("up", "app.focus_previous", "Up", show=False),
+        Binding("down", "app.focus_next", "Down", show=False),
+    ]
+
+    class Wanted(TextualMessage):
+        """The user wants something done with a message."""
+
+        def __init__(self, what: str, message: Message) -> None:
+            super().__init__()
+            self.what = what
+            self.message = message
+
+    def __init__(self, message: Message, branch: tuple[int, int] = (1, 1)) -> None:
+        """``branch``: which of how many the message is on, from 1."""
+        super().__init__(classes=f"message {message.role}")
+        self.message = message
+        self.branch = branch
+
+    def action_want(self, what: str) -> None:
+        """Ask for something to be done."""
+        self.post_message(self.Wanted(what, self.message))
+
+    @property
+    def branch_text(self) -> str:
+        """Which branch this is; empty where there is only one."""
+        place, count = self.branch
+        return f"‹ {place}/{count} ›" if count > 1 else ""

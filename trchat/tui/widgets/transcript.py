@@ -1,0 +1,110 @@
+"""The conversation on the screen: the latest messages, and earlier ones when they are scrolled to."""
+
+from collections.abc import Callable, Sequence
+
+from textual.app import ComposeResult
+from textual.containers import Vertical, VerticalScroll
+from textual.widgets import Static
+
+from trchat.storage.records import Message
+from trchat.tui.widgets.answer_view import AnswerView
+from trchat.tui.widgets.message_view import MessageView
+from trchat.tui.widgets.question_view import QuestionView
+
+AT_ONCE = 20
+"""Messages mounted at a time: opening a conversation of thousands takes no longer than one of twenty."""
+
+WELCOME = """\
+Ask anything below. Enter sends, ctrl+j breaks the line, esc stops an answer.
+
+/help shows all commands and keys, ctrl+p finds them by name, ctrl+q leaves."""
+
+
+class Transcript(VerticalScroll, can_focus=False):
+    """Shows a branch; it follows a growing answer unless the user has scrolled up."""
+
+    def __init__(self) -> None:
+        super().__init__(id="transcript")
+        self._earlier: list[Message] = []
+        self._branch: Callable[[Message], tuple[int, int]] = lambda _message: (1, 1)
+        self._loading = False
+
+    def compose(self) -> ComposeResult:
+        """Empty at first."""
+        # As high as the screen at least: a short conversation lies at its end, by the prompt.
+        with Vertical(id="messages"):
+            yield Static(WELCOME, id="welcome", markup=False)
+            yield Static("", id="earlier", markup=False)
+
+    def on_mount(self) -> None:
+        """Follow the end."""
+        self.query_one("#earlier").display = False
+        self.anchor()
+
+    async def show(self, messages: Sequence[Message], branch: Callable[[Message], tuple[int, int]]) -> None:
+        """Show a branch from its end; ``branch`` tells which one a message is on."""
+        self._branch = branch
+        self._earlier = list(messages[:-AT_ONCE])
+        with self.app.batch_update():
+            await self.query(MessageView).remove()
+            self.query_one("#welcome").display = not messages
+            await self._messages.mount_all(self._views(messages[-AT_ONCE:]))
+        self._tell_earlier()
+        self.anchor()
+
+    async def add(self, *messages: Message) -> None:
+        """Add messages at the end, and follow them."""
+        self.query_one("#welcome").display = False
+        await self._messages.mount_all(self._views(messages))
+        self.anchor()
+
+    def view_of(self, message_id: int) -> MessageView | None:
+        """The widget of a message, if it is on the screen."""
+        return next((view for view in self.query(MessageView) if view.message.id == message_id), None)
+
+    def answer_view(self, message_id: int) -> AnswerView | None:
+        """The widget of an answer, if it is on the screen."""
+        view = self.view_of(message_id)
+        return view if isinstance(view, AnswerView) else None
+
+    def answers(self) -> list[AnswerView]:
+        """All answers on the screen, oldest first."""
+        return list(self.query(AnswerView))
+
+    async def show_earlier(self) -> None:
+        """Mount the messages before those on the screen, without moving what is read."""
+        if self._loading or not self._earlier:
+            return
+        self._loading = True
+        messages, self._earlier = self._earlier[-AT_ONCE:], self._earlier[:-AT_ONCE]
+        height = self.virtual_size.height
+        self.release_anchor()
+        await self._messages.mount_all(self._views(messages), after=self.query_one("#earlier"))
+        self._tell_earlier()
+
+        def stay() -> None:
+            self.scroll_to(y=self.scroll_y + self.virtual_size.height - height, animate=False)
+            self._loading = False
+
+        self.call_after_refresh(stay)
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Reaching the top brings earlier messages."""
+        super().watch_scroll_y(old_value, new_value)
+        if new_value <= 1 < old_value:
+            self.call_next(self.show_earlier)
+
+    @property
+    def _messages(self) -> Vertical:
+        return self.query_one("#messages", Vertical)
+
+    def _tell_earlier(self) -> None:
+        row = self.query_one("#earlier", Static)
+        row.update(f"↑ {len(self._earlier)} earlier messages")
+        row.display = bool(self._earlier)
+
+    def _views(self, messages: Sequence[Message]) -> list[MessageView]:
+        return [
+            (AnswerView if message.role == "assistant" else QuestionView)(message, self._branch(message))
+            for message in messages
+        ]
