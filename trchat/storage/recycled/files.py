@@ -142,7 +142,7 @@ def _writer(store: RecycledStore, warn: Warn) -> Writer:
             return None  # said already; a copy in memory would help nobody
         try:
             return store.save(change)
-        except StorageError as error:
+        except Exception as error:  # a thread's traceback would end up in the middle of the answer
             warn(f"what was learned could not be saved: {error}")
             return None
 

@@ -111,7 +111,7 @@ def rank_in_place(places: NDArray[np.uint32]) -> NDArray[np.intp]:
 def encode(rows: Rows) -> bytes:
     """Rows sorted by place as compressed bytes: byte planes, since a token's upper bytes are nearly all 0."""
     steps = np.diff(rows.places, prepend=np.uint32(0))
-    columns = np.vstack([steps, rows.tags, rows.stamps, rows.packed.T]).astype("<u4")
+    columns = np.ascontiguousarray(np.vstack([steps, rows.tags, rows.stamps, rows.packed.T]), "<u4")
     planes = columns.view(np.uint8).reshape(len(columns), -1, 4).transpose(0, 2, 1)
     return zlib.compress(planes.tobytes(), _LEVEL)
 
