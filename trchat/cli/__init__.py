@@ -6,12 +6,12 @@ import sys
 from collections.abc import Sequence
 
 from trchat import __version__
-from trchat.cli import ask, bench, chat, completion, config, history, models
+from trchat.cli import ask, bench, chat, completion, config, history, matrix, models
 from trchat.cli.options import add_general_options
 from trchat.cli.parser import Parser, shortened
 from trchat.errors import TrchatError
 
-COMMANDS = (ask, history, bench, models, config, completion)
+COMMANDS = (ask, history, bench, models, matrix, config, completion)
 
 EPILOG = """Without a command, trchat opens the chat.
 

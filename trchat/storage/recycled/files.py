@@ -1,13 +1,20 @@
 """The stores on disk: which file is whose, and opening a model's memory."""
 
+import shutil
+import tempfile
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
+from trchat.errors import TrchatError
 from trchat.paths import data_dir
+from trchat.recycling.calibration import Calibration
 from trchat.storage.database import StorageError, Warn
+from trchat.storage.files import SIDECARS, sidecar
+from trchat.storage.recycled import hit_rates
 from trchat.storage.recycled.memory import NOTHING, Memory
 from trchat.storage.recycled.records import Change, Identity, Loaded, Saved
+from trchat.storage.recycled.rows import MAX_GENERATION
 from trchat.storage.recycled.store import RecycledStore
 from trchat.storage.recycled.writer import Writer
 
@@ -86,6 +93,53 @@ def rows_in_store(identity: Identity) -> int | None:
         return None
     finally:
         store.close()
+
+
+def export_store(source: Path, target: Path) -> None:
+    """Copy a store as one whole file, whatever is being written to it. Raises OSError and StorageError."""
+    store = RecycledStore(source, None, lambda line: None)
+    try:
+        store.copy_to(target)
+    finally:
+        store.close()
+
+
+def import_store(source: Path) -> tuple[Identity, int]:
+    """Merge the store in ``source``, from whatever machine, into the model's own; say whose, how many rows.
+
+    ``source`` is read, checked and left as it is. Raises TrchatError when it is no store.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        # Opening a damaged file renames it, which must not happen to a person's own file.
+        copy = Path(folder) / "copy.db"
+        shutil.copyfile(source, copy)
+        troubles: list[str] = []
+        store = RecycledStore(copy, None, troubles.append)
+        try:
+            identity, loaded, totals = store.identity, store.load(), store.totals()
+        finally:
+            store.close()
+    if troubles or not identity.weights or not identity.vocabulary:
+        raise TrchatError(f"{source} is no store of recycled candidates, or is damaged")
+    calibration = hit_rates.sound(loaded.calibration) if loaded.calibration is not None else None
+    own = RecycledStore(store_file(identity), identity, troubles.append)
+    try:
+        empty = hit_rates.vector(Calibration()) if calibration is not None else None
+        # Step costs are another machine's: they stay there.
+        change = Change(seen=MAX_GENERATION, rows=loaded.rows, before=empty, after=calibration, totals=totals)
+        own.save(change)
+        if troubles or own.path is None:
+            raise TrchatError("; ".join(troubles))
+    finally:
+        own.close()
+    return identity, sum(map(len, loaded.rows.values()))
+
+
+def remove_store(path: Path) -> None:
+    """Delete a store and what SQLite keeps beside it. Raises OSError when the disk refuses."""
+    path.unlink(missing_ok=True)
+    for ending in SIDECARS:
+        sidecar(path, ending).unlink(missing_ok=True)
 
 
 def _open(

@@ -55,6 +55,13 @@ def restore(calibration: Calibration, values: Vector) -> None:
     calibration.refresh()
 
 
+def sound(values: Vector) -> Vector:
+    """``values`` without what cannot be right."""
+    calibration = Calibration()
+    restore(calibration, values)
+    return vector(calibration)
+
+
 def add(base: Vector, before: Vector, after: Vector) -> Vector:
     """``base`` with what one writer learned between ``before`` and ``after`` added to it."""
     if np.array_equal(base, before):

@@ -95,7 +95,9 @@ def merge(rows: Rows, ways: int) -> Rows:
     crowded = rows.places[ways:] == rows.places[:-ways]
     if not crowded.any():
         return rows
-    order = np.lexsort((rows.tags, ~rows.stamps, rows.places))
+    oldest = np.lexsort((~rows.tags, rows.stamps))  # on a tie the lower tag stays, whoever comes first
+    newest_first = oldest[::-1]
+    order = newest_first[np.argsort(rows.places[newest_first], kind="stable")]
     rows = rows.only(order)
     return rows.only(rank_in_place(rows.places) < ways)
 

@@ -92,6 +92,16 @@ class RecycledStore:
         """Rows by source."""
         return self._database.read(lambda db: segments.count_rows(db, self._shapes))
 
+    def rates(self) -> list[tuple[str, float, float]]:
+        """For each source of guesses: its name, how many came true lately, and of how many."""
+        found = self._database.read(_calibration)
+        return hit_rates.by_source(found) if found is not None else []
+
+    def copy_to(self, target: Path) -> None:
+        """Write all of the store into a new file ``target``. Raises OSError."""
+        content = self._database.read(lambda db: bytes(db.serialize()))
+        target.write_bytes(content)
+
     def save(self, change: Change) -> Saved:
         """Write ``change`` in one transaction, beside and not over what other processes have saved."""
 

@@ -41,13 +41,13 @@ def rows_since(table: CandidateTable, clock: int) -> Rows:
 
 
 def absorb(table: CandidateTable, rows: Rows) -> None:
-    """Merge ``rows`` into ``table``: a newer row takes the place of an older one, in each bucket."""
+    """Merge ``rows`` (merged themselves) into ``table``: in each bucket, newer rows replace older ones."""
     if not len(rows):
         return
     buckets = np.unique(rows.places).astype(np.intp)
     slots = (buckets[:, None] * WAYS + np.arange(WAYS)).ravel()
     there = _at(table, slots[table.tags[slots] != 0])
-    kept = merge(joined([rows, there]), WAYS)
+    kept = merge(joined([rows, there]), WAYS) if len(there) else rows
     table.tags[slots] = 0
     table.stamps[slots] = 0
     table.packed[slots] = 0
