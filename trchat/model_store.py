@@ -1,8 +1,12 @@
 """From a model's file to the store of what was learned of it."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from trchat.catalog.fingerprint import fingerprint
+from trchat.storage.recycled.files import open_memory, rows_in_store, store_files
+from trchat.storage.recycled.memory import Memory
 from trchat.storage.recycled.records import Identity
 
 
@@ -20,12 +24,15 @@ def identity_of(path: Path) -> Identity:
     )
 
 
+def hot_memory(path: Path, n_vocab: int, tell: Callable[[str], None]) -> Memory:
+    """A memory of its own, filled with what was learned of the model at ``path``; nothing is ever saved."""
+    return open_memory(replace(identity_of(path), vocabulary=n_vocab), "", tell, remember=False)
+
+
 def rows_learned(path: Path) -> int | None:
     """Rows that a chat with the model at ``path`` would start from; None where nothing was learned yet.
 
     Only reads. Raises ModelError for a file that cannot be read.
     """
-    from trchat.storage.recycled.files import rows_in_store, store_files
-
     # Telling whose store is whose takes reading the model's header: not done where there is none.
     return rows_in_store(identity_of(path)) if store_files() else None

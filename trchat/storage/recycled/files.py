@@ -8,7 +8,6 @@ from pathlib import Path
 
 from trchat.errors import TrchatError
 from trchat.paths import data_dir
-from trchat.recycling.calibration import Calibration
 from trchat.storage.database import StorageError, Warn
 from trchat.storage.files import SIDECARS, sidecar
 from trchat.storage.recycled import hit_rates
@@ -124,9 +123,16 @@ def import_store(source: Path) -> tuple[Identity, int]:
     calibration = hit_rates.sound(loaded.calibration) if loaded.calibration is not None else None
     own = RecycledStore(store_file(identity), identity, troubles.append)
     try:
-        empty = hit_rates.vector(Calibration()) if calibration is not None else None
-        # Step costs are another machine's: they stay there.
-        change = Change(seen=MAX_GENERATION, rows=loaded.rows, before=empty, after=calibration, totals=totals)
+        # Rows can be merged again and again; counts would be added each time, so they only fill what is empty.
+        # Step costs are another machine's and stay there.
+        first = not own.totals() and own.load().calibration is None
+        change = Change(
+            seen=MAX_GENERATION,
+            rows=loaded.rows,
+            before=calibration if first else None,
+            after=calibration if first else None,
+            totals=totals if first else {},
+        )
         own.save(change)
         if troubles or own.path is None:
             raise TrchatError("; ".join(troubles))
