@@ -181,7 +181,7 @@ def make_measured(
     costs: Any,
     memory: "Memory | None" = None,
 ) -> "Drafter":
-    """A drafter for ``mode``, cold or with what is in ``memory``, with the bench's switches applied to ``auto``."""
+    """A drafter for ``mode``, cold or from ``memory``, with the bench's switches applied to ``auto``."""
     from trchat.drafting import make_drafter
     from trchat.recycling.auto import AutoDrafter
     from trchat.recycling.knowledge import Knowledge

@@ -123,7 +123,7 @@ def import_store(source: Path) -> tuple[Identity, int]:
     calibration = hit_rates.sound(loaded.calibration) if loaded.calibration is not None else None
     own = RecycledStore(store_file(identity), identity, troubles.append)
     try:
-        # Rows can be merged again and again; counts would be added each time, so they only fill what is empty.
+        # Rows can be merged again and again; counts would be added each time, so they only fill a void.
         # Step costs are another machine's and stay there.
         first = not own.totals() and own.load().calibration is None
         change = Change(

@@ -47,7 +47,8 @@ def absorb(table: CandidateTable, rows: Rows) -> None:
     buckets = np.unique(rows.places).astype(np.intp)
     slots = (buckets[:, None] * WAYS + np.arange(WAYS)).ravel()
     there = _at(table, slots[table.tags[slots] != 0])
-    kept = merge(joined([rows, there]), WAYS) if len(there) else rows
+    # Of two as old as each other the one from outside counts: it comes second.
+    kept = merge(joined([there, rows]), WAYS) if len(there) else rows
     table.tags[slots] = 0
     table.stamps[slots] = 0
     table.packed[slots] = 0
