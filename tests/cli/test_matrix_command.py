@@ -5,6 +5,8 @@ import shutil
 
 import pytest
 
+from tests.tiny_gguf import make
+from trchat.catalog.sources import models_dir
 from trchat.storage.recycled.files import store_files
 
 QUESTION = "Count from one to ten, twice."
@@ -21,18 +23,20 @@ def lines(done):
     return dict(line.split("\t", 1) for line in done.stdout.decode().splitlines() if line)
 
 
-def test_the_second_answer_starts_hot_with_the_same_text_and_is_told_of(trchat, tmp_path, demo_model):
-    cold, _ = ask(trchat)
+def test_the_second_answer_starts_hot_with_the_same_text_and_is_told_of(trchat, tmp_path):
+    models_dir().mkdir(parents=True)
+    model = make(models_dir() / "tiny.gguf")
+    cold, _ = ask(trchat, "-m", model)
     assert cold["draft"]["hot_rows"] == 0
     moved = tmp_path / "another name.gguf"
-    shutil.copyfile(demo_model, moved)
+    shutil.copyfile(model, moved)
     hot, said = ask(trchat, "-m", moved)
     assert hot["draft"]["hot_rows"] > 0 and said == ""
     assert hot["token_ids"] == cold["token_ids"], "a renamed file keeps its store, and drafts change no text"
     assert hot["draft"]["steps"] <= cold["draft"]["steps"]
 
     before = [path.read_bytes() for path in store_files()]
-    unsaved, _ = ask(trchat, "--no-save")
+    unsaved, _ = ask(trchat, "-m", model, "--no-save")
     assert unsaved["draft"]["hot_rows"] >= hot["draft"]["hot_rows"]
     assert [path.read_bytes() for path in store_files()] == before
 
@@ -43,23 +47,23 @@ def test_the_second_answer_starts_hot_with_the_same_text_and_is_told_of(trchat, 
     assert info["saved by auto"].startswith(f"{saved} of {tokens} tokens in 2 answers")
     assert info["hit rate, 1-token rows"].endswith("guesses lately")
     assert info["file"] == str(store_files()[0])
-    row = json.loads(trchat("models", "--json").stdout)[0]
+    row = next(each for each in json.loads(trchat("models", "--json").stdout) if each["name"] == "tiny")
     assert row["rows_learned"] == int(info["rows"].split()[0])
 
-    paper, _ = ask(trchat, "--draft", "recycling")
+    paper, _ = ask(trchat, "-m", model, "--draft", "recycling")
     assert paper["draft"]["hot_rows"] == 0
-    paper, _ = ask(trchat, "--draft", "recycling")
+    paper, _ = ask(trchat, "-m", model, "--draft", "recycling")
     assert paper["draft"]["hot_rows"] > 0
     assert paper["token_ids"] == cold["token_ids"]
 
     carried = tmp_path / "carried.db"
-    assert trchat("matrix", "export", carried).returncode == 0
-    again = trchat("matrix", "export", carried)
+    assert trchat("matrix", "export", "-m", "tiny", carried).returncode == 0
+    again = trchat("matrix", "export", "-m", "tiny", carried)
     assert again.returncode == 2 and b"exists already" in again.stderr
     rows = lines(trchat("matrix", "info", "-m", moved))["rows"]
-    asked = trchat("matrix", "reset")
+    asked = trchat("matrix", "reset", "-m", "tiny")
     assert asked.returncode == 2 and b"--yes" in asked.stderr and store_files()
-    assert trchat("matrix", "reset", "--yes").returncode == 0
+    assert trchat("matrix", "reset", "-m", "tiny", "--yes").returncode == 0
     assert store_files() == []
     assert b"nothing was learned" in trchat("matrix").stderr
     for _ in range(2):
@@ -67,7 +71,7 @@ def test_the_second_answer_starts_hot_with_the_same_text_and_is_told_of(trchat, 
         info = lines(trchat("matrix", "info", "-m", moved))
         assert info["rows"] == rows
         assert "in 2 answers" in info["saved by auto"], "counted once, however often it is imported"
-    assert ask(trchat)[0]["draft"]["hot_rows"] > 0
+    assert ask(trchat, "-m", model)[0]["draft"]["hot_rows"] > 0
 
 
 def test_path_and_what_is_not_there(trchat, home):

@@ -58,7 +58,8 @@ def known(knowledge: Knowledge, tokens):
 
 def expected(numbers):
     """What ``known`` gives for rows taught with these numbers."""
-    return [[row[: table.k].tolist() for table in Knowledge().tables] for row in candidates(numbers)]
+    sizes = [table.k for table in Knowledge().tables]
+    return [[row[:k].tolist() for k in sizes] for row in candidates(numbers)]
 
 
 def one(tokens=10, steps=4):

@@ -17,7 +17,7 @@ from trchat.storage.recycled.store import RecycledStore
 from trchat.storage.recycled.tables import rows_since
 
 ROUNDS = 500
-MADE_UP = 200
+MADE_UP = 120
 
 
 @pytest.fixture
@@ -94,6 +94,8 @@ def test_random_damage(sound, monkeypatch):
         drafted += drafts_are_tokens(memory, [302, 301, 300]) > 5
         assert len(told) <= 2 and all("\n" not in line for line in told), (seed, told)
         outcomes["told" if told else "quiet"] += 1
+        if seed % 5:
+            continue
         left = []
         again = open_memory(identity(), "cpu", left.append)
         assert again.knowledge.rows_learned > 0 and left == [], (seed, left)
