@@ -1,6 +1,7 @@
 """Best-first growth of one draft tree from all sources."""
 
 import heapq
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -130,10 +131,12 @@ def grow(
     matches: list[Match],
     siblings: Guesses,
     limit: int,
+    go_on: Callable[[float], bool] | None = None,
 ) -> Growth:
-    """Take the ``limit`` likeliest nodes below ``context`` (last token, the one before, the third last).
+    """Take the likeliest nodes below ``context`` (last token, the one before, the third last).
 
-    Each node's probability is its parent's times the hit rate of its kind of guess (``rates``).
+    Each node's probability is its parent's times the hit rate of its kind of guess (``rates``). Stops at
+    ``limit`` nodes, or when ``go_on``, told each node's probability, says so.
     """
     heap: list[tuple[float, int, int, int, int, int, list[Match]]] = []
     tokens: list[int] = []
@@ -158,6 +161,8 @@ def grow(
         tokens.append(token)
         parents.append(parent)
         probabilities.append(share)
+        if go_on is not None and not go_on(share):
+            break
         below = sources.matches_below(matches, token, second, third)
     return Growth(tokens, parents, probabilities, guesses)
 
