@@ -120,7 +120,7 @@ class AutoDrafter:
         return tree
 
     def _trust(self) -> float:
-        """How much of what drafts promised came true lately; the widest hopes are chosen, so less than all."""
+        """How much of what drafts promised came true lately: hopes are chosen for being high."""
         return min(1.0, (self._kept + _PATIENCE) / (self._hoped + _PATIENCE))
 
     def _by_gain(self, growth: Growth, chain: list[int], trust: float) -> tuple[list[int], list[float]]:

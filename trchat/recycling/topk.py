@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 GROUP_SIZE = 64
+_FEW = 4  # rows, up to which a second look at whole rows is cheaper than gathering groups
 
 
 def top_k(rows: NDArray[np.float32], k: int) -> NDArray[np.int32]:
@@ -28,6 +29,8 @@ def top_k_and_mass(
     n_groups = width // GROUP_SIZE
     if n_groups <= 4 * k:
         return _by_sorting(rows, k)
+    if n <= _FEW:
+        return _row_by_row(rows, k, n_groups)
     body = GROUP_SIZE * n_groups
     # Group g holds the columns g, g + n_groups, ...: the reduction then runs along contiguous memory.
     maxima = rows[:, :body].reshape(n, GROUP_SIZE, n_groups).max(axis=1)
@@ -55,6 +58,29 @@ def top_k_and_mass(
     top = best_values[:, :1]
     mass = np.exp(best_values - top).sum(axis=1) + np.exp(maxima - top).sum(axis=1)
     return best, best_values, top[:, 0] + np.log(mass)
+
+
+def _row_by_row(
+    rows: NDArray[np.float32], k: int, n_groups: int
+) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
+    n, width = rows.shape
+    body = GROUP_SIZE * n_groups
+    best = np.empty((n, k), np.int32)
+    values = np.empty((n, k), np.float32)
+    mass = np.empty(n, np.float32)
+    for number in range(n):
+        row = rows[number]
+        maxima = row[:body].reshape(GROUP_SIZE, n_groups).max(axis=0)
+        # The k-th largest maximum is a lower bound of the k-th largest value.
+        found = np.flatnonzero(row >= np.partition(maxima, n_groups - k)[n_groups - k])
+        there = row[found]
+        first = np.lexsort((found, -there))[:k]
+        chosen, value = found[first], there[first]
+        best[number], values[number] = chosen, value
+        top = value[0]
+        beside = value[(chosen >= body) | (value < maxima[chosen % n_groups])]
+        mass[number] = top + np.log(np.exp(maxima - top).sum() + np.exp(beside - top).sum())
+    return best, values, mass
 
 
 def _by_sorting(
