@@ -23,7 +23,7 @@ def top_k_and_mass(
     Two stages: the maximum of interleaved groups of columns (one pass over memory), then only the groups
     with the k largest maxima. No value of the k largest can lie outside those groups; where a tie leaves
     open which group or column is meant, that row is searched again by its k-th value. The estimate sums
-    the k largest and the maxima of all other groups: a little low, at the price of a few exponentials.
+    the maxima of all groups and what else is among the k largest: a little low, at the price of a few exponentials.
     """
     n, width = rows.shape
     n_groups = width // GROUP_SIZE
@@ -54,16 +54,17 @@ def top_k_and_mass(
         candidates = np.flatnonzero(rows[row] >= threshold[row, 0])
         best[row] = candidates[np.lexsort((candidates, -rows[row, candidates]))[:k]]
 
-    np.put_along_axis(maxima, groups, -np.inf, axis=1)
     top = best_values[:, :1]
-    mass = np.exp(best_values - top).sum(axis=1) + np.exp(maxima - top).sum(axis=1)
+    group_best = np.take_along_axis(maxima, best % n_groups, axis=1)
+    beside = np.where((best >= body) | (best_values < group_best), best_values, -np.inf)
+    mass = np.exp(maxima - top).sum(axis=1) + np.exp(beside - top).sum(axis=1)
     return best, best_values, top[:, 0] + np.log(mass)
 
 
 def _row_by_row(
     rows: NDArray[np.float32], k: int, n_groups: int
 ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
-    n, width = rows.shape
+    n = len(rows)
     body = GROUP_SIZE * n_groups
     best = np.empty((n, k), np.int32)
     values = np.empty((n, k), np.float32)
