@@ -1,5 +1,6 @@
 """Tiny random-weight GGUFs of several architectures, made on the spot with the ``gguf`` package."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +22,25 @@ def byte_alphabet() -> list[str]:
     return [stand_ins[byte] for byte in range(256)]
 
 
-def add_vocabulary(writer: GGUFWriter) -> int:
-    """A byte-level BPE vocabulary with ChatML's control tokens; returns its size."""
-    specials = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+SPECIALS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+
+
+def add_vocabulary(
+    writer: GGUFWriter, control: Sequence[str] = SPECIALS, user_defined: Sequence[str] = ()
+) -> int:
+    """A byte-level BPE vocabulary with these special tokens (BOS is the second, EOS the third); its size."""
+    specials = [*control, *user_defined]
     merges = ["t h", "th e", "a n", "i n"]
     tokens = specials + byte_alphabet() + [merge.replace(" ", "") for merge in merges]
     tokens += [f"<|unused{i}|>" for i in range(-len(tokens) % 64)]
-    types = [TokenType.CONTROL if token.startswith("<|") else TokenType.NORMAL for token in tokens]
+    types = [
+        TokenType.CONTROL
+        if token in control or token.startswith("<|unused")
+        else TokenType.USER_DEFINED
+        if token in user_defined
+        else TokenType.NORMAL
+        for token in tokens
+    ]
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("default")
     writer.add_token_list(tokens)
@@ -36,6 +49,48 @@ def add_vocabulary(writer: GGUFWriter) -> int:
     writer.add_bos_token_id(1)
     writer.add_eos_token_id(2)
     return len(tokens)
+
+
+def add_sentencepiece(
+    writer: GGUFWriter, control: Sequence[str] = (), user_defined: Sequence[str] = ()
+) -> int:
+    """A vocabulary as Llama 2 has it, with byte fallback: spaces are letters, and texts begin with one."""
+    words = [
+        "\u2581",
+        "\u2581[",
+        "INST",
+        "IN",
+        "ST",
+        "/INST",
+        "\u2581the",
+        "the",
+        "th",
+        "he",
+        "\u2581t",
+        "]",
+        "[",
+    ]
+    letters = [chr(code) for code in range(33, 127) if chr(code) not in words]
+    tokens = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
+    types = [TokenType.UNKNOWN, TokenType.CONTROL, TokenType.CONTROL, *[TokenType.BYTE] * 256]
+    for more, kind in (
+        (control, TokenType.CONTROL),
+        (user_defined, TokenType.USER_DEFINED),
+        ([*words, *letters], TokenType.NORMAL),
+    ):
+        tokens += more
+        types += [kind] * len(more)
+    scores = [-float(index) for index in range(len(tokens))]
+    unused = -len(tokens) % 64
+    writer.add_tokenizer_model("llama")
+    writer.add_token_list(tokens + [f"<|unused{i}|>" for i in range(unused)])
+    writer.add_token_types(types + [TokenType.CONTROL] * unused)
+    writer.add_token_scores(scores + [-1000.0] * unused)
+    writer.add_unk_token_id(0)
+    writer.add_bos_token_id(1)
+    writer.add_eos_token_id(2)
+    writer.add_add_bos_token(True)
+    return len(tokens) + unused
 
 
 def make(
@@ -47,6 +102,7 @@ def make(
     n_ctx: int = 2048,
     window: int = 8,
     seed: int = 0,
+    vocabulary: Callable[[GGUFWriter], int] = add_vocabulary,
 ) -> Path:
     """Write a model of ``arch``: llama, qwen2, gemma2 (sliding window of ``window``), mamba or bert."""
     random = np.random.default_rng(seed)
@@ -56,7 +112,7 @@ def make(
     writer.add_embedding_length(EMBD)
     writer.add_block_count(LAYERS)
     writer.add_feed_forward_length(FF)
-    n_vocab = add_vocabulary(writer)
+    n_vocab = vocabulary(writer)
     if template is not None:
         writer.add_chat_template(template)
 

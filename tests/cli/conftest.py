@@ -1,3 +1,4 @@
+import io
 import os
 import subprocess
 import sys
@@ -32,6 +33,33 @@ def program(nothing_elsewhere):
         )
 
     return run
+
+
+@pytest.fixture
+def here(capfdbinary, monkeypatch):
+    """Run the program in this process: ``here("ask", "Hi", input=b"")`` gives (exit code, stdout, stderr)."""
+    from trchat.cli import main
+
+    def run(*args, input=b""):
+        capfdbinary.readouterr()
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(input)))
+        try:
+            code = main([str(arg) for arg in args])
+        except SystemExit as stop:  # argparse
+            code = stop.code
+        sys.stdout.flush()
+        out, err = capfdbinary.readouterr()
+        return code, out.decode("utf-8"), err.decode("utf-8")
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def tiny_chat(tmp_path_factory):
+    """A tiny chat model of 2048 tokens; it answers at once, and nothing of sense."""
+    from tests.tiny_gguf import make
+
+    return make(tmp_path_factory.mktemp("chat") / "tiny-chat.gguf")
 
 
 @pytest.fixture

@@ -7,13 +7,13 @@ from time import perf_counter
 from types import TracebackType
 from typing import Self
 
-from trchat.chat.reasoning import opened_by
+from trchat.chat.budget import Dropped, fit
+from trchat.chat.prompt import Prompt, PromptBuilder
 from trchat.chat.template import ChatTemplate, Turn
 from trchat.decoding.kv_cache import KVCache
 from trchat.decoding.loop import Step, generate
 from trchat.decoding.start_costs import measure_start
 from trchat.decoding.statistics import Statistics
-from trchat.errors import ContextError
 from trchat.llama.context import Context, ContextOptions
 from trchat.llama.model import Model
 from trchat.llama.sampler import SamplerChain, Sampling
@@ -39,7 +39,8 @@ class Delta:
     step: Step
 
 
-Event = Prefill | Delta
+Event = Dropped | Prefill | Delta
+"""In this order: once what was left out, then the prompt as it is read, then the answer."""
 
 
 @dataclass(slots=True)
@@ -53,6 +54,7 @@ class Answer:
         reasoning_opener: the tag by which the template began reasoning in the prompt.
         prompt_tokens, cached_prompt_tokens: length of the prompt, and what was reused of earlier work.
         prompt_s: seconds spent on the prompt.
+        dropped: what was left out of the prompt for want of room.
     """
 
     seed: int
@@ -63,6 +65,7 @@ class Answer:
     prompt_tokens: int = 0
     cached_prompt_tokens: int = 0
     prompt_s: float = 0.0
+    dropped: Dropped | None = None
     statistics: Statistics = field(default_factory=Statistics)
 
 
@@ -76,10 +79,11 @@ class Engine:
 
     def __init__(self, model: Model, options: ContextOptions, template: ChatTemplate | None = None) -> None:
         self.model = model
-        self.context = Context(model, options)
         self.costs = StepCosts()
         self.drafter: Drafter = NoDrafter()
         self.template = template or ChatTemplate(model.chat_template, model.bos_text, model.eos_text)
+        self.prompts = PromptBuilder(self.template, model)
+        self.context = Context(model, options)
         self._cache = KVCache(self.context)
 
     def __enter__(self) -> Self:
@@ -91,8 +95,9 @@ class Engine:
         self.close()
 
     def close(self) -> None:
-        """Free the context. May be called twice."""
+        """Free the context and end the template's process. May be called twice."""
         self.context.close()
+        self.template.close()
 
     def learn_costs(self, load_s: float) -> None:
         """Measure step times, for at most 0.3 s or 5 % of ``load_s``."""
@@ -101,15 +106,6 @@ class Engine:
     def forget(self) -> None:
         """Empty the KV cache, so that the next answer starts from nothing."""
         self._cache.truncate(0)
-
-    def prompt_tokens(self, turns: Sequence[Turn]) -> tuple[list[int], str | None]:
-        """The conversation as token ids, and the tag by which the template opens reasoning, if it does."""
-        prompt = self.template.render(turns)
-        # Templates that spell out BOS must not get a second one.
-        adds_bos = self.model.adds_bos and not (
-            self.model.bos_text and prompt.startswith(self.model.bos_text)
-        )
-        return self.model.tokenize(prompt, add_special=adds_bos, parse_special=True), opened_by(prompt)
 
     def answer(
         self,
@@ -125,18 +121,25 @@ class Engine:
         ``opening`` is what the answer says already, when one that was cut goes on; it is not said again.
 
         Closing the iterator at any event leaves the context fit for the next answer and ``answer`` with
-        what there is. Raises ContextError when the prompt leaves no room, DecodeError from llama.cpp.
+        what there is. Of a conversation that is too long the oldest turns are left out (see
+        trchat.chat.budget); raises ContextError when the question alone leaves no room, what the template
+        raises, and DecodeError from llama.cpp.
         """
-        prompt, answer.reasoning_opener = self.prompt_tokens(turns)
-        if opening:
-            prompt = prompt + self.model.tokenize(opening)
-        room = self.context.n_ctx - len(prompt)
+        begun = self.model.tokenize(opening) if opening else []
+
+        def build(some: Sequence[Turn]) -> Prompt:
+            prompt = self.prompts.build(some)
+            return Prompt(prompt.ids + begun, prompt.reasoning_opener) if begun else prompt
+
+        fitted = fit(turns, build, self.context.n_ctx, max_tokens)
+        prompt = fitted.prompt.ids
+        # What follows a grammar is no reasoning, even where the template opens some.
+        answer.reasoning_opener = None if sampling.grammar else fitted.prompt.reasoning_opener
         answer.prompt_tokens = len(prompt)
-        if room < 1:
-            raise ContextError(
-                f"the prompt has {len(prompt)} tokens, the context holds {self.context.n_ctx}; "
-                f"shorten it or raise --ctx (the model was trained with {self.model.n_ctx_train})"
-            )
+        answer.dropped = fitted.dropped
+        if fitted.dropped:
+            yield fitted.dropped
+        room = self.context.n_ctx - len(prompt)
         limit = min(room, max_tokens or room)
         start = perf_counter()
         cached = answer.cached_prompt_tokens = self._cache.reuse(prompt)

@@ -1,29 +1,34 @@
 """Settings to a running engine."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from time import perf_counter
 
 from trchat.chat.engine import Engine
 from trchat.chat.template import CHATML, ChatTemplate
+from trchat.chat.template_process import TemplateProcess
 from trchat.config import Settings
 from trchat.drafting import make_drafter
+from trchat.errors import UsageError
 from trchat.llama.context import ContextOptions
 from trchat.llama.log import route_log
 from trchat.llama.model import ALL_LAYERS, Model, gpu_available
 from trchat.llama.sampler import Sampling
 from trchat.paths import log_file
+from trchat.text.decode import decode_text
+from trchat.text.one_line import one_line
 
 
 @contextmanager
 def open_engine(
-    path: Path, settings: Settings, ctx: int | None = None, progress: Callable[[float], None] | None = None
+    path: Path, settings: Settings, ctx: int | None = None, progress: Callable[[float], object] | None = None
 ) -> Iterator[Engine]:
     """Load the model at ``path`` and hold an engine open for it; all is freed at the end.
 
     ``ctx`` is the context in tokens (None = the settings', or the engine's own default). ``progress`` is
-    called with a fraction from 0 to 1 while the weights are read. Raises ModelError or TrchatError.
+    called with a fraction from 0 to 1 while the weights are read, and ends that by returning False.
+    Raises ModelError, UsageError (a template file that is none) or TrchatError.
     """
     route_log(log_file())
     layers = _gpu_layers(settings.gpu_layers)
@@ -34,22 +39,38 @@ def open_engine(
         flash_attn=settings.flash_attn,
         on_gpu=layers != 0,
     )
-    start = perf_counter()
-    with Model(path, layers, progress) as model:
+    source = template_source(settings.template)
+    with ExitStack() as stack:
+        process = TemplateProcess()  # starts while the weights are read
+        stack.callback(process.close)
+        start = perf_counter()
+        model = stack.enter_context(Model(path, layers, progress))
         load_s = perf_counter() - start
-        template = ChatTemplate(
-            CHATML if settings.template == "chatml" else model.chat_template, model.bos_text, model.eos_text
-        )
+        template = ChatTemplate(source or model.chat_template, model.bos_text, model.eos_text, process)
+        engine = stack.enter_context(Engine(model, options, template))
         mode = settings.draft if model.can_draft else "off"
-        with Engine(model, options, template) as engine:
-            if mode == "auto":
-                engine.learn_costs(load_s)
-            engine.drafter = make_drafter(mode, model.n_vocab, engine.costs)
-            yield engine
+        if mode == "auto":
+            engine.learn_costs(load_s)
+        engine.drafter = make_drafter(mode, model.n_vocab, engine.costs)
+        yield engine
 
 
-def sampling_of(settings: Settings, seed: int) -> Sampling:
-    """The sampler chain's part of the settings."""
+def template_source(setting: str | None) -> str | None:
+    """The Jinja source that ``--template`` names; None is the model's own. Raises UsageError."""
+    if setting is None or setting == "chatml":
+        return setting and CHATML
+    try:
+        raw = Path(setting).expanduser().read_bytes()
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(
+            f"--template is 'chatml' or a file; cannot read {one_line(setting)}: {reason}"
+        ) from None
+    return decode_text(raw, one_line(setting))
+
+
+def sampling_of(settings: Settings, seed: int, grammar: str = "") -> Sampling:
+    """The sampler chain's part of the settings, and the GBNF that the answer must follow, if any."""
     return Sampling(
         temperature=settings.temp,
         top_k=settings.top_k,
@@ -57,6 +78,7 @@ def sampling_of(settings: Settings, seed: int) -> Sampling:
         min_p=settings.min_p,
         repeat_penalty=settings.repeat_penalty,
         seed=seed,
+        grammar=grammar,
     )
 
 

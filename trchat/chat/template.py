@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from trchat.chat.template_process import TemplateProcess
 from trchat.errors import TrchatError, UsageError
+from trchat.text.one_line import one_line
 
 CHATML = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] "
     "+ '<|im_end|>' + '\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
+WAY_OUT = "use --template chatml, or a template of your own with --template FILE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,31 +24,51 @@ class Turn:
 
 
 class ChatTemplate:
-    """Renders conversations; made from a Jinja source, which runs in jinja2's sandbox."""
+    """Renders conversations by a Jinja source, in jinja2's sandbox and in a process of its own.
 
-    def __init__(self, source: str | None, bos: str, eos: str) -> None:
-        """Compile ``source`` (None = ChatML); raises TrchatError when it is not a valid template."""
-        from jinja2 import TemplateError
-        from llama_cpp.llama_chat_format import Jinja2ChatFormatter
+    Attributes:
+        source: the Jinja source in use.
+        is_fallback: whether it is ChatML for want of a better one.
+    """
 
+    def __init__(
+        self, source: str | None, bos: str, eos: str, process: TemplateProcess | None = None
+    ) -> None:
+        """Compile ``source`` (None = ChatML); raises TrchatError when it is not a valid template.
+
+        ``process`` is one that was started earlier, to save the wait; it is closed with the template.
+        """
         self.is_fallback = source is None
-        try:
-            self._formatter = Jinja2ChatFormatter(source or CHATML, eos_token=eos, bos_token=bos)
-        except TemplateError as error:
-            raise TrchatError(
-                f"the model's chat template is broken ({error}); use --template chatml"
-            ) from error
+        self.source = CHATML if source is None else source
+        self._process = process or TemplateProcess()
+        answer = self._process.request({"source": self.source, "bos": bos, "eos": eos})
+        if "ok" not in answer:
+            self.close()
+            raise TrchatError(f"the chat template is broken: {one_line(answer['message'])}; {WAY_OUT}")
+
+    def close(self) -> None:
+        """End the process. May be called twice."""
+        self._process.close()
 
     def render(self, turns: Sequence[Turn]) -> str:
-        """The prompt for the next answer; raises UsageError when the template refuses the conversation."""
-        try:
-            messages = [{"role": turn.role, "content": turn.content} for turn in turns]
-            return str(self._formatter(messages=messages).prompt)
-        except Exception as error:  # a template can raise whatever it likes
-            folded = _fold_system_prompt(turns)
-            if folded is not None:
-                return self.render(folded)
-            raise UsageError(f"the model's chat template refuses this conversation: {error}") from error
+        """The prompt for the next answer.
+
+        Raises UsageError when the template refuses the conversation, TrchatError when it fails.
+        """
+        answer = self._rendered(turns)
+        if "ok" not in answer and (folded := _fold_system_prompt(turns)) is not None:
+            second = self._rendered(folded)
+            answer = second if "ok" in second else answer
+        if "ok" in answer:
+            return answer["ok"]
+        reason = one_line(answer["message"])
+        if answer["error"] == "refused":
+            raise UsageError(f"the chat template refuses this conversation: {reason}; {WAY_OUT}")
+        raise TrchatError(f"the chat template fails: {reason}; {WAY_OUT}")
+
+    def _rendered(self, turns: Sequence[Turn]) -> dict[str, str]:
+        messages = [{"role": turn.role, "content": turn.content} for turn in turns]
+        return self._process.request({"messages": messages})
 
 
 def _fold_system_prompt(turns: Sequence[Turn]) -> list[Turn] | None:

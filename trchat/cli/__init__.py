@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from trchat import __version__
 from trchat.cli import ask, bench, chat, completion, config, history, models
+from trchat.cli.parser import Parser, shortened
 from trchat.errors import TrchatError
 
 COMMANDS = (ask, history, bench, models, config, completion)
@@ -24,11 +25,10 @@ examples:
 
 def build_parser() -> argparse.ArgumentParser:
     """Make the parser of the whole command line; importing it loads neither llama.cpp nor Textual."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="trchat",
         description="Chat with a local GGUF model, faster: Token Recycling on llama.cpp, same answer.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"trchat {__version__}")
     chat.add_options(parser)
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except TrchatError as error:
         if getattr(args, "verbose", False):
             raise
-        print(f"trchat: {error}", file=sys.stderr)
+        print(f"trchat: {shortened(str(error))}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return 130
@@ -59,5 +59,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if getattr(args, "verbose", False):
             raise
-        print(f"trchat: {type(error).__name__}: {error} (run again with -v for details)", file=sys.stderr)
+        what = shortened(" ".join(f"{type(error).__name__}: {error}".split()))
+        print(f"trchat: {what} (run again with -v for details)", file=sys.stderr)
         return 1

@@ -7,7 +7,7 @@ from contextlib import closing
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from trchat.cli.options import add_general_options, positive_int
+from trchat.cli.options import add_general_options, identifier, positive_int
 from trchat.errors import TrchatError, UsageError
 from trchat.text.visible import visible
 
@@ -52,7 +52,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     show = action("show", _show, "print a conversation as Markdown")
     export = action("export", _export, "print a conversation as a document")
     for sub in (show, export):
-        sub.add_argument("id", metavar="ID", nargs="?", type=positive_int, help="default: the one used last")
+        sub.add_argument("id", metavar="ID", nargs="?", type=identifier, help="default: the one used last")
     export.add_argument(
         "--format",
         choices=("md", "json"),
@@ -60,7 +60,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         help="md: the branch shown last; json: all branches (default: md)",
     )
     remove = action("rm", _remove, "remove conversations for good")
-    remove.add_argument("ids", metavar="ID", nargs="+", type=positive_int)
+    remove.add_argument("ids", metavar="ID", nargs="+", type=identifier)
     remove.add_argument("-y", "--yes", action="store_true", help="do not ask")
     actions.add_parser("path", help="print where conversations are kept").set_defaults(act=None)
 

@@ -10,12 +10,37 @@ DRAFT_MODES = ("auto", "recycling", "lookup", "off")
 CACHE_TYPES = ("f16", "q8_0")
 
 
+MOST = 2**31 - 1
+"""What llama.cpp can count to."""
+MOST_THREADS = 4096
+
+
+def _integer(text: str, low: int, meaning: str, most: int = MOST) -> int:
+    digits = text.strip().removeprefix("+")
+    if not (digits.isascii() and digits.isdigit()):
+        raise argparse.ArgumentTypeError(f"must be {meaning}, not {text!r}")
+    # Python itself refuses to read numbers of thousands of digits.
+    value = int(digits[:40])
+    if value < low:
+        raise argparse.ArgumentTypeError(f"must be {meaning}, not {text!r}")
+    if value > most:
+        raise argparse.ArgumentTypeError(f"must be at most {most}, not {text!r}")
+    return value
+
+
 def positive_int(text: str) -> int:
     """An integer above zero, for argparse."""
-    value = int(text) if text.strip().lstrip("+-").isdigit() else 0
-    if value <= 0:
-        raise argparse.ArgumentTypeError(f"must be a whole number above 0, not {text!r}")
-    return value
+    return _integer(text, 1, "a whole number above 0")
+
+
+def identifier(text: str) -> int:
+    """A conversation's number, for argparse; whether there is one of it is not decided here."""
+    return min(_integer(text, 1, "a whole number above 0", 10**40), 2**63 - 1)
+
+
+def thread_count(text: str) -> int:
+    """A number of threads, for argparse."""
+    return _integer(text, 1, "a whole number above 0", MOST_THREADS)
 
 
 def _number(text: str, low: float, high: float, meaning: str) -> float:
@@ -45,14 +70,12 @@ def penalty(text: str) -> float:
 
 def whole(text: str) -> int:
     """An integer of at least zero, for argparse."""
-    if not text.strip().isdigit():
-        raise argparse.ArgumentTypeError(f"must be a whole number from 0, not {text!r}")
-    return int(text)
+    return _integer(text, 0, "a whole number from 0")
 
 
 def seed(text: str) -> int:
-    """A 32-bit seed, for argparse."""
-    value = whole(text)
+    """A 32-bit seed, for argparse; the largest number means "random" to llama.cpp."""
+    value = _integer(text, 0, "a whole number from 0", 2**32)
     if value >= 2**32 - 1:
         raise argparse.ArgumentTypeError(f"must be below {2**32 - 1}, not {text!r}")
     return value
@@ -60,7 +83,7 @@ def seed(text: str) -> int:
 
 def gpu_layers(text: str) -> str:
     """Number of layers, ``all`` or ``auto``, for argparse."""
-    if text not in ("all", "auto") and not text.isdigit():
+    if text not in ("all", "auto") and not (text.isascii() and text.isdigit() and len(text) < 10):
         raise argparse.ArgumentTypeError(f"must be a number, 'all' or 'auto', not {text!r}")
     return text
 
@@ -94,7 +117,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--threads",
         metavar="N",
-        type=positive_int,
+        type=thread_count,
         default=keep,
         help="CPU threads (default: physical cores)",
     )
@@ -110,6 +133,12 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         choices=CACHE_TYPES,
         default=keep,
         help="KV cache; q8_0 is half the size and reproducible at every length (default: f16)",
+    )
+    group.add_argument(
+        "--template",
+        metavar="FILE|chatml",
+        default=keep,
+        help="chat template: a Jinja file, or 'chatml' (default: the model's own)",
     )
 
 

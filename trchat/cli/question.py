@@ -7,6 +7,10 @@ from pathlib import Path
 
 from trchat.errors import UsageError
 from trchat.text.decode import decode_text
+from trchat.text.one_line import one_line
+
+MAX_BYTES = 64_000_000
+"""Far beyond any context; what is longer (``/dev/zero``) is not read to its end."""
 
 
 def read_question(words: Sequence[str], files: Sequence[str]) -> str:
@@ -21,23 +25,50 @@ def read_question(words: Sequence[str], files: Sequence[str]) -> str:
     return question
 
 
+def read_grammar(schema: str | None, grammar: str | None) -> str:
+    """The GBNF that a JSON Schema file or a grammar file asks for; empty without either."""
+    name = schema or grammar
+    if name is None:
+        return ""
+    from trchat.llama.grammar import check_grammar, grammar_of_schema
+
+    shown = one_line(name)
+    text = _read_text(name)
+    gbnf = grammar_of_schema(text, shown) if schema else text
+    check_grammar(gbnf, shown)
+    return gbnf
+
+
 def _read_stdin() -> str:
     if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty():
         return ""
     try:
-        return decode_text(sys.stdin.buffer.read(), "standard input").strip()
+        raw = sys.stdin.buffer.read(MAX_BYTES + 1)
     except OSError as error:
-        raise UsageError(f"cannot read standard input: {error.strerror or error}") from error
+        raise UsageError(f"cannot read standard input: {error.strerror or error}") from None
+    return _decoded(raw, "standard input").strip()
 
 
 def _read_file(name: str) -> str:
-    try:
-        raw = Path(name).read_bytes()
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise UsageError(f"cannot read {name}: {reason}") from error
-    text = decode_text(raw, name).strip("\n")
+    text = _read_text(name).strip("\n")
     fence = "```"
     while fence in text:
         fence += "`"
     return f"{os.path.basename(name)}:\n{fence}\n{text}\n{fence}"  # noqa: PTH119
+
+
+def _read_text(name: str) -> str:
+    shown = one_line(name)
+    try:
+        with Path(name).open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"cannot read {shown}: {reason}") from None
+    return _decoded(raw, shown)
+
+
+def _decoded(raw: bytes, source: str) -> str:
+    if len(raw) > MAX_BYTES:
+        raise UsageError(f"{source} is longer than {MAX_BYTES // 1_000_000} MB, more than any model can read")
+    return decode_text(raw, source)

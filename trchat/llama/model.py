@@ -16,6 +16,9 @@ ALL_LAYERS = -1
 
 _EMBEDDING_ARCHITECTURES = ("bert", "t5encoder")
 _POOLING_NONE = "0"
+_ATTR_UNKNOWN, _ATTR_CONTROL, _ATTR_USER_DEFINED = 1 << 0, 1 << 3, 1 << 4  # enum llama_token_attr
+_VOCAB_NONE = 0
+_ATTR_SPECIAL = _ATTR_UNKNOWN | _ATTR_CONTROL | _ATTR_USER_DEFINED
 
 
 class Model:
@@ -26,6 +29,8 @@ class Model:
         n_vocab, n_ctx_train, n_layers, n_parameters: sizes.
         end_tokens: ids that end a generation.
         adds_bos, bos_text, eos_text: what surrounds a text.
+        control_texts: spellings of control (and unknown) tokens, read as such where ``parse_special``.
+        user_defined_texts: spellings of user-defined tokens, read as such everywhere.
         can_draft: whether a tree of drafts can be verified.
         description: llama.cpp's one line: architecture, size and quantisation.
 
@@ -33,9 +38,12 @@ class Model:
     """
 
     def __init__(
-        self, path: Path, gpu_layers: int = ALL_LAYERS, progress: Callable[[float], None] | None = None
+        self, path: Path, gpu_layers: int = ALL_LAYERS, progress: Callable[[float], object] | None = None
     ) -> None:
-        """Load ``path``; ``progress`` is called with a fraction from 0 to 1 while the weights are read."""
+        """Load ``path``; ``progress`` is called with a fraction from 0 to 1 while the weights are read.
+
+        Loading ends with a ModelError when it returns False.
+        """
         self.path = path
         params = llama.llama_model_default_params()
         params.n_gpu_layers = gpu_layers
@@ -43,9 +51,7 @@ class Model:
 
         @llama.llama_progress_callback  # type: ignore[untyped-decorator]
         def on_progress(fraction: float, _user_data: Any) -> bool:
-            if progress is not None:
-                progress(fraction)
-            return True
+            return progress is None or progress(fraction) is not False
 
         params.progress_callback = on_progress
         clear_errors()
@@ -177,12 +183,37 @@ class Model:
     def _read_vocabulary(self) -> None:
         self.n_vocab = int(llama.llama_vocab_n_tokens(self._vocab))
         self.n_ctx_train = int(llama.llama_model_n_ctx_train(self._model))
-        self.end_tokens = frozenset(
-            token for token in range(self.n_vocab) if llama.llama_vocab_is_eog(self._vocab, token)
-        )
         self.adds_bos = bool(llama.llama_vocab_get_add_bos(self._vocab))
         self.bos_text = self._token_text(int(llama.llama_vocab_bos(self._vocab)))
         self.eos_text = self._token_text(int(llama.llama_vocab_eos(self._vocab)))
+        # llama.cpp aborts when a model without a vocabulary is asked for a token's kind.
+        has_tokens = llama.llama_vocab_type(self._vocab) != _VOCAB_NONE
+        special = [
+            (token, kind)
+            for token in range(self.n_vocab if has_tokens else 0)
+            if (kind := int(llama.llama_vocab_get_attr(self._vocab, token))) & _ATTR_SPECIAL
+        ]
+        self.control_texts = frozenset(
+            self._spelling(token) for token, kind in special if kind & ~_ATTR_USER_DEFINED & _ATTR_SPECIAL
+        ) - {""}
+        self.user_defined_texts = (
+            frozenset(self._spelling(token) for token, _kind in special) - self.control_texts - {""}
+        )
+        # Whatever ends a generation is made a control token by llama.cpp, or named in the metadata.
+        named: tuple[Callable[[Any], int], ...] = (
+            llama.llama_vocab_eos,
+            llama.llama_vocab_eot,
+            llama.llama_vocab_fim_pad,
+            llama.llama_vocab_fim_rep,
+            llama.llama_vocab_fim_sep,
+        )
+        candidates = {token for token, _kind in special} | {int(each(self._vocab)) for each in named}
+        self.end_tokens = frozenset(
+            token for token in candidates if token >= 0 and llama.llama_vocab_is_eog(self._vocab, token)
+        )
+
+    def _spelling(self, token: int) -> str:
+        return bytes(llama.llama_vocab_get_text(self._vocab, token) or b"").decode("utf-8", "replace")
 
     def _token_text(self, token: int) -> str:
         return self.piece(token, special=True).decode("utf-8", "replace") if token >= 0 else ""

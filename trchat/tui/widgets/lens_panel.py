@@ -123,15 +123,15 @@ def _hits(grown: Grown | None, width: int) -> Content:
     if grown is None or not grown.speed.drafted:
         return Content.styled("–", "dim")
     speed = grown.speed
-    parts = [Content(f"{speed.accepted:,} of {speed.drafted:,} guesses ({speed.accepted / speed.drafted:.0%})")]
+    share = speed.accepted / speed.drafted
+    parts = [Content(f"{speed.accepted:,} of {speed.drafted:,} guesses ({share:.0%})")]
     rows = [(name, hits, tried) for name, hits, tried in grown.by_source]
     rows += [(f"depth {depth + 1}", hits, tried) for depth, (hits, tried) in enumerate(grown.by_depth[:6])]
     room = max(width - 18, 4)
     for name, hits, tried in rows:
         share = hits / tried if tried else 0.0
         bar = "█" * round(share * room)
-        parts.append(Content(f"
-{one_line(name)[:11]:<11} "))
+        parts.append(Content(f"\n{one_line(name)[:11]:<11} "))
         parts.append(Content.styled(f"{bar:<{room}}", "$success") + Content(f" {share:4.0%}"))
     return Content("").join(parts)
 

@@ -1,0 +1,31 @@
+from functools import partial
+
+import pytest
+
+from tests.chat.families import FAMILIES
+from tests.tiny_gguf import add_sentencepiece, add_vocabulary, make
+from trchat.chat.prompt import PromptBuilder
+from trchat.chat.template import ChatTemplate
+from trchat.llama.model import Model
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory):
+    """``built(name)``: (family, model, template, builder), vocabulary and all."""
+    folder = tmp_path_factory.mktemp("families")
+    made: dict = {}
+
+    def get(name):
+        if name not in made:
+            family = FAMILIES[name]
+            add = add_sentencepiece if family.spm else add_vocabulary
+            vocabulary = partial(add, control=family.control, user_defined=family.user_defined)
+            model = Model(make(folder / f"{name}.gguf", template=family.template, vocabulary=vocabulary))
+            template = ChatTemplate(family.template, model.bos_text, model.eos_text)
+            made[name] = (family, model, template, PromptBuilder(template, model))
+        return made[name]
+
+    yield get
+    for _family, model, template, _builder in made.values():
+        template.close()
+        model.close()

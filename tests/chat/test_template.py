@@ -1,0 +1,150 @@
+# ruff: noqa: E501
+"""Templates from anywhere: each ends as a prompt or as one line with a way out, and none goes on for ever."""
+
+import sys
+
+import pytest
+
+from trchat.chat.template import CHATML, ChatTemplate, Turn
+from trchat.chat.template_process import TemplateProcess
+from trchat.errors import TrchatError, UsageError
+
+TURNS = [Turn("user", "Hi")]
+
+
+def render(source, turns=TURNS, seconds=30.0):
+    template = ChatTemplate(source, "<s>", "</s>", TemplateProcess(seconds))
+    try:
+        return template.render(turns)
+    finally:
+        template.close()
+
+
+def test_without_a_template_it_is_chatml_and_says_so():
+    template = ChatTemplate(None, "", "")
+    assert template.is_fallback
+    assert template.render(TURNS) == "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
+    template.close()
+    template.close()
+
+
+@pytest.mark.parametrize(
+    ("source", "prompt"),
+    [
+        ("{{ bos_token }}{{ messages[0]['content'] }}{{ eos_token }}", "<s>Hi</s>"),
+        ("  {% for m in messages %}\n{{ m.content }}{% break %}{% endfor %}\n", "Hi"),
+        ("{% generation %}{{ messages|length }}{% endgeneration %}", "1"),
+        ('{{ {"a": "é<"} | tojson }}', '{"a": "é<"}'),
+        ("{{ messages | tojson(indent=1) }}", '[\n {\n  "role": "user",\n  "content": "Hi"\n }\n]'),
+        ("{% if tools is none and functions is none %}plain{% endif %}", "plain"),
+        ("{{ strftime_now('%%') }}", "%"),
+        (
+            "{% set ns = namespace(n=0) %}{% for c in 'abc' %}{% set ns.n = ns.n + 1 %}{% endfor %}{{ ns.n }}",
+            "3",
+        ),
+    ],
+)
+def test_what_templates_may_use(source, prompt):
+    assert render(source) == prompt
+
+
+def test_contents_go_through_untouched():
+    odd = "\x00\x1b[31m\r\n\u2028\ufdd0\ud800{{ 7 * 7 }}{% raw %}\U0001f600"
+    assert render("{{ messages[0].content }}", [Turn("user", odd)]) == odd
+
+
+def test_a_template_without_system_role_gets_it_in_the_first_question():
+    source = (
+        "{% if messages[0].role == 'system' %}{{ raise_exception('no') }}{% endif %}{{ messages[0].content }}"
+    )
+    assert render(source, [Turn("system", "S"), Turn("user", "U")]) == "S\n\nU"
+
+
+@pytest.mark.parametrize(
+    "source", ["{% for %}", "{{ x | no_such_filter }}", "{% include 'x' %}", "{{ '", "{% bogus %}"]
+)
+def test_a_broken_template_is_one_line_with_a_way_out(source):
+    with pytest.raises(TrchatError) as caught:
+        render(source)
+    assert "--template chatml" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_template_that_refuses_says_why():
+    with pytest.raises(
+        UsageError, match="refuses this conversation: roles must alternate; use --template chatml"
+    ):
+        render("{{ raise_exception('roles must\\nalternate') }}")
+
+
+ESCAPES = [
+    "{{ ''.__class__.__mro__[1].__subclasses__() }}",
+    "{{ messages.__init__.__globals__ }}",
+    "{{ self._TemplateReference__context.environment.loader }}{{ cycler.__init__.__globals__.os.getcwd() }}",
+    "{{ messages.append(1) }}",
+    "{{ (messages | attr('__class__')).__base__ }}",
+    "{{ '{0.__class__.__base__}'.format(7).foo }}",
+]
+
+
+@pytest.mark.parametrize("source", ESCAPES)
+def test_nothing_leads_out_of_the_sandbox(source):
+    with pytest.raises(TrchatError, match="--template chatml"):
+        render(source)
+
+
+FAILING = [
+    "{{ nothing.at.all }}",
+    "{{ 1 / 0 }}",
+    "{{ messages[99].content }}",
+    "{% macro again() %}{{ again() }}{% endmacro %}{{ again() }}",
+    "{{ range(10000000) | list }}",
+    "{% for a in range(99999) %}{{ 'x' * 99999 }}{% endfor %}",
+]
+
+
+@pytest.mark.parametrize("source", FAILING)
+def test_a_failing_template_is_one_line_with_a_way_out(source):
+    with pytest.raises(TrchatError, match=r"the chat template fails: .*--template chatml") as caught:
+        render(source)
+    assert "\n" not in str(caught.value)
+
+
+ENDLESS = [
+    "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+    "{{ 10 ** (10 ** 10) }}",
+    "{{ messages|length + 9 ** (9 ** (8 + messages|length)) }}",
+    "{% set ns = namespace(x=[1]) %}{% for a in range(99) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x | tojson }}",
+    "{% set ns = namespace(x='x') %}{% for a in range(99) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}{{ ns.x | length }}",
+    "{{ 'x'.center(10 ** 12) }}",
+    "{{ '%99999999999d' % 1 }}",
+]
+
+
+@pytest.mark.parametrize("source", ENDLESS)
+def test_nothing_goes_on_for_ever(source):
+    """The time limit only decides how soon: none of these would ever come to an end, or to a prompt."""
+    with pytest.raises(TrchatError, match=r"the chat template (fails|is broken): .*--template chatml"):
+        render(source, seconds=0.7)
+
+
+def test_a_failure_leaves_the_next_conversation_alone():
+    source = "{% if messages|length > 1 %}{{ 1 / 0 }}{% endif %}{{ messages[0].content }}"
+    template = ChatTemplate(source, "", "")
+    with pytest.raises(TrchatError):
+        template.render([*TURNS, Turn("assistant", "x")])
+    assert template.render(TURNS) == "Hi"
+    template.close()
+
+
+def test_nothing_is_imported_from_the_users_folder(tmp_path, monkeypatch):
+    (tmp_path / "jinja2.py").write_text("raise SystemExit")
+    (tmp_path / "json.py").write_text("raise SystemExit")
+    monkeypatch.chdir(tmp_path)
+    assert render(CHATML).startswith("<|im_start|>user")
+
+
+def test_no_process_to_be_had_is_one_line(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    with pytest.raises(TrchatError, match="cannot start the process"):
+        TemplateProcess()

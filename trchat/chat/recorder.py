@@ -1,0 +1,116 @@
+"""Keeps a conversation on disk while it goes on, and gives it back as turns."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from trchat.chat.engine import Answer
+from trchat.chat.reasoning import split_reasoning
+from trchat.chat.template import Turn
+from trchat.errors import TrchatError
+from trchat.storage.autosave import Autosave
+from trchat.storage.conversations import ConversationStore
+from trchat.storage.records import Message
+
+
+def turns_of(messages: Sequence[Message]) -> list[Turn]:
+    """The turns of a branch. Answers that were interrupted before their first word are left out.
+
+    Two questions in a row, which that leaves, become one: many templates insist on question and answer.
+    """
+    turns: list[Turn] = []
+    for message in messages:
+        if message.role == "assistant" and not message.text.strip():
+            continue
+        if turns and turns[-1].role == message.role:
+            turns[-1] = Turn(message.role, f"{turns[-1].content}\n\n{message.text}")
+        else:
+            turns.append(Turn(message.role, message.text))
+    return turns
+
+
+def with_question(turns: Sequence[Turn], question: str, system: str | None) -> list[Turn]:
+    """``turns`` with a new question; a ``system`` prompt goes before everything, in place of an older one."""
+    kept = [turn for turn in turns if not (system and turn.role == "system")]
+    asked = question
+    if kept and kept[-1].role == "user":
+        asked = f"{kept.pop().content}\n\n{question}"
+    return [*([Turn("system", system)] if system else []), *kept, Turn("user", asked)]
+
+
+class Recorder:
+    """Saves one question and its answer: ``grow`` after each piece of text, ``end`` however it ended.
+
+    Nothing is written before the first of these. Whatever is not ended counts as interrupted. An answer is
+    worth more than its record: what cannot be saved is told once to ``warn``, and nothing is raised.
+    """
+
+    def __init__(
+        self,
+        store: ConversationStore,
+        question: str,
+        *,
+        system: str | None,
+        model: str,
+        settings: Mapping[str, object],
+        warn: Callable[[str], None],
+        conversation: int | None = None,
+    ) -> None:
+        """``conversation`` is the one to go on with (None = a new one); ``system`` is kept in a new one."""
+        self._store = store
+        self._question = question
+        self._system = system
+        self._model = model
+        self._settings = settings
+        self._warn = warn
+        self._failed = False
+        self.conversation = conversation
+        self._answer_id: int | None = None
+        self._autosave = Autosave()
+
+    def begin(self) -> None:
+        """Write the question, and an empty answer below it. More calls do nothing."""
+        if self._answer_id is None and not self._failed:
+            with self._forgiving():
+                self._write_question()
+
+    def grow(self, answer: Answer) -> None:
+        """Save what there is, once a second."""
+        self.begin()
+        if self._answer_id is not None and self._autosave.due():
+            reasoning, text = split_reasoning(answer.text, answer.reasoning_opener)
+            with self._forgiving():
+                self._store.update_answer(self._answer_id, text, reasoning)
+
+    def end(self, answer: Answer, reason: str | None = None) -> None:
+        """Save all of it; ``reason`` is for an end that the answer itself knows nothing of (``error``)."""
+        self.begin()
+        if self._answer_id is None:
+            return
+        reasoning, text = split_reasoning(answer.text, answer.reasoning_opener)
+        with self._forgiving():
+            self._store.finish_answer(
+                self._answer_id,
+                text,
+                reason or answer.finish,
+                reasoning=reasoning,
+                prompt_tokens=answer.prompt_tokens,
+                completion_tokens=len(answer.token_ids),
+                tokens_per_s=answer.statistics.tokens_per_s,
+            )
+
+    def _write_question(self) -> None:
+        if self.conversation is None:
+            self.conversation = self._store.create_conversation().id
+            if self._system:
+                self._store.add_message(self.conversation, "system", self._system)
+        question = self._store.add_message(self.conversation, "user", self._question)
+        self._answer_id = self._store.begin_answer(question.id, self._model, self._settings).id
+
+    @contextmanager
+    def _forgiving(self) -> Iterator[None]:
+        try:
+            yield
+        except TrchatError as error:
+            if not self._failed:
+                self._failed = True
+                self._warn(f"this answer is not saved: {error}")

@@ -1,0 +1,143 @@
+"""The process that renders chat templates, so that a hostile one can be ended from outside.
+
+A template comes with a model file from anywhere, and Jinja's sandbox stops neither endless loops nor
+gigabytes of output nor a single operation that never returns. So this process renders, ends itself when it
+takes too long or too much memory, and the program reads that as an answer. Run as a script, it knows
+nothing but jinja2 and the standard library, and starts in a tenth of a second.
+
+One JSON object a line in, one out:
+``{"source", "bos", "eos"}`` compiles -> ``{"ok": ""}``;
+``{"messages"}`` renders -> ``{"ok": prompt}``; else ``{"error": "syntax"|"refused"|"failed", "message"}``.
+"""
+
+import contextlib
+import faulthandler
+import json
+import os
+import signal
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+MEMORY = 1 << 30
+"""Bytes this process may have, where the system can limit that."""
+OUTPUT = 1 << 24
+"""Characters a prompt may have beyond a multiple of the conversation's."""
+REPEATS = 4
+"""How often a template may repeat the conversation."""
+
+
+class RefusedError(Exception):
+    """The template itself called ``raise_exception``."""
+
+
+def main(seconds: float) -> None:
+    """Answer requests until the input ends; any one of them may take ``seconds``."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program, which then closes our input
+    _limit_memory()
+    environment = _environment()
+    template: Any = None
+    names: dict[str, str] = {}
+    with Path(os.devnull).open("w") as nowhere:
+        for line in sys.stdin:
+            request = json.loads(line)
+            # Its watchdog needs no interpreter lock: it also ends what never returns to Python.
+            faulthandler.dump_traceback_later(seconds, exit=True, file=nowhere)
+            if "source" in request:
+                names = {"bos_token": request["bos"], "eos_token": request["eos"]}
+                template, answer = _compile(environment, request["source"])
+            else:
+                answer = _render(template, request["messages"], names)
+            faulthandler.cancel_dump_traceback_later()
+            print(json.dumps(answer), flush=True)
+
+
+def _compile(environment: Any, source: str) -> tuple[Any, dict[str, str]]:
+    from jinja2 import TemplateError
+
+    try:
+        return environment.from_string(source), {"ok": ""}
+    except (TemplateError, RecursionError, MemoryError, ValueError, SyntaxError) as error:
+        return None, {"error": "syntax", "message": _line(error)}
+
+
+def _render(template: Any, messages: list[dict[str, str]], names: dict[str, str]) -> dict[str, str]:
+    limit = OUTPUT + REPEATS * sum(len(message["content"]) for message in messages)
+    parts: list[str] = []
+    length = 0
+    try:
+        for part in template.generate(
+            messages=messages,
+            add_generation_prompt=True,
+            raise_exception=_refuse,
+            strftime_now=lambda form: datetime.now().strftime(form),
+            functions=None,
+            function_call=None,
+            tools=None,
+            tool_choice=None,
+            **names,
+        ):
+            length += len(part)
+            if length > limit:
+                return {"error": "failed", "message": "it writes without end"}
+            parts.append(part)
+    except RefusedError as error:
+        return {"error": "refused", "message": _line(error)}
+    except Exception as error:  # a template can raise whatever it likes
+        return {"error": "failed", "message": _line(error)}
+    return {"ok": "".join(parts)}
+
+
+def _environment() -> Any:
+    """jinja2's sandbox, set up as the ``transformers`` library does, whose templates these are."""
+    import jinja2.ext
+    import jinja2.nodes
+    import jinja2.parser
+    import jinja2.sandbox
+
+    class Generation(jinja2.ext.Extension):
+        """Passes ``{% generation %}`` through, a mark that only training needs."""
+
+        tags = {"generation"}  # noqa: RUF012
+
+        def parse(self, parser: jinja2.parser.Parser) -> list[jinja2.nodes.Node]:
+            parser.stream.skip(1)
+            return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+    environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=[Generation, jinja2.ext.loopcontrols]
+    )
+    environment.filters["tojson"] = _to_json
+    return environment
+
+
+def _to_json(
+    value: Any,
+    ensure_ascii: bool = False,
+    indent: int | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
+) -> str:
+    return json.dumps(
+        value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys
+    )
+
+
+def _refuse(message: object) -> None:
+    raise RefusedError(str(message))
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(f"{error or type(error).__name__}".split())[:200]
+
+
+def _limit_memory() -> None:
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource  # not on Windows, where the time limit alone must do
+
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+
+
+if __name__ == "__main__":
+    main(float(sys.argv[1]))

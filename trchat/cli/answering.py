@@ -1,0 +1,214 @@
+"""What ``trchat ask`` does once its flags are read."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from time import perf_counter
+
+from trchat.chat.engine import Answer, Delta, Engine, Prefill, new_answer
+from trchat.chat.loading import open_engine, sampling_of, template_source
+from trchat.chat.reasoning import split_reasoning
+from trchat.chat.reasoning_stream import ReasoningStream
+from trchat.chat.recorder import Recorder, with_question
+from trchat.chat.template import Turn
+from trchat.cli.conversation import Earlier, earlier
+from trchat.cli.interrupt import Stop, stop_on_interrupt
+from trchat.cli.question import read_grammar, read_question
+from trchat.cli.report import report, statistics_line
+from trchat.cli.streams import Notices, Output
+from trchat.errors import TrchatError
+from trchat.llama.sampler import Sampling
+from trchat.startup import Prepared, memory_warning, prepare
+from trchat.storage.conversations import ConversationStore, open_history
+from trchat.text.code_block import first_code_block
+
+
+def answer_question(args: argparse.Namespace) -> int:
+    """Answer the question; 0, or 128 + the signal's number after an interrupt. Raises TrchatError."""
+    notices = Notices(args.quiet)
+    output = Output()
+    prompt = list(args.prompt)
+    if args.continued and not args.continued.isdigit():  # `--continue "And why?"` means the latest
+        prompt.insert(0, args.continued)
+        args.continued = ""
+    question = read_question(prompt, args.files)
+    with ExitStack() as stack:
+        store: ConversationStore | None = None
+        before = Earlier()
+        if args.continued is not None or not args.no_save:
+            store = stack.enter_context(closing(open_history(notices.say)))
+        if store is not None and args.continued is not None:
+            before = earlier(store, int(args.continued) if args.continued else None)
+        prepared = before.prepare(vars(args), notices.say) if before.model else prepare(vars(args))
+        grammar = read_grammar(args.schema, args.grammar)
+        template_source(prepared.settings.template)
+        if warning := memory_warning(prepared):
+            notices.say(warning)
+        stop = stack.enter_context(stop_on_interrupt())
+        return _Answering(args, prepared, notices, output, stop).run(
+            question, before, grammar, None if args.no_save else store
+        )
+
+
+class _Answering:
+    """One run from the model file to the exit code."""
+
+    def __init__(
+        self, args: argparse.Namespace, prepared: Prepared, notices: Notices, output: Output, stop: Stop
+    ) -> None:
+        self.args = args
+        self.prepared = prepared
+        self.notices = notices
+        self.output = output
+        self.stop = stop
+
+    def run(self, question: str, before: Earlier, grammar: str, store: ConversationStore | None) -> int:
+        settings = self.prepared.settings
+        system = settings.system
+        if before.has_system and settings.origins["system"] != "--system":
+            system = None  # the conversation's own stays
+        turns = with_question(before.turns, question, system)
+        answer = new_answer(settings.seed)
+        sampling = sampling_of(settings, answer.seed, grammar)
+        recorder = store and Recorder(
+            store,
+            question,
+            system=system,
+            model=self.prepared.model.name,
+            settings=_kept_settings(self.prepared, sampling),
+            warn=self.notices.say,
+            conversation=before.id,
+        )
+        start = perf_counter()
+        try:
+            with open_engine(self.prepared.model.path, settings, self.prepared.ctx, self._loading) as engine:
+                load_s = perf_counter() - start
+                self._say_limits(engine)
+                hot_rows = engine.drafter.rows_learned
+                mode = settings.draft if engine.model.can_draft else "off"
+                self._stream(engine, turns, sampling, answer, recorder or None)
+                name = engine.model.name
+        except TrchatError:
+            if self.stop.is_set() and not answer.text:  # while the weights are read, a stop is an error
+                self.notices.progress("")
+                return self.stop.exit_code
+            raise
+        if self.args.json:
+            told = report(answer, name, mode, hot_rows, load_s, recorder.conversation if recorder else None)
+            if self.args.extract:
+                told["text"] = self._extracted(told["text"])
+            self.output.write(json.dumps(told, ensure_ascii=False) + "\n")
+        if self.args.stats and sys.stderr is not None:
+            print(statistics_line(answer), file=sys.stderr)
+        return self.stop.exit_code if answer.finish == "cancelled" else 0
+
+    def _stream(
+        self,
+        engine: Engine,
+        turns: list[Turn],
+        sampling: Sampling,
+        answer: Answer,
+        recorder: Recorder | None,
+    ) -> None:
+        """Run the model, show and save what comes; whatever ends it, what there is is shown and saved."""
+        events = engine.answer(turns, sampling, self.prepared.settings.max_tokens, answer)
+        show = self._show_nothing if self.args.json or self.args.extract else _Shown(self).push
+        failed: str | None = "error"
+        begun = False
+        try:
+            for event in events:
+                if recorder and not begun:
+                    recorder.begin()
+                begun = True
+                if isinstance(event, Delta):
+                    self.notices.progress("")
+                    show(answer, event.text)
+                    if recorder:
+                        recorder.grow(answer)
+                elif isinstance(event, Prefill):
+                    self.notices.progress(f"reading the prompt {event.done / event.total:4.0%}")
+                else:
+                    self.notices.say(str(event))
+                if self.stop.is_set():
+                    break
+            failed = None
+        except BrokenPipeError:
+            failed = None  # the reader had enough: an answer cut short, no error
+            raise
+        except TrchatError:
+            self.output.end_line()
+            raise
+        finally:
+            events.close()
+            self.notices.progress("")
+            if recorder and (begun or not failed):
+                recorder.end(answer, failed)
+        if self.args.extract and not self.args.json:
+            _reasoning, text = split_reasoning(answer.text, answer.reasoning_opener)
+            self.output.write(self._extracted(text))
+        if not self.args.json and answer.text:
+            self.output.end_line()
+
+    def _extracted(self, text: str) -> str:
+        block = first_code_block(text)
+        if block is None:
+            self.notices.say("there is no code block in the answer; this is all of it")
+        return text if block is None else block
+
+    @staticmethod
+    def _show_nothing(answer: Answer, text: str) -> None:
+        pass
+
+    def _loading(self, fraction: float) -> bool:
+        self.notices.progress(f"loading the model {fraction:4.0%}" if fraction < 1 else "")
+        return not self.stop.is_set()
+
+    def _say_limits(self, engine: Engine) -> None:
+        settings = self.prepared.settings
+        if engine.template.is_fallback and settings.template is None:
+            self.notices.say(
+                "the model brings no chat template; using ChatML, which may not be what it was trained on"
+            )
+        if not engine.model.can_draft:
+            self.notices.say(
+                f"{engine.model.architecture} models keep a state that cannot branch: decoding without drafts"
+            )
+
+
+class _Shown:
+    """Streams an answer: what it says to stdout, its reasoning to stderr."""
+
+    def __init__(self, run: _Answering) -> None:
+        self._run = run
+        self._split: ReasoningStream | None = None
+        self._aside: Callable[[str], None] = run.notices.aside
+        self._inside = False
+
+    def push(self, answer: Answer, text: str) -> None:
+        if self._split is None:
+            self._split = ReasoningStream(answer.reasoning_opener)
+        parts = [self._split.push(text)]
+        if answer.finish != "cancelled":
+            parts.append(self._split.finish())
+        for reasoning, said in parts:
+            self._aside(reasoning)
+            self._inside = self._inside or bool(reasoning)
+            if said and self._inside:
+                self._aside("\n")
+                self._inside = False
+            self._run.output.write(said)
+
+
+def _kept_settings(prepared: Prepared, sampling: Sampling) -> dict[str, object]:
+    return {
+        "path": str(prepared.model.path.absolute()),
+        "draft": prepared.settings.draft,
+        "temp": sampling.temperature,
+        "top_k": sampling.top_k,
+        "top_p": sampling.top_p,
+        "min_p": sampling.min_p,
+        "repeat_penalty": sampling.repeat_penalty,
+        "seed": sampling.seed,
+    }

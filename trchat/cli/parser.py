@@ -1,0 +1,79 @@
+"""argparse with help that looks the same everywhere, and errors of one line."""
+
+import argparse
+import textwrap
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+from trchat.text.visible import visible
+
+WIDTH = 100
+"""Columns of the help, whatever the terminal has: it is part of the README too."""
+
+
+LONGEST_MESSAGE = 600
+"""Characters; what is longer quotes something that its owner knows."""
+
+
+def shortened(message: str) -> str:
+    """``message`` without its middle, where it is too long to be read."""
+    if len(message) <= LONGEST_MESSAGE:
+        return message
+    return f"{message[: LONGEST_MESSAGE - 200]} … {message[-200:]}"
+
+
+class Help(argparse.RawDescriptionHelpFormatter):
+    """Short usage, ``-f, --file PATH`` with the value named once; the same in every version of Python."""
+
+    def __init__(self, prog: str, **_kwargs: Any) -> None:
+        super().__init__(prog, max_help_position=28, width=WIDTH)
+
+    def add_usage(
+        self,
+        usage: str | None,
+        actions: Iterable[argparse.Action],
+        groups: Any,
+        prefix: str | None = None,
+    ) -> None:
+        """``trchat ask [options] [PROMPT ...]``: the flags themselves follow, with their meaning."""
+        actions = list(actions)
+        parts = ["%(prog)s"]
+        if any(action.option_strings for action in actions):
+            parts.append("[options]")
+        parts += [_positional(action) for action in actions if not action.option_strings]
+        super().add_usage(usage or " ".join(parts), actions, groups, prefix)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        """As written, but lines that are too long are wrapped."""
+        lines = [
+            part
+            for line in text.splitlines()
+            for part in (textwrap.wrap(line, width) if len(line) > width else [line])
+        ]
+        return "\n".join(indent + line for line in lines)
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        if not action.option_strings or action.nargs == 0:
+            return super()._format_action_invocation(action)
+        value = self._format_args(action, self._get_default_metavar_for_optional(action))
+        return f"{', '.join(action.option_strings)} {value}"
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser, and the type of all its subcommands' parsers."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "formatter_class": Help})
+
+    def error(self, message: str) -> NoReturn:
+        """Say in one line what is wrong and where to read on; exit code 2."""
+        self.exit(
+            2, f"{self.prog}: {shortened(visible(' '.join(message.split())))}; see '{self.prog} --help'\n"
+        )
+
+
+def _positional(action: argparse.Action) -> str:
+    if isinstance(action, argparse._SubParsersAction):
+        return f"[{action.metavar} ...]"
+    name = str(action.metavar or "{" + ",".join(map(str, action.choices or [action.dest])) + "}")
+    return {"*": f"[{name} ...]", "+": f"{name} [{name} ...]", "?": f"[{name}]"}.get(str(action.nargs), name)

@@ -1,0 +1,56 @@
+"""An answer's figures, for programs (``--json``) and for people (``--stats``)."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trchat.chat.engine import Answer
+
+
+def report(
+    answer: "Answer", model: str, mode: str, hot_rows: int, load_s: float, conversation: int | None = None
+) -> dict[str, Any]:
+    """The answer as ``--json`` prints it."""
+    from trchat.chat.reasoning import split_reasoning
+
+    reasoning, text = split_reasoning(answer.text, answer.reasoning_opener)
+    statistics = answer.statistics
+    fresh = answer.prompt_tokens - answer.cached_prompt_tokens
+    return {
+        "text": text,
+        "reasoning": reasoning,
+        "model": model,
+        "finish_reason": answer.finish,
+        "prompt_tokens": answer.prompt_tokens,
+        "cached_prompt_tokens": answer.cached_prompt_tokens,
+        "completion_tokens": len(answer.token_ids),
+        "token_ids": answer.token_ids,
+        "seed": answer.seed,
+        "conversation": conversation,
+        "dropped_turns": answer.dropped.turns if answer.dropped else 0,
+        "draft": {
+            "mode": mode,
+            "steps": statistics.steps,
+            "tokens_per_step": round(statistics.tokens_per_step, 4),
+            "drafted": statistics.drafted,
+            "accepted": statistics.accepted,
+            "hot_rows": hot_rows,
+        },
+        "timings": {
+            "load_s": round(load_s, 4),
+            "prompt_s": round(answer.prompt_s, 4),
+            "generate_s": round(statistics.seconds, 4),
+            "prompt_tokens_per_s": round(fresh / answer.prompt_s, 2) if answer.prompt_s else 0.0,
+            "tokens_per_s": round(statistics.tokens_per_s, 2),
+        },
+    }
+
+
+def statistics_line(answer: "Answer") -> str:
+    """One line of sizes, speed and draft counts."""
+    statistics = answer.statistics
+    return (
+        f"prompt of {answer.prompt_tokens} tokens ({answer.cached_prompt_tokens} cached), "
+        f"{statistics.tokens} tokens, {statistics.tokens_per_s:.1f} tokens/s, "
+        f"{statistics.tokens_per_step:.2f} tokens per step, "
+        f"{statistics.accepted}/{statistics.drafted} drafted tokens accepted"
+    )

@@ -1,0 +1,77 @@
+"""What ``ask`` writes: the answer to stdout, everything else to stderr, progress to terminals only."""
+
+import os
+import sys
+from typing import TextIO
+
+from trchat.errors import TrchatError, UsageError
+from trchat.text.visible import visible
+
+_CLEAR_LINE = "\r\x1b[K"
+
+
+class Output:
+    """stdout: exact bytes into a pipe or a file; on a terminal, control characters are made visible."""
+
+    def __init__(self) -> None:
+        """Raises UsageError where there is no stdout."""
+        if sys.stdout is None or sys.stdout.closed:
+            raise UsageError("standard output is closed: there is nowhere to write the answer")
+        self._stream: TextIO = sys.stdout
+        self._terminal = self._stream.isatty()
+        self._last = "\n"
+
+    def write(self, text: str) -> None:
+        """Write and flush. Raises BrokenPipeError when nobody reads any more, TrchatError when it cannot."""
+        if not text:
+            return
+        self._last = text[-1]
+        try:
+            if self._terminal:
+                encoding = self._stream.encoding or "utf-8"
+                self._stream.write(visible(text).encode(encoding, "replace").decode(encoding))
+                self._stream.flush()
+            else:
+                self._stream.buffer.write(text.encode("utf-8", "replace"))
+                self._stream.buffer.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            # What could not be written would be tried, and complained of, once more at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+            raise TrchatError(f"cannot write the answer: {error.strerror or error}") from None
+
+    def end_line(self) -> None:
+        """Begin a new line, unless that has been done."""
+        if self._last != "\n":
+            self.write("\n")
+
+
+class Notices:
+    """stderr: notices and progress, unless ``quiet``."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet or sys.stderr is None
+        animated = not self._quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self._animated = animated
+        self._shown = ""
+
+    def say(self, text: str) -> None:
+        """One line."""
+        if not self._quiet:
+            self.progress("")
+            print(f"trchat: {visible(text)}", file=sys.stderr)
+
+    def aside(self, text: str) -> None:
+        """A piece of text that streams beside the answer: reasoning."""
+        if not self._quiet and text:
+            self.progress("")
+            sys.stderr.write(visible(text) if sys.stderr.isatty() else text)
+            sys.stderr.flush()
+
+    def progress(self, text: str) -> None:
+        """Show ``text`` in place of what was shown before; on a terminal only."""
+        if self._animated and text != self._shown:
+            self._shown = text
+            sys.stderr.write(_CLEAR_LINE + text)
+            sys.stderr.flush()
