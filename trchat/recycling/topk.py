@@ -23,7 +23,7 @@ def top_k_and_mass(
     Two stages: the maximum of interleaved groups of columns (one pass over memory), then only the groups
     with the k largest maxima. No value of the k largest can lie outside those groups; where a tie leaves
     open which group or column is meant, that row is searched again by its k-th value. The estimate sums
-    the maxima of all groups and what else is among the k largest: a little low, at the price of a few exponentials.
+    the maxima of all groups and what else is among the k largest: a little low, for a few exponentials.
     """
     n, width = rows.shape
     n_groups = width // GROUP_SIZE
