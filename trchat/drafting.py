@@ -1,5 +1,7 @@
 """From the name of a draft mode to a drafter."""
 
+from typing import Protocol
+
 from trchat.recycling.adjacency import AdjacencyMatrix
 from trchat.recycling.auto import AutoDrafter
 from trchat.recycling.cost import Costs
@@ -7,10 +9,24 @@ from trchat.recycling.drafter import Drafter, LookupDrafter, NoDrafter, Recyclin
 from trchat.recycling.knowledge import Knowledge
 
 
-def make_drafter(mode: str, n_vocab: int, costs: Costs | None = None) -> Drafter:
-    """A cold drafter for ``mode``: ``auto`` (deciding by ``costs``), ``recycling``, ``lookup`` or ``off``.
+class Memory(Protocol):
+    """What earlier sessions have learned of the model."""
 
-    Raises ValueError for any other name.
+    @property
+    def knowledge(self) -> Knowledge:
+        """For ``auto``."""
+
+    @property
+    def matrix(self) -> AdjacencyMatrix:
+        """For ``recycling``."""
+
+
+def make_drafter(
+    mode: str, n_vocab: int, costs: Costs | None = None, memory: Memory | None = None
+) -> Drafter:
+    """A drafter for ``mode``: ``auto`` (deciding by ``costs``), ``recycling``, ``lookup`` or ``off``.
+
+    It starts cold, or from what ``memory`` holds. Raises ValueError for any other name.
     """
     match mode:
         case "off":
@@ -18,7 +34,7 @@ def make_drafter(mode: str, n_vocab: int, costs: Costs | None = None) -> Drafter
         case "lookup":
             return LookupDrafter()
         case "recycling":
-            return RecyclingDrafter(AdjacencyMatrix(n_vocab))
+            return RecyclingDrafter(memory.matrix if memory else AdjacencyMatrix(n_vocab))
         case "auto":
-            return AutoDrafter(Knowledge(), costs)
+            return AutoDrafter(memory.knowledge if memory else Knowledge(), costs)
     raise ValueError(f"no draft mode {mode!r}")

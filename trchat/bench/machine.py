@@ -2,11 +2,11 @@
 
 import platform
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from trchat import __version__
 from trchat.chat.engine import Engine
+from trchat.llama.device import processor
 from trchat.llama.log import system_info
 
 
@@ -17,7 +17,7 @@ def describe_machine(engine: Engine) -> dict[str, Any]:
         "llama_cpp_python": version("llama-cpp-python"),
         "python": platform.python_version(),
         "system": platform.system(),
-        "processor": _processor(),
+        "processor": processor(),
         "threads": engine.context.threads,
         "llama_cpp": system_info(),
         "model": engine.model.name,
@@ -26,13 +26,3 @@ def describe_machine(engine: Engine) -> dict[str, Any]:
         "on_gpu": engine.context.options.on_gpu,
         "context": engine.context.n_ctx,
     }
-
-
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()

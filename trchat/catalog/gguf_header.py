@@ -9,7 +9,7 @@ import math
 import stat
 import struct
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from trchat.catalog.byte_reader import ByteReader
@@ -53,10 +53,11 @@ Scalar = int | float | bool | str
 
 @dataclass(frozen=True, slots=True)
 class Array:
-    """A metadata array; ``values`` is None where it was passed over."""
+    """A metadata array; ``values`` is None where it was passed over. ``span``: its bytes in the file."""
 
     length: int
     values: tuple[Scalar, ...] | None
+    span: tuple[int, int] = field(default=(0, 0), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +136,9 @@ def _read(reader: ByteReader, wanted: frozenset[str]) -> Header:
         key = _read_name(reader, "a metadata key")
         if key in metadata:
             raise reader.damaged(f"the metadata key {key[:80]!r} occurs twice")
+        start = reader.position
         value, strings = _read_value(reader, key, key in wanted, strings_left)
-        metadata[key] = value
+        metadata[key] = replace(value, span=(start, reader.position)) if isinstance(value, Array) else value
         strings_left -= strings
     alignment = metadata.get("general.alignment", DEFAULT_ALIGNMENT)
     if type(alignment) is not int or not 0 < alignment <= 1 << 20 or alignment & (alignment - 1):

@@ -1,7 +1,8 @@
 """Answers conversations: one model, one context, one drafter; every front end streams the same records."""
 
 import secrets
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
 from types import TracebackType
@@ -14,6 +15,7 @@ from trchat.decoding.kv_cache import KVCache
 from trchat.decoding.loop import Step, generate
 from trchat.decoding.start_costs import measure_start
 from trchat.decoding.statistics import Statistics
+from trchat.drafting import make_drafter
 from trchat.llama.context import Context, ContextOptions
 from trchat.llama.model import Model
 from trchat.llama.sampler import SamplerChain, Sampling
@@ -75,12 +77,18 @@ class Engine:
     Attributes:
         drafter: what guesses ahead; may be exchanged between answers.
         costs: step times of this machine, for drafters that choose by them.
+        make_drafter: makes a drafter for a mode, going on from what was learned; for changes of mode.
+        on_answer_end: called with each answer when it is complete or was left.
     """
 
     def __init__(self, model: Model, options: ContextOptions, template: ChatTemplate | None = None) -> None:
         self.model = model
         self.costs = StepCosts()
         self.drafter: Drafter = NoDrafter()
+        self.make_drafter: Callable[[str], Drafter] = lambda mode: make_drafter(
+            mode, model.n_vocab, self.costs
+        )
+        self.on_answer_end: Callable[[Answer], None] | None = None
         self.template = template or ChatTemplate(model.chat_template, model.bos_text, model.eos_text)
         self.prompts = PromptBuilder(self.template, model)
         self.context = Context(model, options)
@@ -149,7 +157,7 @@ class Engine:
         answer.prompt_s = perf_counter() - start
 
         text = TextStream(self.model.piece)
-        with SamplerChain(self.context, sampling, prompt) as chain:
+        with self._until_the_end_of(answer), SamplerChain(self.context, sampling, prompt) as chain:
             steps = generate(
                 self._cache,
                 self.drafter,
@@ -169,6 +177,14 @@ class Engine:
                     answer.finish = "context" if out_of_room else step.finish
                 answer.text += delta
                 yield Delta(delta, step)
+
+    @contextmanager
+    def _until_the_end_of(self, answer: Answer) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            if self.on_answer_end is not None:
+                self.on_answer_end(answer)
 
 
 def new_answer(seed: int | None = None) -> Answer:

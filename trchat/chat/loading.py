@@ -6,10 +6,10 @@ from pathlib import Path
 from time import perf_counter
 
 from trchat.chat.engine import Engine
+from trchat.chat.remembering import Remember, Remembering
 from trchat.chat.template import CHATML, ChatTemplate
 from trchat.chat.template_process import TemplateProcess
 from trchat.config import Settings
-from trchat.drafting import make_drafter
 from trchat.errors import UsageError
 from trchat.llama.context import ContextOptions
 from trchat.llama.log import route_log
@@ -19,16 +19,25 @@ from trchat.paths import log_file
 from trchat.text.decode import decode_text
 from trchat.text.one_line import one_line
 
+REMEMBER = Remember()
+"""Read and write the user's store, and keep quiet about it."""
+
 
 @contextmanager
 def open_engine(
-    path: Path, settings: Settings, ctx: int | None = None, progress: Callable[[float], object] | None = None
+    path: Path,
+    settings: Settings,
+    ctx: int | None = None,
+    progress: Callable[[float], object] | None = None,
+    *,
+    remember: Remember = REMEMBER,
 ) -> Iterator[Engine]:
     """Load the model at ``path`` and hold an engine open for it; all is freed at the end.
 
     ``ctx`` is the context in tokens (None = the settings', or the engine's own default). ``progress`` is
     called with a fraction from 0 to 1 while the weights are read, and ends that by returning False.
-    Raises ModelError, UsageError (a template file that is none) or TrchatError.
+    ``remember`` says what to do with what was and will be learned of the model. Raises ModelError, UsageError
+    (a template file that is none) or TrchatError.
     """
     route_log(log_file())
     layers = _gpu_layers(settings.gpu_layers)
@@ -49,9 +58,12 @@ def open_engine(
         template = ChatTemplate(source or model.chat_template, model.bos_text, model.eos_text, process)
         engine = stack.enter_context(Engine(model, options, template))
         mode = settings.draft if model.can_draft else "off"
-        if mode == "auto":
+        remembering = Remembering(engine, path, layers, remember)
+        stack.callback(remembering.close)
+        engine.make_drafter = remembering.drafter
+        engine.drafter = remembering.drafter(mode)
+        if mode == "auto" and not remembering.costs_known:
             engine.learn_costs(load_s)
-        engine.drafter = make_drafter(mode, model.n_vocab, engine.costs)
         yield engine
 
 

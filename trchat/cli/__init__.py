@@ -6,11 +6,11 @@ import sys
 from collections.abc import Sequence
 
 from trchat import __version__
-from trchat.cli import ask, bench, chat, completion, config, history, models
+from trchat.cli import ask, bench, chat, completion, config, history, matrix, models
 from trchat.cli.parser import Parser, shortened
 from trchat.errors import TrchatError
 
-COMMANDS = (ask, history, bench, models, config, completion)
+COMMANDS = (ask, history, bench, models, matrix, config, completion)
 
 EPILOG = """Without a command, trchat opens the chat.
 

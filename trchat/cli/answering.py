@@ -12,6 +12,7 @@ from trchat.chat.loading import open_engine, sampling_of, template_source
 from trchat.chat.reasoning import split_reasoning
 from trchat.chat.reasoning_stream import ReasoningStream
 from trchat.chat.recorder import Recorder, with_question
+from trchat.chat.remembering import Remember
 from trchat.chat.template import Turn
 from trchat.cli.conversation import Earlier, earlier
 from trchat.cli.interrupt import Stop, stop_on_interrupt
@@ -83,7 +84,10 @@ class _Answering:
         )
         start = perf_counter()
         try:
-            with open_engine(self.prepared.model.path, settings, self.prepared.ctx, self._loading) as engine:
+            remember = Remember(write=not self.args.no_save, tell=self.notices.say)
+            with open_engine(
+                self.prepared.model.path, settings, self.prepared.ctx, self._loading, remember=remember
+            ) as engine:
                 load_s = perf_counter() - start
                 self._say_limits(engine)
                 hot_rows = engine.drafter.rows_learned

@@ -18,6 +18,7 @@ from trchat.errors import TrchatError, UsageError
 if TYPE_CHECKING:
     from trchat.bench.curves import CostCurve
     from trchat.recycling.drafter import Drafter
+    from trchat.storage.recycled.memory import Memory
 
 EPILOG = """examples:
   trchat bench                                     built-in questions, all modes
@@ -67,6 +68,9 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         default=[],
         help="switch parts of auto off: " + ", ".join(PARTS),
     )
+    group.add_argument(
+        "--hot", action="store_true", help="start from what was learned so far (which stays as it is)"
+    )
     group.add_argument("--json", metavar="FILE", type=Path, help="write settings, machine and results")
     group.add_argument(
         "--plot", metavar="FILE", type=Path, help="draw the speedups (.svg, .png; needs trchat[plot])"
@@ -111,6 +115,8 @@ def run(args: argparse.Namespace) -> int:
     from trchat.bench.runner import run as measure
     from trchat.bench.table import show
     from trchat.chat.loading import open_engine, sampling_of
+    from trchat.chat.remembering import Remember
+    from trchat.model_store import hot_memory
     from trchat.startup import prepare
 
     if args.width == 1:
@@ -125,12 +131,15 @@ def run(args: argparse.Namespace) -> int:
     settings = prepared.settings
     max_tokens = settings.max_tokens or 128
     measurements = []
-    with open_engine(prepared.model.path, settings, prepared.ctx) as engine:
+    cold = Remember(read=False, write=False)
+    with open_engine(prepared.model.path, settings, prepared.ctx, remember=cold) as engine:
         machine = describe_machine(engine)
         costs = engine.costs
 
         def make(mode: str) -> "Drafter":
-            return make_measured(mode, engine.model.n_vocab, args, curve, costs)
+            # Each mode starts from the same rows: what one learns here must not help another.
+            memory = hot_memory(prepared.model.path, engine.model.n_vocab, _say) if args.hot else None
+            return make_measured(mode, engine.model.n_vocab, args, curve, costs, memory)
 
         total = sum(len(q.turns) if args.turns == "all" else 1 for q in questions) * len(args.modes)
         sampling = sampling_of(settings, settings.seed or 0)
@@ -151,7 +160,7 @@ def run(args: argparse.Namespace) -> int:
             "width": args.width,
             "without": args.without,
             "cost_curve": curve.name if curve else None,
-            "start": "cold",
+            "start": "hot" if args.hot else "cold",
         },
         "machine": machine,
         "results": results,
@@ -165,18 +174,25 @@ def run(args: argparse.Namespace) -> int:
 
 
 def make_measured(
-    mode: str, n_vocab: int, args: argparse.Namespace, curve: "CostCurve | None", costs: Any
+    mode: str,
+    n_vocab: int,
+    args: argparse.Namespace,
+    curve: "CostCurve | None",
+    costs: Any,
+    memory: "Memory | None" = None,
 ) -> "Drafter":
-    """A cold drafter for ``mode`` with the bench's switches applied to ``auto``."""
+    """A drafter for ``mode``, cold or from ``memory``, with the bench's switches applied to ``auto``."""
     from trchat.drafting import make_drafter
     from trchat.recycling.auto import AutoDrafter
     from trchat.recycling.knowledge import Knowledge
 
     if mode != "auto":
-        return make_drafter(mode, n_vocab)
+        return make_drafter(mode, n_vocab, memory=memory)
     width = args.width or (16 if "width" in args.without else None)
     chosen = curve.costs() if curve else costs
-    return AutoDrafter(Knowledge(), chosen, width, without=frozenset(args.without))
+    return AutoDrafter(
+        memory.knowledge if memory else Knowledge(), chosen, width, without=frozenset(args.without)
+    )
 
 
 def _show_progress(args: argparse.Namespace, done: int, total: int) -> None:
@@ -186,6 +202,10 @@ def _show_progress(args: argparse.Namespace, done: int, total: int) -> None:
     line = f"\r\x1b[K[{'#' * filled}{'.' * (30 - filled)}] {done}/{total}" if done < total else "\r\x1b[K"
     sys.stderr.write(line)
     sys.stderr.flush()
+
+
+def _say(line: str) -> None:
+    print(f"trchat: {line}", file=sys.stderr)
 
 
 def _write(path: Path, text: str) -> None:

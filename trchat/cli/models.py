@@ -24,12 +24,11 @@ COLUMNS = ("NAME", "ARCH", "PARAMS", "QUANT", "SIZE", "CONTEXT", "TEMPLATE", "RO
 NUMBERS = ("PARAMS", "SIZE", "CONTEXT", "ROWS")
 
 
-def _unknown_rows(path: Path) -> int | None:
-    return None
+def rows_learned(path: Path) -> int | None:
+    """How many rows of candidates were learned of the model in this file; None where nothing was yet."""
+    from trchat import model_store
 
-
-rows_learned: Callable[[Path], int | None] = _unknown_rows
-"""How many matrix rows were learned for a model's file; None is not known. The storage sets this."""
+    return model_store.rows_learned(path)
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -11,10 +11,18 @@ EMPTY = -1
 
 
 class AdjacencyMatrix:
-    """Successor candidates by token, best first (arXiv 2408.08696, section 3.1)."""
+    """Successor candidates by token, best first (arXiv 2408.08696, section 3.1).
+
+    Attributes:
+        candidates: int32, shape (n_vocab, k); EMPTY = none.
+        stamps: uint32, shape (n_vocab,); the clock when the row was last learned, 0 = never.
+        clock: counts updates.
+    """
 
     def __init__(self, n_vocab: int, k: int = 8) -> None:
         self.candidates = np.full((n_vocab, k), EMPTY, np.int32)
+        self.stamps = np.zeros(n_vocab, np.uint32)
+        self.clock = 0
 
     @property
     def k(self) -> int:
@@ -32,6 +40,8 @@ class AdjacencyMatrix:
         backwards = tokens[::-1]
         _, last = np.unique(backwards, return_index=True)
         self.candidates[backwards[last]] = candidates[::-1][last]
+        self.clock += 1
+        self.stamps[backwards[last]] = self.clock
 
     def grow(self, root: int, template: Template) -> DraftTree:
         """Fill ``template`` below the token ``root``, layer by layer; what has no candidate is left out."""

@@ -28,6 +28,12 @@ class StepCosts:
         self._last_width = 0
         self._known: list[int] = []
 
+    def recall(self, curves: dict[int, dict[int, float]], change_ms: float) -> None:
+        """Go on from the ``curves`` and ``change_ms`` of an earlier session on the same machine."""
+        self.curves = curves
+        self.change_ms = change_ms
+        self._known = sorted(curves.get(self._range, ()))
+
     def enter(self, n_cells: int) -> None:
         """Say how long the context is now, in cells."""
         now = bisect_left(_RANGES, n_cells)

@@ -127,9 +127,7 @@ class EngineHost:
         if engine is None or not engine.model.can_draft:
             return
         if mode not in self._drafters:
-            from trchat.drafting import make_drafter
-
-            self._drafters[mode] = make_drafter(mode, engine.model.n_vocab, engine.costs)
+            self._drafters[mode] = engine.make_drafter(mode)
         engine.drafter = self._drafters[mode]
 
     def _write(self, job: Job, stop: threading.Event) -> None:

@@ -1,0 +1,90 @@
+"""``trchat matrix`` and hot starts, as a user meets them."""
+
+import json
+import shutil
+
+import pytest
+
+from trchat.storage.recycled.files import store_files
+
+QUESTION = "Count from one to ten, twice."
+
+
+def ask(trchat, *args):
+    done = trchat("ask", "--json", "-t", "0", "-n", "24", *args, QUESTION)
+    assert done.returncode == 0, done.stderr.decode()
+    return json.loads(done.stdout), done.stderr.decode()
+
+
+def lines(done):
+    assert done.returncode == 0, done.stderr.decode()
+    return dict(line.split("\t", 1) for line in done.stdout.decode().splitlines() if line)
+
+
+def test_the_second_answer_starts_hot_with_the_same_text_and_is_told_of(trchat, tmp_path, demo_model):
+    cold, _ = ask(trchat)
+    assert cold["draft"]["hot_rows"] == 0
+    moved = tmp_path / "another name.gguf"
+    shutil.copyfile(demo_model, moved)
+    hot, said = ask(trchat, "-m", moved)
+    assert hot["draft"]["hot_rows"] > 0 and said == ""
+    assert hot["token_ids"] == cold["token_ids"], "a renamed file keeps its store, and drafts change no text"
+    assert hot["draft"]["steps"] <= cold["draft"]["steps"]
+
+    before = [path.read_bytes() for path in store_files()]
+    unsaved, _ = ask(trchat, "--no-save")
+    assert unsaved["draft"]["hot_rows"] >= hot["draft"]["hot_rows"]
+    assert [path.read_bytes() for path in store_files()] == before
+
+    info = lines(trchat("matrix"))
+    assert int(info["rows"].split()[0]) >= hot["draft"]["hot_rows"]
+    tokens = len(cold["token_ids"]) + len(hot["token_ids"])
+    saved = tokens - cold["draft"]["steps"] - hot["draft"]["steps"]
+    assert info["saved by auto"].startswith(f"{saved} of {tokens} tokens in 2 answers")
+    assert info["hit rate, 1-token rows"].endswith("guesses lately")
+    assert info["file"] == str(store_files()[0])
+    row = json.loads(trchat("models", "--json").stdout)[0]
+    assert row["rows_learned"] == int(info["rows"].split()[0])
+
+    paper, _ = ask(trchat, "--draft", "recycling")
+    assert paper["draft"]["hot_rows"] == 0
+    paper, _ = ask(trchat, "--draft", "recycling")
+    assert paper["draft"]["hot_rows"] > 0
+    assert paper["token_ids"] == cold["token_ids"]
+
+    carried = tmp_path / "carried.db"
+    assert trchat("matrix", "export", carried).returncode == 0
+    again = trchat("matrix", "export", carried)
+    assert again.returncode == 2 and b"exists already" in again.stderr
+    rows = lines(trchat("matrix", "info", "-m", moved))["rows"]
+    asked = trchat("matrix", "reset")
+    assert asked.returncode == 2 and b"--yes" in asked.stderr and store_files()
+    assert trchat("matrix", "reset", "--yes").returncode == 0
+    assert store_files() == []
+    assert b"nothing was learned" in trchat("matrix").stderr
+    for _ in range(2):
+        assert trchat("matrix", "import", carried).returncode == 0
+        info = lines(trchat("matrix", "info", "-m", moved))
+        assert info["rows"] == rows
+        assert "in 2 answers" in info["saved by auto"], "counted once, however often it is imported"
+    assert ask(trchat)[0]["draft"]["hot_rows"] > 0
+
+
+def test_path_and_what_is_not_there(trchat, home):
+    assert trchat("matrix", "path").stdout.decode().strip() == str(home / "recycled")
+    info = trchat("matrix", "info", "-m", "smollm2")
+    assert info.returncode == 2 and b"nothing was learned" in info.stderr
+    missing = trchat("matrix", "import", home / "none.db")
+    assert missing.returncode == 2 and b"No such file" in missing.stderr
+    assert not (home / "recycled").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"SQLite format 3\x00" + bytes(5000), b"not a store" * 1000])
+def test_what_is_no_store_is_not_imported_and_stays_as_it_is(trchat, home, tmp_path, content):
+    file = tmp_path / "foreign.db"
+    file.write_bytes(content)
+    done = trchat("matrix", "import", file)
+    error = done.stderr.decode()
+    assert done.returncode == 1 and error.count("\n") == 1 and "no store" in error
+    assert file.read_bytes() == content and [each.name for each in tmp_path.glob("*.db*")] == ["foreign.db"]
+    assert not (home / "recycled").exists()

@@ -1,0 +1,65 @@
+"""What a model might have taught: made-up rows, known in advance."""
+
+import numpy as np
+
+from trchat.recycling.candidates import pack
+from trchat.recycling.knowledge import Knowledge
+from trchat.storage.recycled.records import Identity, Totals
+
+VOCABULARY = 5000
+
+
+def identity(vocabulary=VOCABULARY, weights="w", quantisation="Q8_0", name="Some Model"):
+    return Identity(name, "llama", 135_000_000, vocabulary, quantisation, "t" * 32, weights * 32)
+
+
+def candidates(numbers):
+    """Eight packed candidates (n, 8) that follow from a number (n,)."""
+    numbers = np.asarray(numbers, np.int32)[:, None]
+    tokens = (numbers * 7 + np.arange(8, dtype=np.int32) * 3) % (VOCABULARY - 1)
+    return pack(tokens, np.broadcast_to(-np.arange(8, dtype=np.float32), tokens.shape))
+
+
+def teach(knowledge: Knowledge, tokens, numbers):
+    """Learn, in one step, a row of every table for each of ``tokens``; its candidates follow from numbers."""
+    knowledge.clock += 1
+    tokens = np.asarray(tokens, np.int32)
+    contexts = np.stack([tokens, tokens + 1, tokens + 2], axis=1)
+    packed = candidates(numbers)
+    for table in knowledge.tables:
+        table.learn(contexts[:, : table.order], packed[:, : table.k], knowledge.clock)
+
+
+def teach_at_random(knowledge: Knowledge, random, count, vocabulary):
+    """Learn ``count`` rows of random contexts and distinct random candidates in one step."""
+    knowledge.clock += 1
+    contexts = random.integers(0, vocabulary, (count, 3)).astype(np.int32)
+    tokens = (
+        random.integers(0, vocabulary, (count, 1)) + np.arange(8) * random.integers(1, 999, (count, 1))
+    ) % vocabulary
+    packed = pack(tokens.astype(np.int32), -10 * random.random((count, 8), np.float32))
+    for table in knowledge.tables:
+        table.learn(contexts[:, : table.order], packed[:, : table.k], knowledge.clock)
+
+
+def known(knowledge: Knowledge, tokens):
+    """The packed candidates of every table for each of ``tokens``, as lists."""
+    from trchat.recycling.candidates import mix1, mix2, mix3
+
+    mixes = (mix1, mix2, mix3)
+    return [
+        [
+            table.find(mixes[table.order - 1](*(token, token + 1, token + 2)[: table.order]))
+            for table in knowledge.tables
+        ]
+        for token in tokens
+    ]
+
+
+def expected(numbers):
+    """What ``known`` gives for rows taught with these numbers."""
+    return [[row[: table.k].tolist() for table in Knowledge().tables] for row in candidates(numbers)]
+
+
+def one(tokens=10, steps=4):
+    return Totals(1, tokens, steps, 8, 6)

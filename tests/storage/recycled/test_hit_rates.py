@@ -1,0 +1,107 @@
+"""Counts of several writers add up, and made-up ones do no harm."""
+
+import warnings as python_warnings
+
+import numpy as np
+import pytest
+
+from trchat.recycling.calibration import Calibration
+from trchat.recycling.cost import StepCosts
+from trchat.storage.recycled import hit_rates, step_times
+
+
+def learned(seed, count=200, start=None):
+    calibration = Calibration()
+    if start is not None:
+        hit_rates.restore(calibration, start)
+    random = np.random.default_rng(seed)
+    calibration.learn(random.integers(1, 300, count), random.random(count) < 0.4)
+    return hit_rates.vector(calibration)
+
+
+def test_what_two_learn_at_once_adds_up():
+    base = learned(0)
+    one, two = learned(1, start=base), learned(2, start=base)
+    joint = hit_rates.add(one, base, two)
+    assert np.allclose(joint, base + (one - base) + (two - base), atol=1e-4)
+    assert np.array_equal(hit_rates.add(base, base, one), one), "alone, nothing is rounded"
+    counted = hit_rates.by_source(joint)
+    alone = [hit_rates.by_source(each) for each in (base, one, two)]
+    for source in range(5):
+        assert counted[source][2] == pytest.approx(
+            alone[1][source][2] + alone[2][source][2] - alone[0][source][2], abs=0.1
+        )
+
+
+def test_halving_on_both_sides_leaves_counts_that_can_be():
+    base = learned(0)
+    joint = hit_rates.add(base, base * 3, base)
+    assert np.array_equal(hit_rates.sound(joint)[:100], joint[:100])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, -1.0, 1e30, -1e30, 3e38, 1e-40])
+def test_made_up_numbers_leave_rates_that_are_rates(value):
+    random = np.random.default_rng(1)
+    for share in (0.01, 0.3, 1.0):
+        values = learned(3)
+        values[random.random(len(values)) < share] = value
+        data = hit_rates.encode(values)
+        calibration = Calibration()
+        with python_warnings.catch_warnings():
+            python_warnings.simplefilter("error")
+            hit_rates.restore(calibration, hit_rates.decode(data))
+            calibration.learn(np.arange(500, dtype=np.intp), np.ones(500, bool))
+            calibration.refresh()
+        rates = np.array(calibration.rates)
+        assert ((rates >= 0) & (rates <= 1)).all()
+
+
+def test_other_sizes_and_damage_are_nothing():
+    data = hit_rates.encode(learned(4))
+    assert hit_rates.decode(data) is not None
+    assert hit_rates.decode(data[:-20]) is None
+    assert hit_rates.decode(b"") is None
+    assert hit_rates.decode(hit_rates.encode(learned(4)[:-1])) is None
+    assert hit_rates.decode(hit_rates.encode(np.zeros(10_000_000, np.float32))) is None
+
+
+def test_step_costs_come_back():
+    costs, again = StepCosts(), StepCosts()
+    for length in (10, 700):
+        costs.enter(length)
+        costs.observe(1, 10.0 + length)
+        costs.observe(8, 21.0 + length)
+    assert step_times.recall(again, step_times.to_text(costs))
+    for length in (10, 700):
+        costs.enter(length)
+        again.enter(length)
+        assert [again.of(width) for width in (1, 4, 8, 16)] == [costs.of(width) for width in (1, 4, 8, 16)]
+    fresh = StepCosts()
+    step_times.recall(fresh, step_times.to_text(costs))
+    assert fresh.of(8) == 31.0, "known at once, before the length is"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "1e999",
+        "[" * 60_000,
+        '{"curves": {"0": {"1": NaN}}}',
+        '{"curves": {"0": {"1": -4}}}',
+        '{"curves": {"0": {"1": 0}}}',
+        '{"curves": {"0": {"1": true, "4": "x", "x": 3, "-2": 3, "99999": 3}}}',
+        '{"curves": {"0": {"1": 1e999}}}',
+        '{"curves": {"77777": {"1": 3}}}',
+        '{"curves": {"\u00b2": {"1": 3}}}',
+        '{"curves": {"0": {"1": ' + "9" * 5000 + "}}}",
+        '{"curves": [1], "change_ms": Infinity}',
+        '{"change_ms": 3}',
+        "x" * 100_000,
+    ],
+)
+def test_step_costs_that_cannot_be(text):
+    costs = StepCosts()
+    assert not step_times.recall(costs, text)
+    assert costs.of(1) == 1.0 and costs.change_ms == StepCosts().change_ms

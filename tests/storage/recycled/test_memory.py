@@ -1,0 +1,283 @@
+"""A model's memory: what one session learns, the next one knows; and what can go wrong with the disk."""
+
+import os
+import shutil
+import signal
+import sqlite3
+import threading
+
+import numpy as np
+import pytest
+
+from tests.storage.recycled.learned import VOCABULARY, expected, identity, known, one, teach, teach_at_random
+from trchat.recycling import candidates as candidates_module
+from trchat.storage.recycled import files
+from trchat.storage.recycled.files import open_memory, rows_in_store, store_file
+from trchat.storage.recycled.records import Totals
+from trchat.storage.recycled.store import RecycledStore
+
+TOKENS = list(range(0, 300, 3))
+
+
+def saved(told, who=None, tokens=TOKENS, numbers=TOKENS, **options):
+    """A session that learns ``numbers`` for ``tokens`` and ends."""
+    memory = open_memory(who or identity(), "cpu", told.append, **options)
+    teach(memory.knowledge, tokens, numbers)
+    memory.save("auto", one())
+    assert memory.close(30)
+    return memory
+
+
+def test_the_next_session_knows_everything(warnings):
+    memory = open_memory(identity(), "cpu", warnings.append)
+    assert memory.knowledge.rows_learned == 0
+    teach(memory.knowledge, TOKENS, TOKENS)
+    right = np.arange(40) % 3 == 0
+    memory.knowledge.calibration.learn(np.arange(40, dtype=np.intp), right)
+    memory.matrix.update(np.array([5, 9]), np.arange(16).reshape(2, 8))
+    memory.costs.enter(0)
+    memory.costs.observe(1, 10.0)
+    memory.costs.observe(4, 15.5)
+    assert memory.save("auto", one())
+    assert memory.close(30)
+
+    again = open_memory(identity(), "cpu", warnings.append)
+    assert known(again.knowledge, TOKENS) == expected(TOKENS)
+    assert again.knowledge.rows_learned == memory.knowledge.rows_learned
+    assert np.array_equal(again.knowledge.calibration.hits, memory.knowledge.calibration.hits)
+    assert np.allclose(again.knowledge.calibration.weights, memory.knowledge.calibration.weights)
+    assert again.knowledge.calibration.seen.sum() == 40
+    assert again.matrix.candidates[[5, 9]].tolist() == np.arange(16).reshape(2, 8).tolist()
+    assert again.matrix.rows_learned == 2
+    assert again.costs_recalled and again.costs.of(4) == 15.5 and again.costs.of(1) == 10.0
+    assert again.close(30)
+    other = open_memory(identity(), "cuda", warnings.append)
+    assert not other.costs_recalled and other.costs.curves == {}
+    assert other.close(30)
+    assert warnings == []
+
+
+def test_only_what_changed_is_written(warnings):
+    saved(warnings)
+    memory = open_memory(identity(), "cpu", warnings.append)
+    teach(memory.knowledge, [1], [77])
+    memory.save("auto", one())
+    assert memory.close(30)
+    database = sqlite3.connect(store_file(identity()))
+    counts = database.execute("SELECT generation, source, count FROM segments ORDER BY 1, 2").fetchall()
+    database.close()
+    assert [row for row in counts if row[0] == 2] == [(2, "rows1", 1), (2, "rows2", 1), (2, "rows3", 1)]
+    again = open_memory(identity(), "cpu", warnings.append)
+    assert known(again.knowledge, [1, *TOKENS]) == expected([77, *TOKENS])
+    assert again.close(30)
+    assert warnings == []
+
+
+def test_nothing_is_written_without_remember_or_for_nothing(warnings):
+    memory = open_memory(identity(), "cpu", warnings.append, remember=False)
+    teach(memory.knowledge, TOKENS, TOKENS)
+    assert not memory.save("auto", one())
+    assert memory.close()
+    assert not store_file(identity()).exists()
+    saved(warnings)
+    before = store_file(identity()).read_bytes()
+    memory = open_memory(identity(), "cpu", warnings.append, remember=False)
+    assert known(memory.knowledge, TOKENS) == expected(TOKENS)
+    teach(memory.knowledge, TOKENS, TOKENS[::-1])
+    memory.save("auto", one())
+    assert memory.close()
+    assert store_file(identity()).read_bytes() == before
+    cold = open_memory(identity(), "cpu", warnings.append, remember=False, recall=False)
+    assert cold.knowledge.rows_learned == 0
+    assert warnings == []
+
+
+def test_totals_add_up_by_draft_mode(warnings):
+    for _ in range(3):
+        memory = open_memory(identity(), "cpu", warnings.append)
+        memory.save("auto", one())
+        memory.save("recycling", one(5, 5))
+        assert memory.close(30)
+    store = RecycledStore(store_file(identity()), identity(), warnings.append)
+    assert store.totals() == {"auto": Totals(3, 30, 12, 24, 18), "recycling": Totals(3, 15, 15, 24, 18)}
+    store.close()
+    assert warnings == []
+
+
+def test_another_quantisation_starts_from_its_siblings_rows_and_says_so(warnings):
+    memory = open_memory(identity(), "cpu", warnings.append)
+    teach(memory.knowledge, TOKENS, TOKENS)
+    memory.knowledge.calibration.learn(np.arange(40, dtype=np.intp), np.ones(40, bool))
+    memory.costs.enter(0)
+    memory.costs.observe(1, 10.0)
+    memory.save("auto", one())
+    assert memory.close(30)
+    assert warnings == []
+    sibling = identity(weights="s", quantisation="Q4_0")
+    memory = open_memory(sibling, "cpu", warnings.append)
+    assert len(warnings) == 1 and "(Q8_0)" in warnings[0]
+    assert known(memory.knowledge, TOKENS) == expected(TOKENS)
+    assert memory.knowledge.calibration.hits.sum() == 40
+    assert not memory.costs_recalled
+    memory.save("auto", one())
+    assert memory.close(30)
+    again = open_memory(sibling, "cpu", warnings.append)
+    assert known(again.knowledge, TOKENS) == expected(TOKENS)
+    assert again.knowledge.calibration.hits.sum() == 40
+    assert again.close(30)
+    assert len(warnings) == 1, "from then on it has its own"
+    stranger = open_memory(identity(weights="x", name="Other"), "cpu", warnings.append, remember=False)
+    assert stranger.knowledge.rows_learned == 0
+    assert len(warnings) == 1
+
+
+def test_a_store_under_another_models_name_is_set_aside(warnings):
+    saved(warnings)
+    other = identity(weights="o", name="Other")
+    shutil.copy(store_file(identity()), store_file(other))
+    memory = open_memory(other, "cpu", warnings.append)
+    assert memory.knowledge.rows_learned == 0
+    assert memory.close(30)
+    assert len(warnings) == 1 and "belongs to another model" in warnings[0]
+
+
+def test_another_way_of_hashing_starts_cold_without_fuss(warnings, monkeypatch):
+    saved(warnings)
+    with monkeypatch.context() as patch:
+        patch.setattr(candidates_module, "_FINAL", 0xD6E8FEB86659FD95)
+        memory = saved(warnings, tokens=[1], numbers=[2])
+        assert memory.knowledge.rows_learned == 3
+    assert rows_in_store(identity()) == 0, "what cannot be used makes room"
+    assert warnings == []
+
+
+@pytest.mark.parametrize("vocabulary", [32_000, 152_000, 262_144])
+def test_bounds_on_disk_and_in_memory(vocabulary, warnings, monkeypatch):
+    from trchat.storage import connection
+
+    monkeypatch.setattr(connection, "PRAGMAS", (*connection.PRAGMAS, "PRAGMA synchronous = OFF"))
+    who, random = identity(vocabulary), np.random.default_rng(vocabulary)
+    memory = open_memory(who, "cpu", warnings.append)
+    largest = 0
+    for answer in range(24):
+        for _ in range(8):
+            teach_at_random(memory.knowledge, random, 800, vocabulary)
+        memory.knowledge.calibration.learn(random.integers(0, 13_000, 3000), random.random(3000) < 0.3)
+        if answer % 2:
+            tokens = random.permutation(vocabulary)[:4000].astype(np.int32)
+            memory.matrix.update(tokens, (tokens[:, None] + np.arange(8)) % vocabulary)
+        assert memory.save("auto", one())
+        assert memory._writer.wait(60)
+        sizes = [path.stat().st_size for path in files.recycled_dir().iterdir() if "-shm" not in path.name]
+        largest = max(largest, sum(sizes))
+    assert memory.close(60)
+    assert 1_000_000 < largest <= 2_000_000
+    assert memory.knowledge.nbytes <= 2_000_000
+    again = open_memory(who, "cpu", warnings.append)
+    full = memory.knowledge.rows_learned
+    assert full * 0.7 < again.knowledge.rows_learned <= full
+    newest = memory.knowledge.tables[1]
+    slots = np.flatnonzero(newest.stamps == memory.knowledge.clock)
+    assert set(newest.tags[slots].tolist()) <= set(again.knowledge.tables[1].tags.tolist())
+    assert again.close(30)
+    assert warnings == []
+
+
+def test_a_slow_disk_never_stalls_decoding(warnings):
+    memory = open_memory(identity(), "cpu", warnings.append)
+    reached, go_on = threading.Event(), threading.Event()
+    real = RecycledStore.save
+
+    def slow(self, change):
+        reached.set()
+        assert go_on.wait(60)
+        return real(self, change)
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(RecycledStore, "save", slow)
+    teach(memory.knowledge, [1], [10])
+    assert memory.save("auto", one())
+    assert reached.wait(60)
+    teach(memory.knowledge, [2], [20])
+    assert not memory.save("auto", one()), "comes back while the disk is still at work"
+    teach(memory.knowledge, [3], [30])
+    assert not memory.save("auto", one())
+    go_on.set()
+    assert memory.close(60)
+    patch.undo()
+    again = open_memory(identity(), "cpu", warnings.append)
+    assert known(again.knowledge, [1, 2, 3]) == expected([10, 20, 30])
+    assert again.close(30)
+    assert warnings == []
+
+
+def test_a_disk_that_never_answers_does_not_keep_the_program(warnings, monkeypatch):
+    memory = open_memory(identity(), "cpu", warnings.append)
+    reached, go_on = threading.Event(), threading.Event()
+    monkeypatch.setattr(RecycledStore, "save", lambda self, change: reached.set() or go_on.wait(60))
+    teach(memory.knowledge, [1], [10])
+    memory.save("auto", one())
+    assert reached.wait(60)
+    assert not memory.close(0.01)
+    go_on.set()
+
+
+def goes_on(memory, told):
+    """The memory works as if nothing were wrong, and says so once."""
+    for number in range(3):
+        teach(memory.knowledge, TOKENS, [token + number for token in TOKENS])
+        memory.save("auto", one())
+        assert memory._writer.wait(60)
+    assert known(memory.knowledge, TOKENS) == expected([token + 2 for token in TOKENS])
+    memory.close(60)
+    assert len(told) == 1 and "\n" not in told[0], told
+
+
+def test_a_vanished_folder(warnings):
+    saved(warnings)
+    memory = open_memory(identity(), "cpu", warnings.append)
+    assert known(memory.knowledge, TOKENS) == expected(TOKENS)
+    shutil.rmtree(files.recycled_dir())
+    goes_on(memory, warnings)
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="nothing is read-only to root")
+def test_a_read_only_folder(warnings):
+    saved(warnings)
+    files.recycled_dir().chmod(0o500)
+    store_file(identity()).chmod(0o400)
+    try:
+        memory = open_memory(identity(), "cpu", warnings.append)
+        assert known(memory.knowledge, TOKENS) == expected(TOKENS)
+        goes_on(memory, warnings)
+    finally:
+        files.recycled_dir().chmod(0o700)
+
+
+def test_a_folder_that_cannot_be_made(home, warnings):
+    home.mkdir()
+    (home / "recycled").write_text("a file where the folder should be")
+    goes_on(open_memory(identity(), "cpu", warnings.append), warnings)
+
+
+def test_a_full_disk(warnings):
+    """The largest size of a file stands for the end of the disk."""
+    resource = pytest.importorskip("resource")
+    saved(warnings)
+    whole = store_file(identity()).read_bytes()
+    random = np.random.default_rng(1)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 40_000, before[1]))
+    try:
+        memory = open_memory(identity(), "cpu", warnings.append)
+        teach_at_random(memory.knowledge, random, 9000, VOCABULARY)
+        goes_on(memory, warnings)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    warnings.clear()
+    again = open_memory(identity(), "cpu", warnings.append)
+    assert known(again.knowledge, TOKENS) == expected(TOKENS), "the old state"
+    assert again.close(30)
+    assert warnings == []

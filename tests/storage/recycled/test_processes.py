@@ -1,0 +1,168 @@
+"""Real processes: killed in the middle of saving, or several at once on one store."""
+
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.storage.recycled.learned import expected, identity, known
+from trchat.storage.recycled.files import open_memory, store_file
+from trchat.storage.recycled.records import Totals
+from trchat.storage.recycled.store import RecycledStore
+
+ROOT = Path(__file__).parents[3]
+KILLS = 50
+WRITERS = 4
+ROUNDS = 60
+OWN = 40
+
+# Every save holds one number in all its rows. It is told when it is on the disk, not before.
+SAVER = """
+import sys
+from tests.storage.recycled.learned import identity, one, teach
+from trchat.storage.recycled.files import open_memory
+memory = open_memory(identity(), "cpu", sys.exit)
+tokens = range(0, 300, 3)
+number = int(sys.argv[1])
+while True:
+    number += 1
+    teach(memory.knowledge, tokens, [number] * 100)
+    print("saving", number, flush=True)
+    memory.save("auto", one(number, 1))
+    memory._writer.wait(60)
+    print("saved", number, flush=True)
+"""
+
+# Each writer has tokens of its own, and all learn of one more; every round is a save, waited for or not.
+WRITER = """
+import sys
+import numpy as np
+from tests.storage.recycled.learned import identity, one, teach
+from trchat.storage.recycled.files import open_memory
+me, rounds, own = map(int, sys.argv[1:])
+tokens = range(me * 600, me * 600 + own * 3, 3)
+sys.stdin.readline()
+memory = open_memory(identity(), "cpu", lambda line: print(line, flush=True))
+for number in range(rounds):
+    teach(memory.knowledge, tokens, [number * 7 + me] * own)
+    teach(memory.knowledge, [4500], [number])
+    memory.matrix.update(np.array([me]), np.arange(number, number + 8)[None])
+    kinds = np.full(3, 1 + me, np.intp)
+    memory.knowledge.calibration.learn(kinds, np.array([True, True, False]))
+    memory.save("auto", one())
+    if number % 3 == 0:
+        memory._writer.wait(60)
+print("closed" if memory.close(60) else "late", flush=True)
+"""
+
+
+def start(script, *arguments):
+    return subprocess.Popen(
+        [sys.executable, "-c", script, *map(str, arguments)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def assert_whole(file):
+    connection = sqlite3.connect(file)
+    assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    connection.close()
+
+
+def read_store(warnings):
+    store = RecycledStore(store_file(identity()), identity(), warnings.append)
+    try:
+        return store.totals()["auto"]
+    finally:
+        store.close()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
+def test_killed_in_the_middle_of_saving_again_and_again(warnings):
+    chance = random.Random(4)
+    number = unfinished = 0
+    tokens = range(0, 300, 3)
+    for _ in range(KILLS):
+        saver = start(SAVER, number)
+        lines = "".join(saver.stdout.readline() for _ in range(chance.randint(1, 12)))
+        saver.kill()
+        rest, complaints = saver.communicate()
+        assert (saver.returncode, complaints) == (-signal.SIGKILL, "")
+        told = (lines + rest).split("\n")
+        completed = [int(each.split()[1]) for each in told if each.startswith("saved ")]
+        last = max(completed, default=number)
+        unfinished += told[-2].startswith("saving") if len(told) > 1 else 0
+        assert_whole(store_file(identity()))
+        memory = open_memory(identity(), "cpu", warnings.append, remember=False)
+        found = known(memory.knowledge, tokens)
+        if found != [[[], [], []]] * 100:
+            # All of one save, and that one is the last completed, or the one it was killed in.
+            matching = [n for n in range(last, last + 3) if found == expected([n] * 100)]
+            assert len(matching) == 1
+            number = matching[0]
+            assert read_store(warnings).tokens == sum(range(1, number + 1))
+        else:
+            assert last == 0
+    assert warnings == []
+    assert unfinished > 5 and number > 50
+
+
+def test_several_processes_on_one_store_lose_nothing(warnings):
+    writers = [start(WRITER, me, ROUNDS, OWN) for me in range(WRITERS)]
+    for writer in writers:
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+    for writer in writers:
+        said, complaints = writer.communicate()
+        assert (writer.returncode, said, complaints) == (0, "closed\n", "")
+    assert_whole(store_file(identity()))
+    memory = open_memory(identity(), "cpu", warnings.append, remember=False)
+    for me in range(WRITERS):
+        tokens = range(me * 600, me * 600 + OWN * 3, 3)
+        assert known(memory.knowledge, tokens) == expected([(ROUNDS - 1) * 7 + me] * OWN)
+        assert memory.matrix.candidates[me].tolist() == list(range(ROUNDS - 1, ROUNDS + 7))
+    # Who saved last is the newest; it had learned all its rounds by then.
+    assert known(memory.knowledge, [4500]) in [expected([number]) for number in range(ROUNDS)]
+    calibration = memory.knowledge.calibration
+    assert np.allclose(calibration.seen[1 : 1 + WRITERS], 3 * ROUNDS, atol=0.01)
+    assert np.allclose(calibration.hits[1 : 1 + WRITERS], 2 * ROUNDS, atol=0.01)
+    assert read_store(warnings) == Totals(WRITERS * ROUNDS, *(WRITERS * ROUNDS * n for n in (10, 4, 8, 6)))
+    assert warnings == []
+
+
+def test_what_one_process_saves_another_one_that_runs_takes_in(warnings):
+    """Between two answers, without starting again."""
+    from tests.storage.recycled.learned import one, teach
+
+    first, second = (open_memory(identity(), "cpu", warnings.append) for _ in range(2))
+    for each in (first, second):
+        each.knowledge  # noqa: B018  (filled at the first use)
+    teach(first.knowledge, [1, 2], [10, 20])
+    first.save("auto", one())
+    assert first._writer.wait(60)
+    teach(second.knowledge, [2], [99])
+    second.save("auto", one())
+    assert second._writer.wait(60)
+    second.save("auto", one())
+    assert known(second.knowledge, [1, 2]) == expected([10, 99]), "newer is what was learned later"
+    assert second._writer.wait(60)
+    for _ in range(2):
+        first.save("auto", one())
+        assert first._writer.wait(60)
+    assert known(first.knowledge, [1, 2]) == expected([10, 99])
+    first.close(60)
+    second.close(60)
+    connection = sqlite3.connect(store_file(identity()))
+    counts = connection.execute("SELECT count FROM segments WHERE source = 'rows1' ORDER BY generation")
+    assert counts.fetchall() == [(2,), (1,)], "what came from the other is not written again"
+    connection.close()
+    assert warnings == []

@@ -1,0 +1,162 @@
+"""Rows on the disk, and merging them: whoever comes first, the newest stay."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trchat.recycling.adjacency import AdjacencyMatrix
+from trchat.recycling.candidates import CandidateTable
+from trchat.storage.recycled.rows import Rows, Shape, decode, encode, joined, merge, no_rows
+from trchat.storage.recycled.segments import pruned
+from trchat.storage.recycled.tables import absorb, absorb_matrix, matrix_rows_since, rows_since, shapes_of
+
+WAYS = 4
+SHAPE = Shape("rows2", 4, WAYS, 2, 1 << 20, "")
+
+
+def rows_of(entries):
+    """Rows of (place, tag, stamp); the candidates follow from these, as they do from real learning."""
+    columns = np.array(list(entries), np.uint32).reshape(-1, 3)
+    number = columns[:, 0] * 10_000 + columns[:, 1] * 100 + columns[:, 2]
+    packed = np.stack([number << 8 | 1, number + 1 << 8 | 9], axis=1).astype(np.uint32)
+    return Rows(columns[:, 0].copy(), columns[:, 1].copy(), columns[:, 2].copy(), packed)
+
+
+def entries_of(rows):
+    return set(zip(rows.places.tolist(), rows.tags.tolist(), rows.stamps.tolist(), strict=True))
+
+
+ENTRIES = st.lists(st.tuples(st.integers(0, 3), st.integers(1, 9), st.integers(1, 30)), max_size=40)
+
+
+def plainly(entries):
+    """What merging means, said slowly."""
+    newest = {}
+    for place, tag, stamp in entries:
+        newest[place, tag] = max(stamp, newest.get((place, tag), 0))
+    kept = set()
+    for place in range(4):
+        here = [(stamp, -tag) for (at, tag), stamp in newest.items() if at == place]
+        kept |= {(place, -tag, stamp) for stamp, tag in sorted(here)[-WAYS:]}
+    return kept
+
+
+@given(ENTRIES)
+def test_the_newest_row_of_each_tag_and_the_newest_rows_of_each_place(entries):
+    merged = merge(rows_of(entries), WAYS)
+    assert entries_of(merged) == plainly(entries)
+    assert (np.diff(merged.places.astype(int)) >= 0).all()
+    again = rows_of(zip(merged.places, merged.tags, merged.stamps, strict=True))
+    assert np.array_equal(again.packed, merged.packed), "candidates stay with their row"
+
+
+@given(ENTRIES, ENTRIES, ENTRIES)
+def test_merging_is_commutative_associative_and_idempotent(one, two, three):
+    a, b, c = (merge(rows_of(each), WAYS) for each in (one, two, three))
+
+    def both(x, y):
+        return merge(joined([x, y]), WAYS)
+
+    assert entries_of(both(a, b)) == entries_of(both(b, a))
+    assert entries_of(both(both(a, b), c)) == entries_of(both(a, both(b, c)))
+    assert entries_of(both(a, a)) == entries_of(a)
+
+
+@given(ENTRIES)
+def test_rows_come_back_as_they_went(entries):
+    rows = merge(rows_of(entries), WAYS)
+    back = decode(encode(rows), len(rows), SHAPE)
+    assert entries_of(back) == entries_of(rows)
+    assert np.array_equal(back.packed, rows.packed)
+
+
+@given(ENTRIES, st.integers(0, 60), st.binary(max_size=80))
+def test_no_bytes_at_all_bring_a_row_that_cannot_be(entries, count, noise):
+    data = encode(merge(rows_of(entries), WAYS))
+    for damaged in (noise, data[: len(data) // 2], data + noise, noise + data):
+        found = decode(damaged, count, SHAPE)
+        assert (found.places < SHAPE.buckets).all() and (found.tags > 0).all()
+        assert (found.packed >> 8 < SHAPE.n_vocab).all()
+
+
+@pytest.mark.parametrize(
+    "place, tag, packed",
+    [
+        (4, 1, [7 << 8 | 1, 0]),  # no such place
+        (0, 0, [7 << 8 | 1, 0]),  # the tag of a free row
+        (0, 1, [1 << 20 << 8 | 1, 0]),  # no such token
+        (0, 1, [7 << 8, 0]),  # no probability
+        (0, 1, [7 << 8 | 1, 7 << 8 | 2]),  # a token twice
+        (0, 1, [0, 0]),  # nothing
+    ],
+)
+def test_a_row_that_cannot_be_is_left_out_and_the_others_stay(place, tag, packed):
+    right = rows_of([(0, 5, 3)])
+    column = np.array([place], np.uint32)
+    wrong = Rows(
+        column,
+        np.array([tag], np.uint32),
+        np.array([2], np.uint32),
+        np.array([packed], np.int64).astype(np.uint32),
+    )
+    data = encode(joined([right, wrong]))
+    assert entries_of(decode(data, 2, SHAPE)) == {(0, 5, 3)}
+
+
+def test_a_bomb_goes_off_no_further_than_was_announced():
+    import zlib
+
+    bomb = zlib.compress(bytes(1 << 24))
+    assert len(decode(bomb, 3, SHAPE)) == 0
+    assert len(decode(bomb, 1 << 40, SHAPE)) == 0
+
+
+@given(st.lists(st.tuples(st.integers(0, 200), st.integers(0, 3)), max_size=60), st.integers(0, 60))
+@settings(max_examples=50)
+def test_a_table_and_what_was_saved_of_it_meanwhile_are_the_table(lessons, cut):
+    """Learning on, and taking in what had been saved before, gives the same rows in any order."""
+    table, other = (CandidateTable(2, 64, 2) for _ in range(2))
+    shape = Shape("rows2", 64 // WAYS, WAYS, 2, 1000, "")
+    saved = no_rows(2)
+    for clock, (token, extra) in enumerate(lessons, 1):
+        packed = np.array([[token + 1 << 8 | 5, token + 2 + extra << 8 | 4]], np.uint32)
+        table.learn(np.array([[token, extra]], np.int32), packed, clock)
+        if clock == cut:
+            saved = rows_since(table, 0)
+    if len(saved):
+        saved = decode(encode(saved), len(saved), shape)
+    rest = rows_since(table, cut if len(saved) else 0)
+    for part in (rest, saved):
+        absorb(other, part)
+    assert entries_of(rows_since(table, 0)) == entries_of(rows_since(other, 0))
+    assert all(np.array_equal(np.sort(a), np.sort(b)) for a, b in [(table.tags, other.tags)])
+
+
+def test_the_papers_matrix_keeps_the_newer_row_of_each_token():
+    one, two = AdjacencyMatrix(50), AdjacencyMatrix(50)
+    one.update(np.array([3, 4]), np.arange(16).reshape(2, 8))
+    two.update(np.array([9]), np.full((1, 8), -1))
+    two.update(np.array([4]), np.arange(8).reshape(1, 8) + 30)
+    rows = matrix_rows_since(one, 0)
+    absorb_matrix(two, decode(encode(rows), 2, shapes_of(50)["matrix"]))
+    assert two.candidates[3].tolist() == list(range(8))
+    assert two.candidates[4].tolist() == list(range(30, 38)), "learned at 2, the other at 1"
+
+
+def test_the_oldest_rows_go_first_whatever_their_source():
+    random = np.random.default_rng(0)
+
+    def many(count):
+        order = np.arange(count, dtype=np.uint32)
+        packed = random.integers(1, 1 << 28, (count, 4)).astype(np.uint32)
+        return Rows(order, random.integers(1, 1 << 32, count).astype(np.uint32), order + 1, packed)
+
+    rows = {"rows1": many(3000), "rows2": many(5000)}
+    kept, encoded = pruned(rows, 60_000)
+    assert 50_000 < sum(map(len, encoded.values())) <= 60_000
+    oldest = min(found.stamps.min() for found in kept.values())
+    for name, found in kept.items():
+        younger = rows[name].stamps[rows[name].stamps > oldest]
+        assert np.array_equal(found.stamps[found.stamps > oldest], younger)
+    assert len(kept["rows1"]) < len(kept["rows2"]) / 2, "one source had stopped learning long before"

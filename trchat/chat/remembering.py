@@ -1,0 +1,103 @@
+"""An engine that goes on from what earlier sessions have learned, and leaves what it learns to later ones."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from trchat.chat.engine import Answer, Engine
+from trchat.drafting import make_drafter
+from trchat.errors import ModelError
+from trchat.llama.device import backend
+from trchat.model_store import identity_of
+from trchat.recycling.drafter import Drafter
+from trchat.storage.recycled.files import open_memory
+from trchat.storage.recycled.memory import CLOSING_S, Memory
+from trchat.storage.recycled.records import Totals
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """What to do with the user's store.
+
+    Attributes:
+        read: start from it.
+        write: add to it.
+        tell: gets lines for a person, on the thread that uses the engine.
+    """
+
+    read: bool = True
+    write: bool = True
+    tell: Tell = lambda line: None
+
+
+class Remembering:
+    """Makes the drafters of one engine, with what is known, and saves what they learn."""
+
+    def __init__(self, engine: Engine, path: Path, layers: int, wanted: Remember) -> None:
+        """``path`` is the model's file, ``layers`` how many of its layers were offered to a GPU."""
+        self._engine = engine
+        self._path = path
+        self._layers = layers
+        self._wanted = wanted
+        self._memory: Memory | None = None
+        self._counted = {"auto", "recycling"} if wanted.write else set()
+        engine.on_answer_end = self._save
+
+    def drafter(self, mode: str) -> Drafter:
+        """A drafter for ``mode``; the store is opened when the first one is wanted that learns."""
+        n_vocab = self._engine.model.n_vocab
+        if mode not in ("auto", "recycling"):
+            return make_drafter(mode, n_vocab)
+        if self._memory is None:
+            self._memory = self._open(n_vocab)
+            if self._memory.costs_recalled:
+                self._engine.costs = self._memory.costs
+            else:
+                self._memory.costs = self._engine.costs
+        return make_drafter(mode, n_vocab, self._engine.costs, self._memory)
+
+    @property
+    def costs_known(self) -> bool:
+        """Whether step times of this machine came from the store, so that none need be measured."""
+        return self._memory is not None and self._memory.costs_recalled
+
+    def close(self) -> None:
+        """Save the rest; a disk that is too slow is left behind after some seconds."""
+        if self._memory is not None and not self._memory.close():
+            self._wanted.tell(
+                f"the disk took more than {CLOSING_S:.0f} s: what was learned last may not be saved"
+            )
+
+    def _open(self, n_vocab: int) -> Memory:
+        if not self._wanted.read and not self._wanted.write:
+            return Memory(n_vocab)
+        try:
+            identity = replace(identity_of(self._path), vocabulary=n_vocab)
+        except ModelError:
+            # llama.cpp has loaded it, so it is a model of a kind that the catalogue does not know yet.
+            return Memory(n_vocab)
+        return open_memory(
+            identity,
+            self._setting(),
+            self._wanted.tell,
+            remember=self._wanted.write,
+            recall=self._wanted.read,
+        )
+
+    def _setting(self) -> str:
+        """What step costs depend on, the model apart."""
+        context = self._engine.context
+        options = context.options
+        return (
+            f"{backend()} | threads {context.threads} | layers {self._layers} | "
+            f"cache {options.cache_type} | flash {options.flash_attn}"
+        )
+
+    def _save(self, answer: Answer) -> None:
+        mode = self._engine.drafter.mode
+        if self._memory is not None and mode in self._counted:
+            counts = answer.statistics
+            totals = Totals(1, counts.tokens, counts.steps, counts.drafted, counts.accepted)
+            self._memory.save(mode, totals)

@@ -1,0 +1,38 @@
+"""From a model's file to the store of what was learned of it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from trchat.catalog.fingerprint import fingerprint
+from trchat.storage.recycled.files import open_memory, rows_in_store, store_files
+from trchat.storage.recycled.memory import Memory
+from trchat.storage.recycled.records import Identity
+
+
+def identity_of(path: Path) -> Identity:
+    """Whose store belongs to the model at ``path``. Raises ModelError for a file that cannot be read."""
+    found = fingerprint(path)
+    return Identity(
+        name=found.name,
+        architecture=found.card.architecture,
+        parameters=found.card.parameters,
+        vocabulary=found.vocabulary,
+        quantisation=found.card.quantisation,
+        tokenizer=found.tokenizer,
+        weights=found.weights,
+    )
+
+
+def hot_memory(path: Path, n_vocab: int, tell: Callable[[str], None]) -> Memory:
+    """A memory of its own, filled with what was learned of the model at ``path``; nothing is ever saved."""
+    return open_memory(replace(identity_of(path), vocabulary=n_vocab), "", tell, remember=False)
+
+
+def rows_learned(path: Path) -> int | None:
+    """Rows that a chat with the model at ``path`` would start from; None where nothing was learned yet.
+
+    Only reads. Raises ModelError for a file that cannot be read.
+    """
+    # Telling whose store is whose takes reading the model's header: not done where there is none.
+    return rows_in_store(identity_of(path)) if store_files() else None

@@ -1,0 +1,214 @@
+"""One model's store: everything that is read from it, and saving as one transaction."""
+
+import math
+import sqlite3
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, astuple
+from pathlib import Path
+
+from trchat.storage.database import StorageError, Warn, open_database
+from trchat.storage.files import set_aside
+from trchat.storage.recycled import hit_rates, segments
+from trchat.storage.recycled.records import Change, Identity, Loaded, Saved, Totals
+from trchat.storage.recycled.rows import MAX_GENERATION
+from trchat.storage.recycled.schema import APPLICATION_ID, MIGRATIONS
+from trchat.storage.recycled.tables import shapes_of
+
+MAX_SETTINGS = 16
+"""Step costs are kept for so many combinations of device, threads and cache type."""
+
+MAX_VOCABULARY = 1 << 22
+"""Tokens; the largest vocabularies known have a quarter of a million."""
+
+_CACHE_PAGES = 32  # SQLite's own memory counts too
+
+
+class RecycledStore:
+    """The file at ``path``. Every method may raise StorageError; trouble with the file goes to ``warn``."""
+
+    def __init__(
+        self, path: Path, identity: Identity | None, warn: Warn, clock: Callable[[], float] = time.time
+    ) -> None:
+        """Open or make the file; one that belongs to another model is set aside like a damaged one.
+
+        Without an ``identity`` the file is taken for whose it says it is.
+        """
+        self._clock = clock
+        self._database = open_database(path, MIGRATIONS, APPLICATION_ID, warn)
+        found = self._database.read(read_about)
+        self._identity = identity or _identity_of(found)
+        self._shapes = shapes_of(self._identity.vocabulary)
+        if found.get("weights", self._identity.weights) != self._identity.weights and self.path:
+            self._database.close()
+            try:
+                kept = set_aside(path, "foreign")
+            except OSError as error:
+                raise StorageError(f"{path} belongs to another model: {error.strerror or error}") from error
+            warn(f"{path} belongs to another model; it was renamed to {kept.name}, and a new one begun")
+            self._database = open_database(path, MIGRATIONS, APPLICATION_ID, warn)
+        self._database.read(lambda db: db.execute(f"PRAGMA cache_size = {_CACHE_PAGES:d}").fetchall())
+
+    @property
+    def identity(self) -> Identity:
+        """Whose store it is."""
+        return self._identity
+
+    @property
+    def path(self) -> Path | None:
+        """The file that is written to; None while nothing can be saved."""
+        return self._database.path
+
+    def close(self) -> None:
+        """Close the file. Closing twice is fine."""
+        self._database.close()
+
+    def load(self) -> Loaded:
+        """All rows and the calibration."""
+
+        def operation(db: sqlite3.Connection) -> Loaded:
+            return Loaded(segments.newest(db), segments.read(db, self._shapes), _calibration(db))
+
+        return self._database.read(operation)
+
+    def costs(self, setting: str) -> str | None:
+        """The step costs saved for ``setting``, as they were given."""
+
+        def operation(db: sqlite3.Connection) -> str | None:
+            found = db.execute("SELECT costs FROM step_costs WHERE setting = ?", (setting,)).fetchone()
+            return found[0] if found and isinstance(found[0], str) else None
+
+        return self._database.read(operation)
+
+    def totals(self) -> dict[str, Totals]:
+        """Counts since the first day, by draft mode."""
+        return self._database.read(_totals)
+
+    def about(self) -> dict[str, str | int | float]:
+        """Whose store it is, and ``created_at`` and ``updated_at`` in seconds since 1970."""
+        return self._database.read(read_about)
+
+    def row_counts(self) -> dict[str, int]:
+        """Rows by source."""
+        return self._database.read(lambda db: segments.count_rows(db, self._shapes))
+
+    def rates(self) -> list[tuple[str, float, float]]:
+        """For each source of guesses: its name, how many came true lately, and of how many."""
+        found = self._database.read(_calibration)
+        return hit_rates.by_source(found) if found is not None else []
+
+    def copy_to(self, target: Path) -> None:
+        """Write all of the store into a new file ``target``. Raises OSError."""
+        content = self._database.read(lambda db: bytes(db.serialize()))
+        target.write_bytes(content)
+
+    def save(self, change: Change) -> Saved:
+        """Write ``change`` in one transaction, beside and not over what other processes have saved."""
+
+        def operation(db: sqlite3.Connection) -> Saved:
+            segments.drop_useless(db, self._shapes)
+            generation = segments.newest(db) + 1
+            if generation >= MAX_GENERATION - 1:
+                # Nobody saves that often: the file was made up.
+                db.execute("DELETE FROM segments")
+                generation = 1
+            foreign = segments.read(db, self._shapes, change.seen) if generation > change.seen + 1 else {}
+            segments.add(db, self._shapes, change.rows, generation)
+            calibration = self._save_calibration(db, change)
+            self._save_costs(db, change)
+            self._save_totals(db, change.totals)
+            self._sign(db)
+            return Saved(change, generation, foreign, calibration)
+
+        saved = self._database.write(operation)
+        # Keeps the log, which counts as disk space too, from staying as large as the largest save.
+        self._database.read(lambda db: db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
+        return saved
+
+    @staticmethod
+    def _save_calibration(db: sqlite3.Connection, change: Change) -> hit_rates.Vector | None:
+        if change.before is None or change.after is None:
+            return None
+        base = _calibration(db)
+        joint = change.after if base is None else hit_rates.add(base, change.before, change.after)
+        db.execute("DELETE FROM calibration")
+        db.execute("INSERT INTO calibration VALUES (?, ?)", (hit_rates.layout(), hit_rates.encode(joint)))
+        return joint
+
+    def _save_costs(self, db: sqlite3.Connection, change: Change) -> None:
+        if change.costs is None:
+            return
+        now = self._clock()
+        db.execute("INSERT OR REPLACE INTO step_costs VALUES (?, ?, ?)", (change.setting, change.costs, now))
+        db.execute(
+            "DELETE FROM step_costs WHERE setting NOT IN"
+            " (SELECT setting FROM step_costs ORDER BY saved_at DESC LIMIT ?)",
+            (MAX_SETTINGS,),
+        )
+
+    @staticmethod
+    def _save_totals(db: sqlite3.Connection, totals: Mapping[str, Totals]) -> None:
+        for draft, counts in totals.items():
+            sums = _totals(db).get(draft, Totals()) + counts
+            db.execute("INSERT OR REPLACE INTO totals VALUES (?, ?, ?, ?, ?, ?)", (draft, *astuple(sums)))
+
+    def _sign(self, db: sqlite3.Connection) -> None:
+        now = self._clock()
+        identity = self._identity
+        facts = {
+            **asdict(identity),
+            "parameters": str(identity.parameters),  # a made-up file may hold more than SQLite's 64 bits
+            "updated_at": now,
+        }
+        db.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", facts.items())
+        db.execute("INSERT OR IGNORE INTO about VALUES ('created_at', ?)", (now,))
+
+
+def read_about(db: sqlite3.Connection) -> dict[str, str | int | float]:
+    """What a store says of itself."""
+    found = {}
+    for key, value in db.execute("SELECT key, value FROM about LIMIT 100"):
+        if isinstance(key, str) and isinstance(value, (str, int, float)):
+            found[key] = value[:1000] if isinstance(value, str) else value
+    return found
+
+
+def _calibration(db: sqlite3.Connection) -> hit_rates.Vector | None:
+    found = db.execute("SELECT data FROM calibration WHERE layout = ?", (hit_rates.layout(),)).fetchone()
+    return hit_rates.decode(found[0]) if found and isinstance(found[0], bytes) else None
+
+
+def _totals(db: sqlite3.Connection) -> dict[str, Totals]:
+    found = {}
+    for draft, *counts in db.execute(
+        "SELECT draft, answers, tokens, steps, drafted, accepted FROM totals LIMIT 100"
+    ):
+        sound = [value if isinstance(value, int) and 0 <= value < 1 << 53 else 0 for value in counts]
+        if isinstance(draft, str):
+            found[draft] = Totals(*sound)
+    return found
+
+
+def _identity_of(about: Mapping[str, str | int | float]) -> Identity:
+    """Whose store a file says it is; a vocabulary that no model has becomes an empty one."""
+
+    def text(key: str) -> str:
+        value = about.get(key, "")
+        return value if isinstance(value, str) else ""
+
+    vocabulary = about.get("vocabulary")
+    parameters = text("parameters")
+    return Identity(
+        name=text("name"),
+        architecture=text("architecture"),
+        parameters=int(parameters) if parameters.isdecimal() and len(parameters) < 30 else 0,
+        vocabulary=vocabulary if isinstance(vocabulary, int) and 0 <= vocabulary <= MAX_VOCABULARY else 0,
+        quantisation=text("quantisation"),
+        tokenizer=text("tokenizer"),
+        weights=text("weights"),
+    )
+
+
+def moment(value: object) -> float | None:
+    """A time of ``about``, if it is one that can be shown."""
+    return value if isinstance(value, float) and math.isfinite(value) and 0 < value < 1e11 else None
