@@ -178,7 +178,8 @@ def test_a_file_that_may_not_be_read(place, here):
     assert_one_line(*here("ask", "-f", "secret.txt", "Hi"), 2, "cannot read secret.txt: Permission denied")
 
 
-def test_without_a_command_it_says_what_there_is(trchat):
+def test_without_a_command_and_without_a_word_the_line_chat_ends_at_once(trchat):
     done = trchat()
-    assert done.returncode == 2
-    assert b"ask one question" in done.stderr
+    assert done.returncode == 0
+    assert done.stdout.startswith(b"trchat: ")
+    assert b"Traceback" not in done.stderr

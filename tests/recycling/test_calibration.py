@@ -10,6 +10,7 @@ from trchat.recycling.kinds import (
     SIZES,
     SUFFIX,
     TWO,
+    main_source,
     other_suffix_level,
     row_levels,
     sibling_level,
@@ -91,3 +92,10 @@ def test_nothing_to_learn_changes_nothing():
     before = list(calibration.rates)
     calibration.learn(np.zeros(0, np.intp), np.zeros(0, bool))
     assert list(calibration.rates) == before
+
+
+def test_the_surest_source_names_a_kind():
+    assert main_source(3 * ONE) == "1-token rows"
+    assert main_source(3 * ONE + 6 * TWO) == "2-token rows"
+    assert main_source(6 * ONE + 7 * SUFFIX) == "suffix"
+    assert main_source(1 * SIBLING) == "siblings"

@@ -1,9 +1,17 @@
 import pytest
 
-from trchat.recycling.cost import LADDER, FixedCosts, StepCosts, choose_width
+from trchat.recycling.cost import LADDER, FixedCosts, StepCosts, WidthChoice
 
 SURE = [0.95] * 63
 DOUBTFUL = [0.3 / (1 + node) for node in range(63)]
+
+
+def choose_width(costs, gains, n_forced, widest):
+    choice = WidthChoice(costs, n_forced, widest)
+    for gain in gains:
+        if not choice.take(gain):
+            break
+    return choice.nodes
 
 
 def linear(slope):
@@ -41,25 +49,28 @@ def test_repeated_observations_move_slowly_and_stalls_hardly_count():
 
 def test_the_price_of_a_change_is_learned_apart_from_the_width():
     costs = StepCosts()
-    costs.observe(1, 10.0)
-    costs.observe(4, 15.0)
-    for _ in range(200):
-        costs.observe(1, 12.0)
-        costs.observe(4, 17.0)
+    for _ in range(150):
+        for width, ms in ((1, 10.0), (4, 15.0)):
+            costs.observe(width, ms + 2.0)  # the step that changes the width takes longer
+            for _ in range(4):
+                costs.observe(width, ms)
     assert costs.of(1) == pytest.approx(10.0, abs=0.5)
+    assert costs.of(4) == pytest.approx(15.0, abs=0.5)
     assert costs.change_ms == pytest.approx(2.0, abs=0.5)
 
 
-def test_a_longer_context_begins_with_the_curve_of_the_one_before():
+def test_a_longer_context_begins_with_the_curve_of_the_one_before_stretched():
     costs = StepCosts()
     costs.enter(100)
     costs.observe(1, 10.0)
     costs.observe(4, 20.0)
     costs.enter(3000)
     assert costs.of(4) == 20.0
-    costs.observe(4, 28.0)
-    costs.observe(4, 28.0)
-    assert costs.of(4) > 20.0
+    costs.observe(1, 15.0)  # everything is slower here
+    assert costs.of(1) == pytest.approx(15.0, rel=0.01)
+    assert costs.of(4) == pytest.approx(30.0, rel=0.01)
+    costs.observe(1, 16.0)
+    assert costs.of(4) == pytest.approx(30.0, rel=0.01)  # and that is told only once
     costs.enter(100)
     assert costs.of(4) == 20.0
 
@@ -108,3 +119,15 @@ def test_every_width_of_the_ladder_can_be_the_best():
     for best in LADDER[1:]:
         costs = FixedCosts({width: 10.0 if width in (1, best) else 100.0 * width for width in LADDER}, 0.0)
         assert choose_width(costs, [0.5] * 63, 1, 64) == best - 1
+
+
+def test_growth_may_stop_as_soon_as_nothing_wider_can_win():
+    choice = WidthChoice(linear(0.5), 1, 64)
+    taken = 1
+    while choice.take(0.9**taken * 0.5):
+        taken += 1
+    assert taken < 12
+    full = WidthChoice(linear(0.5), 1, 64)
+    for node in range(1, 64):
+        full.take(0.9**node * 0.5)
+    assert full.nodes == choice.nodes

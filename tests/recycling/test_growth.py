@@ -67,6 +67,8 @@ def test_the_chain_follows_the_likeliest_children_and_leads_the_tree(knowledge):
     assert tree.tokens.tolist() == [2, 4, 3, 5]
     assert tree.parents.tolist() == [ROOT, 0, ROOT, 2]
     assert place == {ROOT: ROOT, 0: 0, 2: 1, 1: 2, 3: 3}
+    assert tree.probabilities == pytest.approx([0.5, 0.4, 0.45, 0.36])
+    assert tree.sources == ["1-token rows"] * 4
 
 
 def test_sources_that_agree_make_one_guess_of_a_kind_of_its_own(knowledge):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from trchat.recycling.topk import top_k
+from trchat.recycling.topk import top_k, top_k_and_mass
 
 
 def by_sorting(rows, k):
@@ -39,3 +39,23 @@ def test_masked_logits_of_minus_infinity():
     rows = np.full((1, 6400), -np.inf, np.float32)
     rows[0, [5000, 17]] = 1.0
     assert top_k(rows, 4).tolist() == [[17, 5000, 0, 1]]
+
+
+@pytest.mark.parametrize("width", [512, 2112, 6417, 49_152])
+def test_few_rows_and_many_agree_on_all_three_results(width):
+    rows = np.random.default_rng(width).standard_normal((9, width)).astype(np.float32) * 3
+    together = top_k_and_mass(rows, 8)
+    for number in range(len(rows)):
+        alone = top_k_and_mass(rows[number : number + 1], 8)
+        assert (alone[0][0] == together[0][number]).all()
+        assert (alone[1][0] == together[1][number]).all()
+        assert alone[2][0] == pytest.approx(together[2][number], rel=1e-5)
+
+
+def test_the_mass_is_close_to_the_true_log_sum_and_never_above():
+    rows = np.random.default_rng(1).standard_normal((6, 49_152)).astype(np.float32) * 4
+    _, values, mass = top_k_and_mass(rows, 8)
+    true = np.log(np.exp(rows.astype(np.float64)).sum(axis=1))
+    assert (mass <= true + 1e-4).all()
+    assert (mass >= values[:, 0]).all()
+    assert (mass > true - 1.0).all()

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from trchat.chat.budget import Dropped
 from trchat.chat.engine import Delta, Prefill
 from trchat.decoding.loop import Step
 from trchat.recycling.tree import ROOT, DraftTree
@@ -53,6 +54,11 @@ class ScriptedEngine:
         self.prompts.append([(turn.role, turn.content) for turn in turns])
         self.openings.append(opening)
         self.sampled.append(sampling)
+        room = self.context.n_ctx // 4
+        left_out = max(len(turns) - room, 0)
+        if left_out:
+            self.prompts[-1] = self.prompts[-1][left_out:]
+            yield Dropped(left_out, len(turns))
         answer.prompt_tokens = len(self.prompt_tokens(turns)[0])
         yield Prefill(answer.prompt_tokens, answer.prompt_tokens, 0)
         script = self.says.pop(0) if len(self.says) > 1 else self.says[0]

@@ -133,11 +133,11 @@ class Engine:
         trchat.chat.budget); raises ContextError when the question alone leaves no room, what the template
         raises, and DecodeError from llama.cpp.
         """
-        said = self.model.tokenize(opening) if opening else []
+        begun = self.model.tokenize(opening) if opening else []
 
-        def build(turns: Sequence[Turn]) -> Prompt:
-            prompt = self.prompts.build(turns)
-            return Prompt(prompt.ids + said, prompt.reasoning_opener)
+        def build(some: Sequence[Turn]) -> Prompt:
+            prompt = self.prompts.build(some)
+            return Prompt(prompt.ids + begun, prompt.reasoning_opener) if begun else prompt
 
         fitted = fit(turns, build, self.context.n_ctx, max_tokens)
         prompt = fitted.prompt.ids

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from trchat import __version__
 from trchat.cli import ask, bench, chat, completion, config, history, matrix, models
-from trchat.cli.options import add_general_options
 from trchat.cli.parser import Parser, shortened
 from trchat.errors import TrchatError
 

@@ -39,7 +39,11 @@ def amx_kernels_work() -> bool:
             return bool(known["works"])
     except (OSError, ValueError, AttributeError, KeyError):
         pass
-    child = subprocess.run([sys.executable, "-m", __name__], capture_output=True, check=False, timeout=120)
+    # Started beside the package, so that no stray module in the user's folder is imported.
+    beside = Path(__file__).parents[2]
+    child = subprocess.run(
+        [sys.executable, "-m", __name__], capture_output=True, check=False, timeout=120, cwd=beside
+    )
     works = child.returncode == 0
     try:
         make_private_dir(verdicts.parent)

@@ -95,7 +95,7 @@ class PlainChat:
             case LoadFailed(reason):
                 notice(f"the model cannot be loaded: {reason}")
             case Dropped(_, count):
-                notice(f"the context is full: the oldest {count} messages were left out of this prompt")
+                notice(f"the context is full: the oldest {count} questions were left out of this prompt")
             case Grown():
                 write(news.text)
             case Ended():

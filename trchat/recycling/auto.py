@@ -1,12 +1,12 @@
 """The ``auto`` drafter: all sources in one tree, as wide as pays on this machine."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trchat.recycling.candidates import pack
-from trchat.recycling.cost import LADDER, Costs, StepCosts, choose_width
+from trchat.recycling.cost import LADDER, Costs, StepCosts, WidthChoice
 from trchat.recycling.drafter import Verified
 from trchat.recycling.growth import Growth, Guesses, Sources, grow, tree_of
 from trchat.recycling.kinds import sibling_level
@@ -18,6 +18,8 @@ from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree
 _K = 8
 _SIBLING_CANDIDATES = 4
 _LABELS_AT_ONCE = 96
+_FADE = 0.98  # of the record of promises, per draft
+_PATIENCE = 4.0  # accepted tokens that every drafter is credited with
 
 
 class AutoDrafter:
@@ -49,6 +51,7 @@ class AutoDrafter:
         self._guesses: dict[int, Guesses] = {}
         self._kinds: list[int] = []
         self._right: list[bool] = []
+        self._hoped = self._kept = self._promised = 0.0
         self._restart([])
 
     @property
@@ -63,32 +66,28 @@ class AutoDrafter:
 
     def draft(self, room: int, n_forced: int = 1) -> DraftTree:
         """Grow the likeliest tree and cut it where more would not pay."""
-        widest = min(LADDER[-1], room + n_forced)
+        if self._width:
+            return self._draft_fixed(min(room, self._width - 1))
         self.costs.enter(len(self._text.tokens))
-        limit = min(room, self._width - 1) if self._width else min(room, self._promising(widest) - n_forced)
-        if limit < 1:
-            limit = 1  # guesses are labelled also when nothing is drafted
-        growth = grow(
-            self._sources,
-            self.knowledge.calibration.rates,
-            self._text.context(),
-            self._text.matches(),
-            self._siblings,
-            limit,
-        )
+        widest = min(LADDER[-1], room + n_forced)
+        trust = self._trust()
+        reach = WidthChoice(self.costs, n_forced, widest)
+        growth = self._grow(room, lambda share: reach.take(share * trust))
         chain = growth.chain()
-        order, gains = self._by_gain(growth, chain)
-        nodes = min(limit, room) if self._width else choose_width(self.costs, gains, n_forced, widest)
-        if nodes < 1 or not order:
-            self._guesses = {ROOT: growth.guesses[ROOT]}
-            return EMPTY_TREE
-        tree, place = tree_of(growth, order[:nodes], chain)
-        self._guesses = {place[node]: found for node, found in growth.guesses.items() if node in place}
-        return tree
+        order, gains = self._by_gain(growth, chain, trust)
+        choice = WidthChoice(self.costs, n_forced, widest)
+        for gain in gains:
+            if not choice.take(gain):
+                break
+        self._promised = sum(growth.probabilities[node] for node in order[: choice.nodes])
+        return self._cut(growth, order[: choice.nodes], chain)
 
     def learn(self, verified: Verified) -> None:
         """Take in the step's time, label all guesses, recycle every row, and index the new tokens."""
         self.costs.observe(verified.width, verified.decode_s * 1e3)
+        if len(verified.tree):
+            self._hoped = _FADE * self._hoped + self._promised
+            self._kept = _FADE * self._kept + len(verified.path)
         self._label(verified)
         self._recycle(verified)
         self._text.extend(verified.emitted)
@@ -105,27 +104,35 @@ class AutoDrafter:
         self._siblings = {}
         self._guesses = {}
 
-    def _promising(self, widest: int) -> int:
-        """The widest batch that could pay if every guess came true."""
-        base = self.costs.of(1)
-        return max(
-            (width for width in LADDER if width <= widest and self.costs.of(width) < base * width), default=1
-        )
+    def _draft_fixed(self, n_nodes: int) -> DraftTree:
+        growth = self._grow(n_nodes)
+        return self._cut(growth, list(range(min(n_nodes, len(growth.tokens)))), growth.chain())
 
-    def _by_gain(self, growth: Growth, chain: list[int]) -> tuple[list[int], list[float]]:
+    def _grow(self, limit: int, go_on: Callable[[float], bool] | None = None) -> Growth:
+        rates = self.knowledge.calibration.rates
+        context, matches = self._text.context(), self._text.matches()
+        return grow(self._sources, rates, context, matches, self._siblings, limit, go_on)
+
+    def _cut(self, growth: Growth, chosen: list[int], chain: list[int]) -> DraftTree:
+        """The tree of the chosen nodes; what was guessed below them is kept to be labelled."""
+        tree, place = tree_of(growth, chosen, chain) if chosen else (EMPTY_TREE, {ROOT: ROOT})
+        self._guesses = {place[node]: found for node, found in growth.guesses.items() if node in place}
+        return tree
+
+    def _trust(self) -> float:
+        """How much of what drafts promised came true lately: hopes are chosen for being high."""
+        return min(1.0, (self._kept + _PATIENCE) / (self._hoped + _PATIENCE))
+
+    def _by_gain(self, growth: Growth, chain: list[int], trust: float) -> tuple[list[int], list[float]]:
         """Nodes by what they bring, and how much: accepted tokens beside the chain are paid for twice.
 
         They do not stay in the KV cache and are sent again with the next batch, so a part of what they save
         is lost: the price of one more token in a batch, in steps saved.
         """
-        again = (
-            0.0
-            if self._width
-            else min(0.9, max(0.0, (self.costs.of(8) - self.costs.of(2)) / 6 / self.costs.of(1)))
-        )
+        again = min(0.9, max(0.0, (self.costs.of(8) - self.costs.of(2)) / 6 / self.costs.of(1)))
         on_chain = set(chain)
         gains = [
-            share if node in on_chain else share * (1 - again)
+            share * trust if node in on_chain else share * trust * (1 - again)
             for node, share in enumerate(growth.probabilities)
         ]
         order = sorted(range(len(gains)), key=lambda node: -gains[node])

@@ -1,12 +1,12 @@
 """What a step costs by batch width on this machine, and which width brings the most tokens a millisecond."""
 
 from bisect import bisect_left
-from collections.abc import Sequence
 
 LADDER = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 """Batch widths to choose from: few, so that llama.cpp can reuse its compute graphs."""
 
 _NEW = 0.2  # weight of a new observation
+_NEW_CHANGE = 0.02  # and of what a change of width cost
 _MARGIN = 1.02  # drafting must promise this much more than not drafting
 _PRIOR_SLOPE = 0.5  # extra cost of a token, in one-token steps, until the machine has shown another
 _RANGES = (256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
@@ -16,12 +16,14 @@ class StepCosts:
     """Milliseconds of a step by batch width and range of context length, learned while running.
 
     Widths not tried yet lie on a line between their neighbours, beyond the widest one on the last slope.
-    A range that is entered for the first time begins with the curve of the one before.
+    A range that is entered for the first time begins with the curve of the nearest one; its first
+    observation stretches that curve as a whole, since a longer context makes steps of all widths slower.
     """
 
     def __init__(self) -> None:
         self.curves: dict[int, dict[int, float]] = {}
         self.change_ms = 0.3
+        self._borrowed: dict[int, set[int]] = {}
         self._range = 0
         self._last_width = 0
         self._known: list[int] = []
@@ -35,29 +37,39 @@ class StepCosts:
     def enter(self, n_cells: int) -> None:
         """Say how long the context is now, in cells."""
         now = bisect_left(_RANGES, n_cells)
-        if now != self._range or now not in self.curves:
+        if now == self._range and now in self.curves:
+            return
+        if now not in self.curves:
             nearest = min(self.curves, key=lambda other: abs(other - now), default=None)
-            if now not in self.curves:
-                self.curves[now] = dict(self.curves[nearest]) if nearest is not None else {}
-            self._range = now
-            self._known = sorted(self.curves[now])
+            self.curves[now] = dict(self.curves[nearest]) if nearest is not None else {}
+            self._borrowed[now] = set(self.curves[now])
+        self._range = now
+        self._known = sorted(self.curves[now])
 
     def observe(self, width: int, milliseconds: float) -> None:
-        """Take in the time of one step; of a step that changed the width, what it cost to change."""
+        """Take in the time of one step."""
         curve = self.curves.setdefault(self._range, {})
+        changed = width != self._last_width and self._last_width > 0
+        self._last_width = width
+        borrowed = self._borrowed.get(self._range, set())
+        if borrowed:
+            stretch = min(max(milliseconds / self.of(width), 0.25), 4.0)
+            for other in borrowed:
+                curve[other] *= stretch
+            borrowed.clear()
         before = curve.get(width)
         if before is None:
             curve[width] = milliseconds
             self._known = sorted(curve)
-        elif width == self._last_width:
-            # A single stall (another program, a page fault) must not look like the machine's speed.
-            curve[width] = before + _NEW * (min(milliseconds, 2 * before) - before)
+            return
+        # A single stall (another program, a page fault) must not look like the machine's speed.
+        seen = min(milliseconds, 2 * before)
+        if changed:
+            extra = seen - before
+            self.change_ms += _NEW_CHANGE * (min(max(extra, 0.0), before) - self.change_ms)
+            curve[width] = before + _NEW / 2 * (extra - self.change_ms)
         else:
-            extra = min(max(milliseconds - before, 0.0), before)
-            self.change_ms += 0.05 * (extra - self.change_ms)
-            if milliseconds < before:
-                curve[width] = before + _NEW * (milliseconds - before)
-        self._last_width = width
+            curve[width] = before + _NEW * (seen - before)
 
     def of(self, width: int) -> float:
         """Expected milliseconds of a step of ``width`` tokens; in one-token steps where nothing is known."""
@@ -116,25 +128,33 @@ class FixedCosts:
 Costs = StepCosts | FixedCosts
 
 
-def choose_width(costs: Costs, gains: Sequence[float], n_forced: int, widest: int) -> int:
-    """How many nodes to draft: the count whose batch brings the most tokens a millisecond.
+class WidthChoice:
+    """Which width brings the most tokens a millisecond, decided while a tree grows.
 
-    ``gains[i]`` is what the i-th node adds to the expected tokens of the step, largest first; the batch also
-    holds ``n_forced`` known tokens, of which the last one always brings one token.
+    Tell it each node's gain, largest first; ask ``nodes`` at the end how many are worth their time.
     """
-    tokens, taken = 1.0, 0
-    best_nodes = 0
-    base = costs.of(n_forced) + (costs.change_ms if n_forced != costs.last_width else 0.0)
-    best_rate = _MARGIN / base
-    for width in LADDER:
-        nodes = width - n_forced
-        if nodes < 1:
-            continue
-        if width > widest or nodes > len(gains):
-            break
-        tokens += sum(gains[taken:nodes])
-        taken = nodes
-        cost = costs.of(width) + (costs.change_ms if width != costs.last_width else 0.0)
-        if tokens / cost > best_rate:
-            best_rate, best_nodes = tokens / cost, nodes
-    return best_nodes
+
+    def __init__(self, costs: Costs, n_forced: int, widest: int) -> None:
+        """The batch holds ``n_forced`` known tokens, of which the last one always brings one token."""
+
+        def price(width: int) -> float:
+            return costs.of(width) + (costs.change_ms if width != costs.last_width else 0.0)
+
+        self.nodes = 0
+        self._best = _MARGIN / price(n_forced)
+        self._tokens = 1.0
+        self._taken = 0
+        self._steps = [(width - n_forced, price(width)) for width in LADDER if n_forced < width <= widest]
+
+    def take(self, gain: float) -> bool:
+        """Count one more node; False when no wider batch can become the best any more."""
+        self._tokens += gain
+        self._taken += 1
+        steps = self._steps
+        if steps and steps[0][0] == self._taken:
+            rate = self._tokens / steps[0][1]
+            if rate > self._best:
+                self._best, self.nodes = rate, self._taken
+            del steps[0]
+        # What is still to come gains at most as much as this node did.
+        return any((self._tokens + (nodes - self._taken) * gain) / cost > self._best for nodes, cost in steps)

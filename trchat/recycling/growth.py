@@ -1,6 +1,7 @@
 """Best-first growth of one draft tree from all sources."""
 
 import heapq
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -101,13 +102,14 @@ def _nothing(_mixed: int) -> list[int]:
 class Growth:
     """Nodes in the order they were taken, likeliest first; parents come before children.
 
-    ``probabilities`` are those of the whole path down to a node. ``guesses`` holds, for each node that was
-    expanded (and ROOT), what was guessed below it.
+    ``probabilities`` are those of the whole path down to a node, ``kinds`` those of its guess. ``guesses``
+    holds, for each node that was expanded (and ROOT), what was guessed below it.
     """
 
     tokens: list[int]
     parents: list[int]
     probabilities: list[float]
+    kinds: list[int]
     guesses: dict[int, Guesses]
 
     def chain(self) -> list[int]:
@@ -130,15 +132,18 @@ def grow(
     matches: list[Match],
     siblings: Guesses,
     limit: int,
+    go_on: Callable[[float], bool] | None = None,
 ) -> Growth:
-    """Take the ``limit`` likeliest nodes below ``context`` (last token, the one before, the third last).
+    """Take the likeliest nodes below ``context`` (last token, the one before, the third last).
 
-    Each node's probability is its parent's times the hit rate of its kind of guess (``rates``).
+    Each node's probability is its parent's times the hit rate of its kind of guess (``rates``). Stops at
+    ``limit`` nodes, or when ``go_on``, told each node's probability, says so.
     """
     heap: list[tuple[float, int, int, int, int, int, list[Match]]] = []
     tokens: list[int] = []
     parents: list[int] = []
     probabilities: list[float] = []
+    kinds: list[int] = []
     guesses: dict[int, Guesses] = {}
     last, second, third = context
     node, share, count = ROOT, 1.0, 0
@@ -158,8 +163,11 @@ def grow(
         tokens.append(token)
         parents.append(parent)
         probabilities.append(share)
+        kinds.append(guesses[parent][token])
+        if go_on is not None and not go_on(share):
+            break
         below = sources.matches_below(matches, token, second, third)
-    return Growth(tokens, parents, probabilities, guesses)
+    return Growth(tokens, parents, probabilities, kinds, guesses)
 
 
 def tree_of(growth: Growth, chosen: list[int], chain: list[int]) -> tuple[DraftTree, dict[int, int]]:
@@ -172,4 +180,5 @@ def tree_of(growth: Growth, chosen: list[int], chain: list[int]) -> tuple[DraftT
     place[ROOT] = ROOT
     tokens = np.array([growth.tokens[node] for node in order], np.int32)
     parents = np.array([place[growth.parents[node]] for node in order], np.int32)
-    return DraftTree(tokens, parents), place
+    probabilities = [growth.probabilities[node] for node in order]
+    return DraftTree(tokens, parents, probabilities, [growth.kinds[node] for node in order]), place

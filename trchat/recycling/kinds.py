@@ -60,3 +60,10 @@ PRIORS = (
     (0.0, 0.02, 0.08, 0.25),
 )
 """Hit rates to begin with, per source and level; learned ones take over within an answer."""
+
+
+def main_source(kind: int) -> str:
+    """The name of the surest of a kind's sources: that with the highest hit rate to begin with."""
+    levels = [kind // stride % size for stride, size in zip(STRIDES, SIZES, strict=True)]
+    surest = max(range(len(levels)), key=lambda source: (PRIORS[source][levels[source]], source))
+    return SOURCES[surest]

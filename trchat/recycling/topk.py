@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 GROUP_SIZE = 64
+_FEW = 4  # rows, up to which a second look at whole rows is cheaper than gathering groups
 
 
 def top_k(rows: NDArray[np.float32], k: int) -> NDArray[np.int32]:
@@ -22,12 +23,14 @@ def top_k_and_mass(
     Two stages: the maximum of interleaved groups of columns (one pass over memory), then only the groups
     with the k largest maxima. No value of the k largest can lie outside those groups; where a tie leaves
     open which group or column is meant, that row is searched again by its k-th value. The estimate sums
-    the k largest and the maxima of all other groups: a little low, at the price of a few exponentials.
+    the maxima of all groups and what else is among the k largest: a little low, for a few exponentials.
     """
     n, width = rows.shape
     n_groups = width // GROUP_SIZE
     if n_groups <= 4 * k:
         return _by_sorting(rows, k)
+    if n <= _FEW:
+        return _row_by_row(rows, k, n_groups)
     body = GROUP_SIZE * n_groups
     # Group g holds the columns g, g + n_groups, ...: the reduction then runs along contiguous memory.
     maxima = rows[:, :body].reshape(n, GROUP_SIZE, n_groups).max(axis=1)
@@ -51,10 +54,34 @@ def top_k_and_mass(
         candidates = np.flatnonzero(rows[row] >= threshold[row, 0])
         best[row] = candidates[np.lexsort((candidates, -rows[row, candidates]))[:k]]
 
-    np.put_along_axis(maxima, groups, -np.inf, axis=1)
     top = best_values[:, :1]
-    mass = np.exp(best_values - top).sum(axis=1) + np.exp(maxima - top).sum(axis=1)
+    group_best = np.take_along_axis(maxima, best % n_groups, axis=1)
+    beside = np.where((best >= body) | (best_values < group_best), best_values, -np.inf)
+    mass = np.exp(maxima - top).sum(axis=1) + np.exp(beside - top).sum(axis=1)
     return best, best_values, top[:, 0] + np.log(mass)
+
+
+def _row_by_row(
+    rows: NDArray[np.float32], k: int, n_groups: int
+) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
+    n = len(rows)
+    body = GROUP_SIZE * n_groups
+    best = np.empty((n, k), np.int32)
+    values = np.empty((n, k), np.float32)
+    mass = np.empty(n, np.float32)
+    for number in range(n):
+        row = rows[number]
+        maxima = row[:body].reshape(GROUP_SIZE, n_groups).max(axis=0)
+        # The k-th largest maximum is a lower bound of the k-th largest value.
+        found = np.flatnonzero(row >= np.partition(maxima, n_groups - k)[n_groups - k])
+        there = row[found]
+        first = np.lexsort((found, -there))[:k]
+        chosen, value = found[first], there[first]
+        best[number], values[number] = chosen, value
+        top = value[0]
+        beside = value[(chosen >= body) | (value < maxima[chosen % n_groups])]
+        mass[number] = top + np.log(np.exp(maxima - top).sum() + np.exp(beside - top).sum())
+    return best, values, mass
 
 
 def _by_sorting(

@@ -1,9 +1,12 @@
 """The draft tree: guessed tokens below the last known one, in the order they are sent to the model."""
 
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+
+from trchat.recycling.kinds import main_source
 
 ROOT = -1
 """Parent of the first tokens: the last known token, which is not part of the tree."""
@@ -18,11 +21,26 @@ class DraftTree:
     Attributes:
         tokens: int32, shape (n,).
         parents: int32, shape (n,); index of the parent node, ROOT for the first layer.
+        probabilities: of the whole path down to each node, where the drafter tells; for those who watch.
+        kinds: which sources guessed each node (see trchat.recycling.kinds), where the drafter tells.
     """
 
-    def __init__(self, tokens: NDArray[np.int32], parents: NDArray[np.int32]) -> None:
+    def __init__(
+        self,
+        tokens: NDArray[np.int32],
+        parents: NDArray[np.int32],
+        probabilities: Sequence[float] | None = None,
+        kinds: Sequence[int] | None = None,
+    ) -> None:
         self.tokens = tokens
         self.parents = parents
+        self.probabilities = probabilities
+        self.kinds = kinds
+
+    @property
+    def sources(self) -> list[str] | None:
+        """The name of each node's surest source, where the drafter tells."""
+        return None if self.kinds is None else [main_source(kind) for kind in self.kinds]
 
     def __len__(self) -> int:
         return len(self.tokens)

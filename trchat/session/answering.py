@@ -1,13 +1,12 @@
 """One answer, from the engine to the outbox and the store."""
 
 import threading
-from collections.abc import Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from trchat.errors import TrchatError
 from trchat.session.job import POST_INTERVAL_S, Comparison, Job
-from trchat.session.news import Compared, Comparing, Ended, Reading
+from trchat.session.news import Compared, Comparing, Dropped, Ended, Reading
 from trchat.session.outbox import Outbox
 from trchat.session.plain_speed import PlainSpeed
 from trchat.session.progress import Progress
@@ -15,14 +14,12 @@ from trchat.storage.autosave import Autosave
 
 if TYPE_CHECKING:
     from trchat.chat.engine import Answer, Engine
-    from trchat.chat.template import Turn
     from trchat.storage.conversations import ConversationStore
 
 
 def write_answer(
     engine: "Engine",
     job: Job,
-    turns: "Sequence[Turn]",
     store: "ConversationStore",
     outbox: Outbox,
     stop: threading.Event,
@@ -31,7 +28,7 @@ def write_answer(
 ) -> None:
     """Run ``job``, telling ``outbox`` and saving to ``store``; whatever happens, ``Ended`` comes last.
 
-    ``turns`` are the job's, or the part of them that fits. ``stop`` ends it early and keeps what there is;
+    ``stop`` ends it early and keeps what there is;
     ``lens`` asks for the draft trees as well.
     """
     from trchat.chat.engine import new_answer
@@ -41,7 +38,7 @@ def write_answer(
     error: str | None = None
     finish = "error"
     try:
-        _stream(engine, job, turns, answer, store, outbox, stop, progress)
+        _stream(engine, job, answer, store, outbox, stop, progress)
         finish = answer.finish
     except Exception as trouble:  # whatever it is becomes a message: the chat lives on
         error = explain(trouble)
@@ -68,26 +65,28 @@ def write_answer(
 def _stream(
     engine: "Engine",
     job: Job,
-    turns: "Sequence[Turn]",
     answer: "Answer",
     store: "ConversationStore",
     outbox: Outbox,
     stop: threading.Event,
     progress: Progress,
 ) -> None:
-    from trchat.chat.engine import Prefill
+    from trchat.chat.budget import Dropped as LeftOut
+    from trchat.chat.engine import Delta, Prefill
     from trchat.chat.loading import sampling_of
 
     autosave = Autosave()
     posted = 0.0
     events = engine.answer(
-        turns, sampling_of(job.settings, job.seed), job.max_tokens, answer, opening=job.opening
+        job.turns, sampling_of(job.settings, job.seed), job.max_tokens, answer, opening=job.opening
     )
     try:
         for event in events:
             if isinstance(event, Prefill):
                 outbox.put(Reading(job.message_id, event.done, event.total))
-            else:
+            elif isinstance(event, LeftOut):
+                outbox.put(Dropped(job.message_id, event.turns))
+            elif isinstance(event, Delta):
                 progress.add(event)
                 now = perf_counter()
                 if now - posted >= POST_INTERVAL_S:
@@ -104,9 +103,7 @@ def _stream(
         events.close()
 
 
-def compare(
-    engine: "Engine", comparison: Comparison, turns: "Sequence[Turn]", outbox: Outbox, stop: threading.Event
-) -> None:
+def compare(engine: "Engine", comparison: Comparison, outbox: Outbox, stop: threading.Event) -> None:
     """Answer again without drafts, from the same seed, and tell how both went. Nothing is saved."""
     from trchat.chat.engine import Delta, new_answer
     from trchat.chat.loading import sampling_of
@@ -116,7 +113,7 @@ def compare(
     answer = new_answer(job.seed)
     error: str | None = None
     drafter, engine.drafter = engine.drafter, NoDrafter()
-    events = engine.answer(turns, sampling_of(job.settings, job.seed), comparison.tokens, answer)
+    events = engine.answer(job.turns, sampling_of(job.settings, job.seed), comparison.tokens, answer)
     try:
         posted = 0.0
         for event in events:

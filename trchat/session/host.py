@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from trchat.errors import TrchatError
 from trchat.session.job import Comparison, Job
-from trchat.session.news import Compared, Dropped, Ended, LoadFailed, Loading, News, Ready, Speed
+from trchat.session.news import Compared, Ended, LoadFailed, Loading, News, Ready, Speed
 from trchat.session.outbox import Outbox
 from trchat.session.plain_speed import PlainSpeed
 
@@ -132,29 +132,23 @@ class EngineHost:
 
     def _write(self, job: Job, stop: threading.Event) -> None:
         from trchat.session.answering import write_answer
-        from trchat.session.fitting import fit
 
         engine = self._engine
         try:
             if engine is None:
                 raise TrchatError("no model is loaded; choose one with /model")
-            turns, dropped = fit(engine, job)
         except Exception as trouble:
             self._fail(job, _explain(trouble))
             return
-        if dropped:
-            self.outbox.put(Dropped(job.message_id, dropped))
-        write_answer(engine, job, turns, self._store, self.outbox, stop, self._plain, self.lens)
+        write_answer(engine, job, self._store, self.outbox, stop, self._plain, self.lens)
 
     def _compare(self, comparison: Comparison, stop: threading.Event) -> None:
         from trchat.session.answering import compare
-        from trchat.session.fitting import fit
 
         try:
             if self._engine is None:
                 raise TrchatError("no model is loaded; choose one with /model")
-            turns, _dropped = fit(self._engine, comparison.job)
-            compare(self._engine, comparison, turns, self.outbox, stop)
+            compare(self._engine, comparison, self.outbox, stop)
         except Exception as trouble:
             news: News = Compared(
                 comparison.job.message_id, comparison.mode, 0, 0.0, 0.0, False, 0, _explain(trouble)

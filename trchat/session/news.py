@@ -96,10 +96,10 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """So many of the oldest messages do not fit into the context and are left out of this prompt."""
+    """So many of the oldest questions, with their answers, do not fit into the context and are left out."""
 
     message_id: int
-    messages: int
+    turns: int
 
 
 @dataclass(frozen=True, slots=True)

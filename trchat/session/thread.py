@@ -90,12 +90,9 @@ class Thread:
 
     def turns(self, last: Message, system: str | None) -> "Sequence[Turn]":
         """The conversation up to and with ``last``, below ``system``."""
+        from trchat.chat.recorder import turns_of
         from trchat.chat.template import Turn
 
-        turns = [Turn("system", system)] if system else []
-        for message in self.messages:
-            if message.role != "system" and (message.text or message.role == "user"):
-                turns.append(Turn(message.role, message.text))
-            if message.id == last.id:
-                break
-        return turns
+        end = next((place for place, each in enumerate(self.messages) if each.id == last.id), 0)
+        said = [message for message in self.messages[: end + 1] if message.role != "system"]
+        return [*([Turn("system", system)] if system else []), *turns_of(said)]

@@ -109,7 +109,7 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
         view = self.transcript.answer_view(message_id)
         if view:
             view.say(
-                f"The context is full: the oldest {count} messages were left out of this prompt. "
+                f"The context is full: the oldest {count} questions and answers were left out. "
                 "They stay in the conversation; a larger context (/set ctx) or /new makes room."
             )
 

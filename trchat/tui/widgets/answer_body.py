@@ -13,9 +13,9 @@ from textual.widget import Widget
 from trchat.text.visible import visible
 from trchat.tui.markdown_lines import Painter, blocks
 
-SHARE = min(0.01 * (os.cpu_count() or 1), 0.2)
+SHARE = min(0.005 * (os.cpu_count() or 1), 0.1)
 """Part of the time that drawing may take: where there are few cores, the model needs them all."""
-LONGEST_REST_S = 0.25
+LONGEST_REST_S = 0.4
 
 
 class AnswerBody(Widget):

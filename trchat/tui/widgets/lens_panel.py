@@ -13,6 +13,8 @@ from trchat.text.one_line import one_line
 from trchat.tui.tree_lines import tree_lines
 
 TREE_LINES = 18
+BELOW_TREE = 20
+"""Lines of the other parts, which a low screen should still show."""
 STEPS_SHOWN = 500
 BLOCKS = "▁▂▃▄▅▆▇█"
 
@@ -68,7 +70,10 @@ class LensPanel(VerticalScroll, can_focus=False):
         if not self.is_mounted or not self.display:
             return
         width = max(self.size.width - 4, 16)
-        self._part("tree", _title("Last draft") + _tree(self._grown.drafted if self._grown else None, width))
+        room = min(max(self.size.height - BELOW_TREE, 4), TREE_LINES)
+        self._part(
+            "tree", _title("Last draft") + _tree(self._grown.drafted if self._grown else None, width, room)
+        )
         self._part("steps", _title("Tokens per step") + _steps(list(self._steps), width))
         self._part("hits", _title("Accepted") + _hits(self._grown, width))
         rows = f"{self._rows:,} rows of candidates learned"
@@ -83,21 +88,21 @@ def _title(text: str) -> Content:
     return Content.styled(f"{text}\n", "bold $accent")
 
 
-def _tree(drafted: Drafted | None, width: int) -> Content:
+def _tree(drafted: Drafted | None, width: int, room: int) -> Content:
     if drafted is None:
         return Content.styled("it appears while an answer is written", "dim")
     if not drafted.nodes:
         return Content(_token(drafted.root)) + Content.styled("\nnothing was guessed", "dim")
     parts = [Content(_token(drafted.root))]
-    for line in tree_lines(drafted.nodes, TREE_LINES):
+    for line in tree_lines(drafted.nodes, room):
         parts.append(Content.styled("\n" + line.branch, "dim"))
         node = line.node
         if node is None:
             parts.append(Content.styled(f"… {line.left_out} more", "dim"))
             continue
         chance = "" if node.probability is None else f" {node.probability:.0%}"
-        room = max(width - len(line.branch) - len(chance) - 2, 4)
-        text = _token(node.text)[:room]
+        fitting = max(width - len(line.branch) - len(chance) - 2, 4)
+        text = _token(node.text)[:fitting]
         parts.append(Content.styled(text, "bold underline $success" if node.accepted else "dim"))
         parts.append(Content.styled(chance + (" ✓" if node.accepted else ""), "" if node.accepted else "dim"))
     if drafted.bonus:
@@ -123,9 +128,8 @@ def _hits(grown: Grown | None, width: int) -> Content:
     if grown is None or not grown.speed.drafted:
         return Content.styled("–", "dim")
     speed = grown.speed
-    parts = [
-        Content(f"{speed.accepted:,} of {speed.drafted:,} guesses ({speed.accepted / speed.drafted:.0%})")
-    ]
+    share = speed.accepted / speed.drafted
+    parts = [Content(f"{speed.accepted:,} of {speed.drafted:,} guesses ({share:.0%})")]
     rows = [(name, hits, tried) for name, hits, tried in grown.by_source]
     rows += [(f"depth {depth + 1}", hits, tried) for depth, (hits, tried) in enumerate(grown.by_depth[:6])]
     room = max(width - 18, 4)

@@ -8,7 +8,7 @@ from textual.widgets import Static
 from trchat.session.news import Speed
 from trchat.text.one_line import one_line
 
-INTERVAL_S = 0.3
+INTERVAL_S = 0.5
 
 
 class StatusLine(Static):
