@@ -44,14 +44,16 @@ def absorb(table: CandidateTable, rows: Rows) -> None:
     """Merge ``rows`` (merged themselves) into ``table``: in each bucket, newer rows replace older ones."""
     if not len(rows):
         return
-    buckets = np.unique(rows.places).astype(np.intp)
-    slots = (buckets[:, None] * WAYS + np.arange(WAYS)).ravel()
-    there = _at(table, slots[table.tags[slots] != 0])
-    # Of two as old as each other the one from outside counts: it comes second.
-    kept = merge(joined([there, rows]), WAYS) if len(there) else rows
-    table.tags[slots] = 0
-    table.stamps[slots] = 0
-    table.packed[slots] = 0
+    kept = rows
+    if table.tags.any():
+        buckets = np.unique(rows.places).astype(np.intp)
+        slots = (buckets[:, None] * WAYS + np.arange(WAYS)).ravel()
+        there = _at(table, slots[table.tags[slots] != 0])
+        # Of two as old as each other the one from outside counts: it comes second.
+        kept = merge(joined([there, rows]), WAYS)
+        table.tags[slots] = 0
+        table.stamps[slots] = 0
+        table.packed[slots] = 0
     target = kept.places.astype(np.intp) * WAYS + rank_in_place(kept.places)
     table.tags[target] = kept.tags
     table.stamps[target] = kept.stamps
