@@ -38,6 +38,7 @@ class ScriptedEngine:
         self.costs = None
         self.template = SimpleNamespace(is_fallback=False)
         self.drafter = SimpleNamespace(rows_learned=12, mode="auto")
+        self.make_drafter = lambda mode: SimpleNamespace(rows_learned=0, mode=mode)
         self.model = SimpleNamespace(
             name="Scripted",
             can_draft=self.can_draft,
