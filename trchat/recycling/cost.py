@@ -7,7 +7,7 @@ LADDER = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 
 _NEW = 0.2  # weight of a new observation
 _NEW_CHANGE = 0.02  # and of what a change of width cost
-_MARGIN = 1.02  # drafting must promise this much more than not drafting
+_MARGIN = 1.05  # what drafting must promise over not drafting: promises err, and drafts take time
 _PRIOR_SLOPE = 0.5  # extra cost of a token, in one-token steps, until the machine has shown another
 _RANGES = (256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
 
