@@ -42,7 +42,6 @@ def plain_greedy(prompt, n_tokens, end_tokens=()):
 class ScriptedContext:
     n_ctx: int = 512
     n_seq: int = 64
-    n_rows: int = 128
     batch: Batch = None
     cells: list = None
     calls: list = field(default_factory=list)

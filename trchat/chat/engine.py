@@ -5,8 +5,6 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
-from types import TracebackType
-from typing import Self
 
 from trchat.chat.budget import Dropped, fit
 from trchat.chat.prompt import Prompt, PromptBuilder
@@ -18,6 +16,7 @@ from trchat.decoding.statistics import Statistics
 from trchat.drafting import make_drafter
 from trchat.llama.context import Context, ContextOptions
 from trchat.llama.model import Model
+from trchat.llama.owned import Owned
 from trchat.llama.sampler import SamplerChain, Sampling
 from trchat.llama.text_stream import TextStream
 from trchat.recycling.cost import StepCosts
@@ -71,7 +70,7 @@ class Answer:
     statistics: Statistics = field(default_factory=Statistics)
 
 
-class Engine:
+class Engine(Owned):
     """Owns a context of ``model``; close it before the model.
 
     Attributes:
@@ -93,14 +92,6 @@ class Engine:
         self.prompts = PromptBuilder(self.template, model)
         self.context = Context(model, options)
         self._cache = KVCache(self.context)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Free the context and end the template's process. May be called twice."""

@@ -132,7 +132,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         "--cache-type",
         choices=CACHE_TYPES,
         default=keep,
-        help="KV cache; q8_0 is half the size and reproducible at every length (default: f16)",
+        help="KV cache; q8_0 takes half the memory (default: f16)",
     )
     group.add_argument(
         "--template",

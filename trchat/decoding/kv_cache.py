@@ -6,7 +6,7 @@ a prefix of that chain stays in place. All other cells are dropped; accepted tok
 are sent again, ahead of the next tree. The cells then lie as plain decoding would have laid them.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from time import perf_counter
 from typing import Protocol
 
@@ -25,7 +25,6 @@ class TreeContext(Protocol):
 
     n_ctx: int
     n_seq: int
-    n_rows: int
     batch: Batch
 
     def decode(self, n_tokens: int) -> None: ...  # noqa: D102
@@ -86,32 +85,21 @@ class KVCache:
             self._held[:] = 0
         self._tree = None
 
-    def prefill(
-        self,
-        tokens: Sequence[int],
-        on_rows: Callable[[Sequence[int], NDArray[np.float32]], None] | None = None,
-    ) -> Iterator[int]:
-        """Append ``tokens`` to the cache batch by batch; yields how many are done after each batch.
-
-        With ``on_rows``, every token's logits are computed and handed over, part by part, as (tokens before
-        and in the part, rows of the part).
-        """
+    def prefill(self, tokens: Sequence[int]) -> Iterator[int]:
+        """Append ``tokens`` to the cache batch by batch; yields how many are done after each batch."""
         batch = self.context.batch
-        size = batch.capacity if on_rows is None else min(batch.capacity, self.context.n_rows)
-        for start in range(0, len(tokens), size):
-            part = tokens[start : start + size]
+        for start in range(0, len(tokens), batch.capacity):
+            part = tokens[start : start + batch.capacity]
             n = len(part)
             batch.token[:n] = part
             batch.pos[:n] = np.arange(len(self.tokens), len(self.tokens) + n)
             batch.n_seq_id[:n] = 1
             batch.seq_id[:n, 0] = 0
-            batch.logits[:n] = on_rows is not None
+            batch.logits[:n] = 0
             batch.logits[n - 1] = 1  # llama.cpp wants at least one row
             self._decode(n)
             self.tokens.extend(part)
             self._held[0] = len(self.tokens)
-            if on_rows is not None:
-                on_rows(self.tokens, self.context.logits(n))
             yield start + n
 
     def verify(self, forced: Sequence[int], tree: DraftTree) -> NDArray[np.float32]:

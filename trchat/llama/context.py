@@ -2,8 +2,7 @@
 
 import ctypes
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import llama_cpp.llama_cpp as llama
 import numpy as np
@@ -13,6 +12,7 @@ from trchat.errors import TrchatError
 from trchat.llama.batch import Batch
 from trchat.llama.log import clear_errors, last_error
 from trchat.llama.model import Model
+from trchat.llama.owned import Owned
 from trchat.llama.threads import physical_cores
 
 DEFAULT_CONTEXT = 4096
@@ -53,7 +53,7 @@ class ContextOptions:
     on_gpu: bool = False
 
 
-class Context:
+class Context(Owned):
     """One KV cache and the means to fill it. Free it with ``close()``, before its model."""
 
     def __init__(self, model: Model, options: ContextOptions) -> None:
@@ -70,18 +70,9 @@ class Context:
         self._memory: Any = llama.llama_get_memory(self._context)
         self.n_ctx = int(llama.llama_n_ctx(self._context))
         self.n_seq = options.n_seq
-        self.n_rows = max(options.n_rows, options.n_seq)
         self.batch = Batch(options.n_batch, options.n_seq)
         # The pointer table must live as long as the struct that points at it.
         self._struct, self._seq_rows = self._point_at(self.batch)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Free the cache and the buffers. May be called twice."""

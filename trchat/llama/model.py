@@ -3,14 +3,14 @@
 import ctypes
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import llama_cpp.llama_cpp as llama
 
 from trchat.errors import ModelError
 from trchat.llama.amx_probe import amx_kernels_work
 from trchat.llama.log import clear_errors, last_error
+from trchat.llama.owned import Owned
 
 ALL_LAYERS = -1
 
@@ -21,12 +21,12 @@ _VOCAB_NONE = 0
 _ATTR_SPECIAL = _ATTR_UNKNOWN | _ATTR_CONTROL | _ATTR_USER_DEFINED
 
 
-class Model:
+class Model(Owned):
     """Weights and vocabulary. Free it with ``close()`` or use it as a context manager.
 
     Attributes, read at load time and valid after it is freed:
         metadata: the file's key-value pairs as text.
-        n_vocab, n_ctx_train, n_layers, n_parameters: sizes.
+        n_vocab, n_ctx_train: sizes.
         end_tokens: ids that end a generation.
         adds_bos, bos_text, eos_text: what surrounds a text.
         control_texts: spellings of control (and unknown) tokens, read as such where ``parse_special``.
@@ -67,14 +67,6 @@ class Model:
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Free the weights; contexts made from the model must be closed before. May be called twice."""
@@ -170,8 +162,6 @@ class Model:
 
     def _read_shape(self) -> None:
         # Read once, so that nothing asks llama.cpp about a model that has been freed.
-        self.n_layers = int(llama.llama_model_n_layer(self._model))
-        self.n_parameters = int(llama.llama_model_n_params(self._model))
         # Recurrent state cannot branch within one batch, so no tree can be verified on it.
         self.can_draft = not (
             llama.llama_model_is_recurrent(self._model) or llama.llama_model_is_hybrid(self._model)

@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import llama_cpp.llama_cpp as llama
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from trchat.llama.context import Context
 from trchat.llama.grammar_sampler import Candidates, GrammarSampler
+from trchat.llama.owned import Owned
 
 PENALTY_WINDOW = 64
 
@@ -38,7 +38,7 @@ class Sampling:
     grammar: str = ""
 
 
-class SamplerChain:
+class SamplerChain(Owned):
     """The chain for one answer. Free it with ``close()`` or use it as a context manager.
 
     It is run exactly once for every emitted token, in order, whether that token was drafted or not, so the
@@ -78,14 +78,6 @@ class SamplerChain:
             self._add(llama.llama_sampler_init_min_p(sampling.min_p, 1))
         self._add(llama.llama_sampler_init_temp(sampling.temperature))
         self._add(llama.llama_sampler_init_dist(sampling.seed))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Free the chain. May be called twice."""
