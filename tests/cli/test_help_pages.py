@@ -3,16 +3,15 @@ from pathlib import Path
 import pytest
 
 from trchat.cli import build_parser
-from trchat.cli.help_pages import BEGIN, END, pages, updated
+from trchat.cli.help_pages import document, pages
 from trchat.cli.parser import WIDTH
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "assets" / "commands.md"
 
 
-def test_the_readme_has_every_commands_help_as_it_is():
-    text = README.read_text(encoding="utf-8")
-    assert updated(text, build_parser()) == text, (
-        "the help has changed: run python -m trchat.cli.help_pages README.md"
+def test_the_page_has_every_commands_help_as_it_is():
+    assert PAGE.read_text(encoding="utf-8") == document(build_parser()), (
+        "the help has changed: run python -m trchat.cli.help_pages assets/commands.md"
     )
 
 
@@ -20,8 +19,7 @@ def test_every_command_is_in_it():
     names = [name for name, _ in pages(build_parser())]
     assert names[0] == "trchat"
     assert {"trchat ask", "trchat models get", "trchat history export", "trchat completion"} <= set(names)
-    section = README.read_text(encoding="utf-8").split(BEGIN)[1].split(END)[0]
-    assert section.count("<details>") == len(names)
+    assert [line[3:] for line in document(build_parser()).splitlines() if line.startswith("## ")] == names
 
 
 @pytest.mark.parametrize("columns", ["40", "100", "250"])
@@ -37,8 +35,3 @@ def test_help_fits_its_width_and_names_each_value_once():
     text = dict(pages(build_parser()))["trchat ask"]
     assert "-f, --file PATH" in text
     assert text.startswith("usage: trchat ask [options] [PROMPT ...]\n")
-
-
-def test_a_text_without_markers_is_refused():
-    with pytest.raises(ValueError, match="no markers"):
-        updated("# trchat\n", build_parser())

@@ -35,3 +35,14 @@ def store(file, clock, warnings):
     yield store
     store.close()
     assert warnings == []
+
+
+@pytest.fixture
+def chat(store):
+    """A conversation of system prompt, question and answer: (conversation, question, answer)."""
+    chat = store.create_conversation()
+    store.add_message(chat.id, "system", "Be brief.")
+    question = store.add_message(chat.id, "user", "Why is the sky blue?")
+    answer = store.begin_answer(question.id, "smol", {"temp": 0.5})
+    store.finish_answer(answer.id, "Scattering.", "stop")
+    return chat, question, answer

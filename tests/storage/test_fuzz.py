@@ -6,6 +6,7 @@ import sqlite3
 
 import pytest
 
+from tests.storage.damage import spoil, swap_pages
 from trchat.errors import TrchatError
 from trchat.storage import connection
 from trchat.storage.conversations import ConversationStore
@@ -31,29 +32,6 @@ def sound(tmp_path):
     assert store.search("because")
     store.close()
     return file
-
-
-def spoil(data, chance):
-    """Damage the bytes like a bad disk, a cut-off copy or somebody who knows where it hurts."""
-    where = chance.choice([100, 4096, len(data), len(data)])
-    kind = chance.randrange(5)
-    if kind == 0:
-        for _ in range(chance.randint(1, 8)):
-            data[chance.randrange(where)] ^= 1 << chance.randrange(8)
-    elif kind == 1:
-        for _ in range(chance.randint(1, 200)):
-            data[chance.randrange(where)] = chance.randrange(256)
-    elif kind == 2:
-        start = chance.randrange(where)
-        end = min(len(data), start + chance.randint(1, 5000))
-        data[start:end] = chance.randbytes(end - start)
-    elif kind == 3:
-        del data[chance.randrange(len(data)) :]
-    else:
-        # Two pages change places.
-        one, two = (4096 * chance.randrange(len(data) // 4096) for _ in range(2))
-        data[one : one + 4096], data[two : two + 4096] = data[two : two + 4096], data[one : one + 4096]
-    return bytes(data)
 
 
 def use_all_of_it(store):
@@ -125,8 +103,7 @@ def test_an_index_that_belies_its_table_costs_nothing(sound, warnings):
     page = dict(before.execute("SELECT name, rootpage FROM sqlite_master"))
     before.close()
     data = bytearray(sound.read_bytes())
-    one, two = (4096 * (page[name] - 1) for name in ("conversations_by_time", "messages_by_conversation"))
-    data[one : one + 4096], data[two : two + 4096] = data[two : two + 4096], data[one : one + 4096]
+    swap_pages(data, *(page[name] - 1 for name in ("conversations_by_time", "messages_by_conversation")))
     sound.write_bytes(data)
     store = ConversationStore(sound, warnings.append)
     assert works(store)

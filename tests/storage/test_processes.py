@@ -2,16 +2,12 @@
 
 import random
 import signal
-import sqlite3
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
+from tests.storage.processes import assert_whole, start, start_together
 from trchat.storage.conversations import ConversationStore
 
-ROOT = Path(__file__).parents[2]
 KILLS = 50
 WRITERS = 4
 MESSAGES = 40
@@ -47,23 +43,6 @@ for number in range(int(sys.argv[3])):
     store.finish_answer(answer.id, f"answer {number}", "stop")
 store.close()
 """
-
-
-def start(script, *arguments):
-    return subprocess.Popen(
-        [sys.executable, "-c", script, *map(str, arguments)],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def assert_whole(file):
-    connection = sqlite3.connect(file)
-    assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    connection.close()
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
@@ -102,9 +81,7 @@ def test_several_processes_on_one_file(tmp_path, warnings, before):
     if before:
         file.write_bytes(before)
     writers = [start(WRITER, file, f"writer {number}", MESSAGES) for number in range(WRITERS)]
-    for writer in writers:
-        writer.stdin.write("go\n")
-        writer.stdin.flush()
+    start_together(writers)
     told = []
     for writer in writers:
         said, complaints = writer.communicate()

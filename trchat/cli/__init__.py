@@ -5,7 +5,6 @@ import os
 import sys
 from collections.abc import Sequence
 
-from trchat import __version__
 from trchat.cli import ask, bench, chat, completion, config, history, matrix, models
 from trchat.cli.parser import Parser, shortened
 from trchat.errors import TrchatError
@@ -30,7 +29,9 @@ def build_parser() -> argparse.ArgumentParser:
         description="Chat with a local GGUF model, faster: Token Recycling on llama.cpp, same answer.",
         epilog=EPILOG,
     )
-    parser.add_argument("--version", action="version", version=f"trchat {__version__}")
+    parser.add_argument(
+        "--version", action="store_true", help="show the version; with -v all that a bug report needs"
+    )
     chat.add_options(parser)
     parser.set_defaults(run=chat.run)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
@@ -44,6 +45,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = build_parser()
     args = parser.parse_args(argv)
     try:
+        if args.version:
+            from trchat.cli.version import show_version
+
+            show_version(verbose=getattr(args, "verbose", False))
+            return 0
         return int(args.run(args))
     except TrchatError as error:
         if getattr(args, "verbose", False):

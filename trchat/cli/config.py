@@ -28,8 +28,9 @@ EPILOG = """The file is TOML. Everything in it is optional:
   [keys]
   quit = "ctrl+q"
 
-A flag goes before the environment (TRCHAT_MODEL, TRCHAT_TEMP, TRCHAT_CTX, …), that before the file, that
-before what the model's own file recommends. Flags given to this command count as they would elsewhere.
+A flag goes before the environment (TRCHAT_MODEL, TRCHAT_TEMP, TRCHAT_CTX, …), that before the file,
+that before what the model's own file recommends. Flags given to this command count as they would
+elsewhere.
 """
 
 

@@ -16,8 +16,9 @@ EPILOG = """examples:
   trchat models get Qwen/Qwen3-0.6B-GGUF:Q8_0          download (needs pip install 'trchat[hub]')
   llama-server -m "$(trchat models path qwen3)"        the file, for another program
 
-Looks into its own models folder ('trchat models path'), the Hugging Face cache, LM Studio's and Ollama's
-folders and the demo package; only the files' headers are read, and nothing there is ever changed.
+Looks into its own models folder ('trchat models path'), the Hugging Face cache, LM Studio's and
+Ollama's folders and the demo package; only the files' headers are read, and nothing there is ever
+changed.
 """
 
 COLUMNS = ("NAME", "ARCH", "PARAMS", "QUANT", "SIZE", "CONTEXT", "TEMPLATE", "ROWS")

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from trchat.text.visible import visible
 
 WIDTH = 100
-"""Columns of the help, whatever the terminal has: it is part of the README too."""
+"""Columns of the help, whatever the terminal has: it is kept in assets/commands.md too."""
 
 
 LONGEST_MESSAGE = 600

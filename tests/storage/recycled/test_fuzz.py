@@ -7,6 +7,7 @@ import sqlite3
 import numpy as np
 import pytest
 
+from tests.storage.damage import spoil
 from tests.storage.recycled.learned import VOCABULARY, identity, one, teach, teach_at_random
 from trchat.recycling.auto import AutoDrafter
 from trchat.recycling.drafter import RecyclingDrafter, Verified
@@ -38,31 +39,6 @@ def sound(warnings, monkeypatch):
         assert memory.close(60)
     assert warnings == []
     return store_file(identity()).read_bytes()
-
-
-def spoil(data, chance):
-    """Damage the bytes like a bad disk, a cut-off copy or somebody who knows where it hurts."""
-    where = chance.choice([100, 4096, len(data), len(data), len(data)])
-    kind = chance.randrange(5)
-    if kind == 0:
-        for _ in range(chance.randint(1, 8)):
-            data[chance.randrange(where)] ^= 1 << chance.randrange(8)
-    elif kind == 1:
-        for _ in range(chance.randint(1, 200)):
-            data[chance.randrange(where)] = chance.randrange(256)
-    elif kind == 2:
-        start = chance.randrange(where)
-        end = min(len(data), start + chance.randint(1, 5000))
-        data[start:end] = chance.randbytes(end - start)
-    elif kind == 3:
-        del data[chance.randrange(len(data)) :]
-    else:
-        first, second = (4096 * chance.randrange(len(data) // 4096) for _ in range(2))
-        data[first : first + 4096], data[second : second + 4096] = (
-            data[second : second + 4096],
-            data[first : first + 4096],
-        )
-    return bytes(data)
 
 
 def drafts_are_tokens(memory, prompt):

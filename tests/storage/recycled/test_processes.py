@@ -4,19 +4,16 @@ import os
 import random
 import signal
 import sqlite3
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.storage.processes import assert_whole, start, start_together
 from tests.storage.recycled.learned import expected, identity, known
 from trchat.storage.recycled.files import open_memory, store_file
 from trchat.storage.recycled.records import Totals
 from trchat.storage.recycled.store import RecycledStore
 
-ROOT = Path(__file__).parents[3]
 KILLS = 50
 WRITERS = 4
 ROUNDS = 60
@@ -68,23 +65,6 @@ print("closed" if memory.close(60) else "late", flush=True)
 """
 
 
-def start(script, *arguments):
-    return subprocess.Popen(
-        [sys.executable, "-c", script, *map(str, arguments)],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def assert_whole(file):
-    connection = sqlite3.connect(file)
-    assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    connection.close()
-
-
 def read_store(warnings):
     store = RecycledStore(store_file(identity()), identity(), warnings.append)
     try:
@@ -133,9 +113,7 @@ def test_killed_in_the_middle_of_saving_again_and_again(warnings):
 
 def test_several_processes_on_one_store_lose_nothing(warnings):
     writers = [start(WRITER, me, ROUNDS, OWN) for me in range(WRITERS)]
-    for writer in writers:
-        writer.stdin.write("go\n")
-        writer.stdin.flush()
+    start_together(writers)
     for writer in writers:
         said, complaints = writer.communicate()
         assert (writer.returncode, said, complaints) == (0, "closed\n", "")
