@@ -59,6 +59,39 @@ def test_all_turns_and_a_fixed_width_and_a_curve(trchat, model, questions, tmp_p
     assert json.loads(out.read_text())["settings"]["without"] == ["suffix", "calibration"]
 
 
+def test_cold_beside_hot(trchat, model, questions, tmp_path):
+    warm, out = tmp_path / "warm.jsonl", tmp_path / "out.json"
+    warm.write_text(json.dumps({"question_id": "w", "category": "qa", "turns": ["Say it.", "Again."]}))
+    common = ["-m", model, "--questions", questions, "--max-tokens", "40", "--threads", "1", "--json", out]
+    done = trchat("bench", *common, "--draft", "off,auto,recycling", "--width", "8", "--warm", warm)
+    assert done.returncode == 0, done.stderr.decode()
+    report = json.loads(out.read_text())
+    every = {row["draft"]: row for row in report["results"] if row["category"] == "all"}
+    assert list(every) == ["off", "auto", "auto-hot", "recycling", "recycling-hot"]
+    assert all(row["identical"] == row["prompts"] == 2 for row in every.values())
+    # The question that warmed is one of those measured, so what it taught must show.
+    assert every["auto-hot"]["tokens_per_step"] > every["auto"]["tokens_per_step"]
+    assert every["recycling-hot"]["tokens_per_step"] > every["recycling"]["tokens_per_step"]
+    told = report["settings"]["warm"]
+    assert told["questions"] == "warm.jsonl" and told["asked"] == 1
+    assert told["rows"].keys() == {"auto-hot", "recycling-hot"} and min(told["rows"].values()) > 10
+    assert "after 1 question (warm.jsonl)" in done.stdout.decode()
+
+
+def test_only_pairs_are_measured(trchat, model, questions, tmp_path):
+    warm, out = tmp_path / "warm.jsonl", tmp_path / "out.json"
+    warm.write_text(json.dumps({"question_id": "w", "category": "qa", "turns": ["Say."], "related_to": 1}))
+    common = ["-m", model, "--questions", questions, "--max-tokens", "4", "--threads", "1", "--json", out]
+    done = trchat("bench", *common, "--draft", "auto", "--warm", warm)
+    assert done.returncode == 0, done.stderr.decode()
+    assert json.loads(out.read_text())["results"][0]["category"] == "rag"
+
+    warm.write_text(warm.read_text().replace("1}", "9}"))
+    done = trchat("bench", *common, "--draft", "auto", "--warm", warm)
+    assert done.returncode == 2
+    assert b"is related to none of the questions to measure" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
@@ -67,6 +100,12 @@ def test_all_turns_and_a_fixed_width_and_a_curve(trchat, model, questions, tmp_p
         (["--width", "1"], "--width 1 leaves no room for a draft"),
         (["--without", "luck"], "'luck' is not one of"),
         (["--questions", "none.jsonl"], "cannot read questions"),
+        (["--warm", "none.jsonl"], "cannot read questions"),
+        (
+            ["--warm", "general", "--draft", "off,lookup"],
+            "--warm needs a mode that learns: auto or recycling",
+        ),
+        (["--warm", "general", "--hot"], "not allowed with argument"),
         (["--cost-curve", "none.json:x"], "cannot read cost curves"),
         (["--per-category", "0"], "must be a whole number above 0"),
     ],

@@ -16,21 +16,30 @@ _CHAT = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question; ``turns`` are the user's."""
+    """One question; ``turns`` are the user's. ``related_to`` is the ID of another one on the same topic."""
 
     id: str
     category: str
     turns: tuple[str, ...]
+    related_to: str | None = None
 
 
-def load_questions(path: Path | None, per_category: int | None = None) -> list[Question]:
-    """The questions of ``path`` (None = the built-in ones), the first ``per_category`` of each kind.
+QUESTIONS = "questions"
+WARM_SETS = ("general", "related")
+"""Built-in questions to warm with: on other topics than QUESTIONS, and on the same ones."""
 
-    Raises UsageError naming the line when the file is not JSON lines of ``{"question_id", "category",
-    "turns": [str, ...]}``.
+
+def load_questions(source: Path | str | None, per_category: int | None = None) -> list[Question]:
+    """The questions of ``source``, the first ``per_category`` of each kind.
+
+    ``source`` is a file, or the name of a built-in set (None = QUESTIONS). Raises UsageError naming the line
+    when the file is not JSON lines of ``{"question_id", "category", "turns": [str, ...]}``, to which
+    ``"related_to"``, another question's ID, may be added.
     """
+    path = source if isinstance(source, Path) else None
+    name = source if isinstance(source, str) else QUESTIONS
     if path is None:
-        text = resources.files("trchat.bench").joinpath("questions.jsonl").read_text(encoding="utf-8")
+        text = resources.files("trchat.bench").joinpath(f"{name}.jsonl").read_text(encoding="utf-8")
     else:
         try:
             text = path.read_text(encoding="utf-8")
@@ -41,7 +50,7 @@ def load_questions(path: Path | None, per_category: int | None = None) -> list[Q
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
-        question = _parse(line, f"{path or 'questions.jsonl'}:{number}")
+        question = _parse(line, f"{path or f'{name}.jsonl'}:{number}")
         taken[question.category] += 1
         if per_category is None or taken[question.category] <= per_category:
             questions.append(question)
@@ -55,10 +64,12 @@ def _parse(line: str, where: str) -> Question:
         record = json.loads(line)
         turns = tuple(record["turns"])
         category, identity = str(record["category"]), str(record["question_id"])
-    except (ValueError, KeyError, TypeError) as error:
+        related = record.get("related_to")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(
             f'{where}: not a question ({{"question_id", "category", "turns": [...]}})'
         ) from error
     if not turns or not all(isinstance(turn, str) and turn.strip() for turn in turns):
         raise UsageError(f"{where}: every question needs turns of text")
-    return Question(identity, "chat" if category in _CHAT else category, turns)
+    kind = "chat" if category in _CHAT else category
+    return Question(identity, kind, turns, None if related is None else str(related))

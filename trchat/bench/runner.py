@@ -1,6 +1,6 @@
 """Runs every question in every draft mode, side by side."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from trchat.bench.questions import Question
@@ -56,29 +56,50 @@ def run(
         _answer(engine, make(mode), [Turn("user", WARM_UP)], sampling, WARM_UP_TOKENS)
     drafters = {mode: make(mode) for mode in modes}
     for number, question in enumerate(questions):
-        rotated = [modes[(number + place) % len(modes)] for place in range(len(modes))]
-        turns: list[Turn] = []
-        for turn, text in enumerate(question.turns if all_turns else question.turns[:1]):
-            turns.append(Turn("user", text))
-            said = {}
-            for mode in rotated:
-                engine.forget()
-                answer, widths = _answer(engine, drafters[mode], turns, sampling, max_tokens)
-                said[mode] = answer.text
-                statistics = answer.statistics
-                yield Measurement(
-                    question=question,
-                    turn=turn,
-                    mode=mode,
-                    token_ids=tuple(answer.token_ids),
-                    steps=statistics.steps,
-                    seconds=statistics.seconds,
-                    host_s=statistics.host_s,
-                    drafted=statistics.drafted,
-                    accepted=statistics.accepted,
-                    widths=widths,
-                )
-            turns.append(Turn("assistant", said[modes[0]]))
+        rotated = {
+            mode: drafters[mode] for mode in (*modes[number % len(modes) :], *modes[: number % len(modes)])
+        }
+        yield from answer_turns(
+            engine, rotated, question, sampling, max_tokens, all_turns=all_turns, leader=modes[0]
+        )
+
+
+def answer_turns(
+    engine: Engine,
+    drafters: Mapping[str, Drafter],
+    question: Question,
+    sampling: Sampling,
+    max_tokens: int,
+    *,
+    all_turns: bool = False,
+    leader: str = "",
+) -> Iterator[Measurement]:
+    """Answer ``question``, or its first turn, with each of ``drafters`` (by mode) in their order.
+
+    Each answer starts from an empty KV cache. Further turns follow on what the mode ``leader`` said.
+    """
+    turns: list[Turn] = []
+    for turn, text in enumerate(question.turns if all_turns else question.turns[:1]):
+        turns.append(Turn("user", text))
+        said = {}
+        for mode, drafter in drafters.items():
+            engine.forget()
+            answer, widths = _answer(engine, drafter, turns, sampling, max_tokens)
+            said[mode] = answer.text
+            statistics = answer.statistics
+            yield Measurement(
+                question=question,
+                turn=turn,
+                mode=mode,
+                token_ids=tuple(answer.token_ids),
+                steps=statistics.steps,
+                seconds=statistics.seconds,
+                host_s=statistics.host_s,
+                drafted=statistics.drafted,
+                accepted=statistics.accepted,
+                widths=widths,
+            )
+        turns.append(Turn("assistant", said[leader]))
 
 
 def _answer(

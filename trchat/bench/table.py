@@ -14,7 +14,7 @@ def show(report: dict[str, Any]) -> None:
         f"{machine['model']} · {machine['architecture']}",
         f"{machine['processor']}, {machine['threads']} threads",
         f"{settings['max_tokens']} tokens each, temperature {settings['temperature']}",
-        f"{settings['start']} start",
+        f"{settings['start']} start" + _warmed(settings["warm"]),
     )
     for line in conditions:
         console.print(line, highlight=False, markup=False)
@@ -56,6 +56,13 @@ def show(report: dict[str, Any]) -> None:
             *cells, style="bold" if row["category"] == "all" else None, end_section=row["category"] == "all"
         )
     console.print(table)
+
+
+def _warmed(warm: dict[str, Any] | None) -> str:
+    if not warm:
+        return ""
+    asked = warm["asked"]
+    return f"; -hot: after {asked} question{'' if asked == 1 else 's'} ({warm['questions']})"
 
 
 def _times(ratio: float | None) -> str:

@@ -17,6 +17,7 @@ from trchat.errors import TrchatError, UsageError
 
 if TYPE_CHECKING:
     from trchat.bench.curves import CostCurve
+    from trchat.bench.questions import Question
     from trchat.recycling.drafter import Drafter
     from trchat.storage.recycled.memory import Memory
 
@@ -25,6 +26,7 @@ EPILOG = """examples:
   trchat bench --draft off,auto --per-category 2 --max-tokens 64
   trchat bench --questions spec_bench.jsonl --json result.json --plot result.svg
   trchat bench --cost-curve curves.json:laptop     judge the width choice for another machine
+  trchat bench --draft auto --width 16 --warm related    what answers on the same topics have taught
 """
 
 
@@ -68,8 +70,15 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         default=[],
         help="switch parts of auto off: " + ", ".join(PARTS),
     )
-    group.add_argument(
+    start = group.add_mutually_exclusive_group()
+    start.add_argument(
         "--hot", action="store_true", help="start from what was learned so far (which stays as it is)"
+    )
+    start.add_argument(
+        "--warm",
+        metavar="FILE.jsonl|NAME",
+        help="measure cold, and beside it hot: after these questions; built in are 'general' and, on the topics "
+        "of the measured ones, 'related'",
     )
     group.add_argument("--json", metavar="FILE", type=Path, help="write settings, machine and results")
     group.add_argument(
@@ -110,10 +119,10 @@ def run(args: argparse.Namespace) -> int:
     from trchat.bench import plot
     from trchat.bench.curves import load_curve
     from trchat.bench.machine import describe_machine
-    from trchat.bench.questions import load_questions
     from trchat.bench.report import rows
     from trchat.bench.runner import run as measure
     from trchat.bench.table import show
+    from trchat.bench.warming import LEARNING, hot_name, warm_up, with_hot
     from trchat.chat.loading import open_engine, sampling_of
     from trchat.chat.remembering import Remember
     from trchat.model_store import hot_memory
@@ -124,7 +133,8 @@ def run(args: argparse.Namespace) -> int:
     if args.plot:
         plot.check(args.plot)
     curve = load_curve(args.cost_curve) if args.cost_curve else None
-    questions = load_questions(args.questions, args.per_category)
+    questions, warm = choose_questions(args)
+    modes = with_hot(args.modes) if warm else args.modes
     flags = {"temp": 0.0, "seed": 0, **vars(args)}
     flags["draft"] = "auto"  # its costs are measured at the start
     prepared = prepare(flags)
@@ -135,20 +145,32 @@ def run(args: argparse.Namespace) -> int:
     with open_engine(prepared.model.path, settings, prepared.ctx, remember=cold) as engine:
         machine = describe_machine(engine)
         costs = engine.costs
+        all_turns = args.turns == "all"
+        sampling = sampling_of(settings, settings.seed or 0)
+        warmed: dict[str, Drafter] = {}
 
         def make(mode: str) -> "Drafter":
+            if mode in warmed:
+                return warmed[mode]
             # Each mode starts from the same rows: what one learns here must not help another.
             memory = hot_memory(prepared.model.path, engine.model.n_vocab, _say) if args.hot else None
             return make_measured(mode, engine.model.n_vocab, args, curve, costs, memory)
 
-        total = sum(len(q.turns) if args.turns == "all" else 1 for q in questions) * len(args.modes)
-        sampling = sampling_of(settings, settings.seed or 0)
-        for measurement in measure(
-            engine, make, args.modes, questions, sampling, max_tokens, all_turns=args.turns == "all"
-        ):
+        turns = sum(len(q.turns) if all_turns else 1 for q in questions)
+        total = turns * len(modes) + len(warm) * (len(modes) - len(args.modes))
+        done = 0
+        for mode in LEARNING:
+            if warm and mode in args.modes:
+                drafter = make(mode)
+                for _ in warm_up(engine, drafter, warm, sampling, max_tokens, all_turns=all_turns):
+                    done += 1
+                    _show_progress(args, done, total)
+                warmed[hot_name(mode)] = drafter
+        hot_rows = {mode: drafter.rows_learned for mode, drafter in warmed.items()}
+        for measurement in measure(engine, make, modes, questions, sampling, max_tokens, all_turns=all_turns):
             measurements.append(measurement)
-            _show_progress(args, len(measurements), total)
-    results = rows(measurements, args.modes, curve)
+            _show_progress(args, done + len(measurements), total)
+    results = rows(measurements, modes, curve)
     report = {
         "settings": {
             "model": str(prepared.model.name),
@@ -161,6 +183,7 @@ def run(args: argparse.Namespace) -> int:
             "without": args.without,
             "cost_curve": curve.name if curve else None,
             "start": "hot" if args.hot else "cold",
+            "warm": args.warm and {"questions": Path(args.warm).name, "asked": len(warm), "rows": hot_rows},
         },
         "machine": machine,
         "results": results,
@@ -171,6 +194,23 @@ def run(args: argparse.Namespace) -> int:
     if args.plot:
         plot.plot(report, args.plot)
     return 0
+
+
+def choose_questions(args: argparse.Namespace) -> "tuple[list[Question], list[Question]]":
+    """The questions to measure, and those to warm with before. Raises UsageError."""
+    from trchat.bench.questions import WARM_SETS, load_questions
+    from trchat.bench.warming import LEARNING, pair
+
+    questions = load_questions(args.questions, args.per_category)
+    if args.warm is None:
+        return questions, []
+    if not set(args.modes) & set(LEARNING):
+        raise UsageError(f"--warm needs a mode that learns: {' or '.join(LEARNING)}")
+    warm = load_questions(args.warm if args.warm in WARM_SETS else Path(args.warm))
+    measured, asked = pair(questions, warm)
+    if not measured:
+        raise UsageError(f"--warm {args.warm} is related to none of the questions to measure")
+    return measured, asked
 
 
 def make_measured(
