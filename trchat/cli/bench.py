@@ -77,8 +77,8 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     start.add_argument(
         "--warm",
         metavar="FILE.jsonl|NAME",
-        help="measure cold, and beside it hot: after these questions; built in are 'general' and, on the topics "
-        "of the measured ones, 'related'",
+        help="measure cold, and beside it hot: after these questions; built in are 'general' and, on the "
+        "topics of the measured ones, 'related'",
     )
     group.add_argument("--json", metavar="FILE", type=Path, help="write settings, machine and results")
     group.add_argument(
