@@ -31,6 +31,7 @@ class ScriptedEngine:
     waiting: threading.Event = field(default_factory=threading.Event)
     go_on: threading.Event = field(default_factory=threading.Event)
     opened: list = field(default_factory=list)
+    notices: list = field(default_factory=list)
 
     def __post_init__(self):
         self.words = []
@@ -97,9 +98,11 @@ class ScriptedEngine:
         return Step((first, first + 1), tree, path, 1, finish, 0.0, STEP_S, 0.0, 0.0, 0.0)
 
     @contextmanager
-    def opener(self, path, settings, ctx, progress):
+    def opener(self, path, settings, ctx, progress, tell):
         """In place of open_engine."""
         self.opened.append((path, settings, ctx))
         progress(0.5)
+        for notice in self.notices:
+            tell(notice)
         self.context.n_ctx = min(ctx, self.n_ctx)
         yield self

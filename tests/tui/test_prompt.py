@@ -135,10 +135,10 @@ def test_typing_is_possible_while_the_model_loads(run_chat):
     inner = engine.opener
 
     @contextmanager
-    def slow(path, settings, ctx, progress):
+    def slow(path, settings, ctx, progress, tell):
         progress(0.25)
         assert gate.wait(20)
-        with inner(path, settings, ctx, progress) as opened:
+        with inner(path, settings, ctx, progress, tell) as opened:
             yield opened
 
     async def test(chat):

@@ -90,13 +90,24 @@ def test_a_vanished_model_becomes_a_message_and_the_old_one_stays(run_chat, tmp_
     run_chat(test)
 
 
+def test_what_the_model_starts_from_is_told(run_chat):
+    from tests.tui.scripted_engine import ScriptedEngine
+
+    engine = ScriptedEngine(notices=["starting from 12 rows of another quantisation"])
+
+    async def test(chat):
+        await chat.sees("starting from 12 rows of another quantisation")
+
+    run_chat(test, engine)
+
+
 def test_a_model_that_cannot_be_loaded_leaves_the_app_alive(run_chat):
     from tests.tui.scripted_engine import ScriptedEngine
     from trchat.errors import ModelError
 
     engine = ScriptedEngine()
 
-    def broken(path, settings, ctx, progress):
+    def broken(*args):
         raise ModelError("the weights are garbage")
 
     engine.opener, good = broken, engine.opener

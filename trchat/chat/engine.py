@@ -148,10 +148,11 @@ class Engine(Owned):
         answer.prompt_s = perf_counter() - start
 
         text = TextStream(self.model.piece)
-        with self._until_the_end_of(answer), SamplerChain(self.context, sampling, prompt) as chain:
+        drafter = self.drafter
+        with self._until_the_end_of(answer, drafter), SamplerChain(self.context, sampling, prompt) as chain:
             steps = generate(
                 self._cache,
-                self.drafter,
+                drafter,
                 chain.sample,
                 prompt,
                 max_tokens=limit,
@@ -170,10 +171,11 @@ class Engine(Owned):
                 yield Delta(delta, step)
 
     @contextmanager
-    def _until_the_end_of(self, answer: Answer) -> Iterator[None]:
+    def _until_the_end_of(self, answer: Answer, drafter: Drafter) -> Iterator[None]:
         try:
             yield
         finally:
+            drafter.settle()
             if self.on_answer_end is not None:
                 self.on_answer_end(answer)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from time import perf_counter
 
 from trchat.chat.engine import Engine
-from trchat.chat.remembering import Remember, Remembering
+from trchat.chat.remembering import Remember, Remembering, Tell
 from trchat.chat.template import CHATML, ChatTemplate
 from trchat.chat.template_process import TemplateProcess
 from trchat.config import Settings
@@ -20,7 +20,7 @@ from trchat.text.decode import decode_text
 from trchat.text.one_line import one_line
 
 REMEMBER = Remember()
-"""Read and write the user's store, and keep quiet about it."""
+"""Read and write the user's store."""
 
 
 @contextmanager
@@ -29,6 +29,7 @@ def open_engine(
     settings: Settings,
     ctx: int | None = None,
     progress: Callable[[float], object] | None = None,
+    tell: Tell = lambda line: None,
     *,
     remember: Remember = REMEMBER,
 ) -> Iterator[Engine]:
@@ -36,6 +37,7 @@ def open_engine(
 
     ``ctx`` is the context in tokens (None = the settings', or the engine's own default). ``progress`` is
     called with a fraction from 0 to 1 while the weights are read, and ends that by returning False.
+    ``tell`` gets lines for a person, now and after answers, on the thread that uses the engine.
     ``remember`` says what to do with what was and will be learned of the model. Raises ModelError, UsageError
     (a template file that is none) or TrchatError.
     """
@@ -58,7 +60,7 @@ def open_engine(
         template = ChatTemplate(source or model.chat_template, model.bos_text, model.eos_text, process)
         engine = stack.enter_context(Engine(model, options, template))
         mode = settings.draft if model.can_draft else "off"
-        remembering = Remembering(engine, path, layers, remember)
+        remembering = Remembering(engine, path, layers, remember, tell)
         stack.callback(remembering.close)
         engine.make_drafter = remembering.drafter
         engine.drafter = remembering.drafter(mode)

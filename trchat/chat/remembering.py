@@ -24,23 +24,25 @@ class Remember:
     Attributes:
         read: start from it.
         write: add to it.
-        tell: gets lines for a person, on the thread that uses the engine.
     """
 
     read: bool = True
     write: bool = True
-    tell: Tell = lambda line: None
 
 
 class Remembering:
     """Makes the drafters of one engine, with what is known, and saves what they learn."""
 
-    def __init__(self, engine: Engine, path: Path, layers: int, wanted: Remember) -> None:
-        """``path`` is the model's file, ``layers`` how many of its layers were offered to a GPU."""
+    def __init__(self, engine: Engine, path: Path, layers: int, wanted: Remember, tell: Tell) -> None:
+        """``path`` is the model's file, ``layers`` how many of its layers were offered to a GPU.
+
+        ``tell`` gets lines for a person: where it starts from, and trouble with the disk.
+        """
         self._engine = engine
         self._path = path
         self._layers = layers
         self._wanted = wanted
+        self._tell = tell
         self._memory: Memory | None = None
         self._counted = {"auto", "recycling"} if wanted.write else set()
         engine.on_answer_end = self._save
@@ -66,9 +68,7 @@ class Remembering:
     def close(self) -> None:
         """Save the rest; a disk that is too slow is left behind after some seconds."""
         if self._memory is not None and not self._memory.close():
-            self._wanted.tell(
-                f"the disk took more than {CLOSING_S:.0f} s: what was learned last may not be saved"
-            )
+            self._tell(f"the disk took more than {CLOSING_S:.0f} s: what was learned last may not be saved")
 
     def _open(self, n_vocab: int) -> Memory:
         if not self._wanted.read and not self._wanted.write:
@@ -81,7 +81,7 @@ class Remembering:
         return open_memory(
             identity,
             self._setting(),
-            self._wanted.tell,
+            self._tell,
             remember=self._wanted.write,
             recall=self._wanted.read,
         )

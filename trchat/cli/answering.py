@@ -84,9 +84,13 @@ class _Answering:
         )
         start = perf_counter()
         try:
-            remember = Remember(write=not self.args.no_save, tell=self.notices.say)
             with open_engine(
-                self.prepared.model.path, settings, self.prepared.ctx, self._loading, remember=remember
+                self.prepared.model.path,
+                settings,
+                self.prepared.ctx,
+                self._loading,
+                self.notices.say,
+                remember=Remember(write=not self.args.no_save),
             ) as engine:
                 load_s = perf_counter() - start
                 self._say_limits(engine)

@@ -9,7 +9,7 @@ from trchat.plain.commands import LeaveError, carry_out
 from trchat.plain.output import label, notice, write
 from trchat.session.attachments import Attachment, with_attachments
 from trchat.session.commands import parse_command, unescaped
-from trchat.session.news import Compared, Dropped, Ended, Grown, LoadFailed, Ready
+from trchat.session.news import Compared, Dropped, Ended, Grown, LoadFailed, Notice, Ready
 from trchat.session.session import Session
 from trchat.session.start import start_session
 from trchat.startup import Prepared, memory_warning
@@ -92,6 +92,8 @@ class PlainChat:
             case Ready():
                 for line in news.notices:
                     notice(line)
+            case Notice(line):
+                notice(line)
             case LoadFailed(reason):
                 notice(f"the model cannot be loaded: {reason}")
             case Dropped(_, count):

@@ -58,6 +58,9 @@ class Drafter(Protocol):
     def learn(self, verified: Verified) -> None:
         """Take in one step; the text grows by ``verified.emitted``."""
 
+    def settle(self) -> None:
+        """Take in what was put off: the answer is over, and what was learned is about to be kept."""
+
 
 class NoDrafter:
     """Plain decoding: the empty draft."""
@@ -74,6 +77,9 @@ class NoDrafter:
 
     def learn(self, verified: Verified) -> None:
         """Nothing to learn."""
+
+    def settle(self) -> None:
+        """Nothing was put off."""
 
 
 class LookupDrafter:
@@ -98,6 +104,9 @@ class LookupDrafter:
     def learn(self, verified: Verified) -> None:
         """Index the new tokens."""
         self._text.extend(verified.emitted)
+
+    def settle(self) -> None:
+        """Nothing was put off."""
 
 
 class RecyclingDrafter:
@@ -132,3 +141,6 @@ class RecyclingDrafter:
         candidates = top_k(verified.logits, self.matrix.k)
         self.matrix.update(tokens, candidates[np.concatenate([[0], order + 1])])
         self._last = verified.emitted[-1]
+
+    def settle(self) -> None:
+        """Nothing was put off."""

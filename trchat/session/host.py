@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from trchat.errors import TrchatError
 from trchat.session.job import Comparison, Job
-from trchat.session.news import Compared, Ended, LoadFailed, Loading, News, Ready, Speed
+from trchat.session.news import Compared, Ended, LoadFailed, Loading, News, Notice, Ready, Speed
 from trchat.session.outbox import Outbox
 from trchat.session.plain_speed import PlainSpeed
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from trchat.storage.conversations import ConversationStore
 
     OpenEngine = Callable[
-        [Path, Settings, int | None, Callable[[float], None] | None], AbstractContextManager[Engine]
+        [Path, Settings, int | None, Callable[[float], None], Callable[[str], None]],
+        AbstractContextManager[Engine],
     ]
 
 
@@ -88,6 +89,7 @@ class EngineHost:
                     prepared.settings,
                     prepared.ctx,
                     lambda fraction: self.outbox.put(Loading(fraction)),
+                    lambda line: self.outbox.put(Notice(line)),
                 )
             )
         except Exception as trouble:

@@ -79,6 +79,13 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """Something to know, at any time: what the model starts from, trouble with the disk."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class LoadFailed:
     """The model cannot be used, and why."""
 
@@ -160,4 +167,4 @@ class Compared:
     error: str | None = None
 
 
-News = Loading | Ready | LoadFailed | Reading | Dropped | Grown | Ended | Comparing | Compared
+News = Loading | Ready | Notice | LoadFailed | Reading | Dropped | Grown | Ended | Comparing | Compared

@@ -14,6 +14,7 @@ from trchat.session.news import (
     LoadFailed,
     Loading,
     News,
+    Notice,
     Reading,
     Ready,
 )
@@ -62,6 +63,8 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
                 self.loading_progress(fraction)
             case Ready():
                 self._model_ready(news)
+            case Notice(text):
+                self.tell(text)
             case LoadFailed(reason):
                 self._model_failed(reason)
             case Reading(_, done, total):
