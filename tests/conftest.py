@@ -6,6 +6,22 @@ from pathlib import Path
 
 import pytest
 
+OWN_PROCESS = {"trchat", "program", "on_terminal"}
+WHOLE_APP = {"run_chat"}
+
+
+def pytest_collection_modifyitems(items):
+    """What a test uses says how long it takes: the demo model, a process of its own, or the whole app.
+
+    The marks are documented in pyproject.toml; what is slow for another reason is marked where it stands.
+    """
+    for item in items:
+        used = set(item.fixturenames)
+        if "demo_model" in used:
+            item.add_marker(pytest.mark.model)
+        if used & (OWN_PROCESS | WHOLE_APP):
+            item.add_marker(pytest.mark.slow)
+
 
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):

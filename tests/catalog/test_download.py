@@ -8,6 +8,8 @@ import pytest
 from tests.catalog.hub_server import REVISION, HubServer
 from tests.gguf_files import write_gguf
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("huggingface_hub", reason="the extra 'hub' is not installed")
 
 REPO = "org/Repo-GGUF"

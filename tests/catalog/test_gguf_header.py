@@ -175,6 +175,7 @@ def test_a_pipe_is_refused_without_waiting_for_a_writer(tmp_path):
     assert refused(tmp_path / "pipe.gguf") == " is not a regular file"
 
 
+@pytest.mark.slow
 def test_every_truncation_is_one_clear_error(tmp_path):
     content = write_gguf(tmp_path / "whole.gguf").read_bytes()
     path = tmp_path / "cut.gguf"
@@ -199,6 +200,7 @@ def corruptions(content, header_size, count):
         yield bytes(changed)
 
 
+@pytest.mark.slow
 def test_600_corruptions_each_give_a_header_or_one_line(tmp_path):
     path = write_gguf(tmp_path / "whole.gguf", vocabulary=1200)
     header_size = read_header(path).data_start
@@ -221,6 +223,7 @@ def test_600_corruptions_each_give_a_header_or_one_line(tmp_path):
     assert failed > 300, "corruptions that nothing notices test nothing"
 
 
+@pytest.mark.slow
 def test_a_huge_claim_allocates_nothing(tmp_path):
     import tracemalloc
 

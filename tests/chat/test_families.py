@@ -7,6 +7,8 @@ import pytest
 from tests.chat.families import FAMILIES
 from trchat.chat.template import Turn
 
+pytestmark = pytest.mark.slow
+
 ANYWHERE = ("<|im_end|>", "</s>", "[INST]", "<|eot_id|>", "<end_of_turn>", "<think>", "<unk>", "<s>")
 
 

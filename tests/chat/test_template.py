@@ -121,6 +121,7 @@ ENDLESS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ENDLESS)
 def test_nothing_goes_on_for_ever(source):
     """The time limit only decides how soon: none of these would ever come to an end, or to a prompt."""

@@ -218,6 +218,7 @@ def test_an_interrupt_keeps_what_there_is(demo_model):
     assert errors == b""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="pipes close differently there")
 def test_a_reader_that_leaves_ends_it_quietly():
     child = subprocess.Popen(

@@ -2,8 +2,12 @@
 
 import json
 
+import pytest
+
 from tests.cli.asking import FAST, history, told
 from tests.tiny_gguf import make
+
+pytestmark = pytest.mark.slow
 
 
 def test_question_and_answer_are_kept(here, tiny_chat):

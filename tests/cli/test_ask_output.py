@@ -4,8 +4,12 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from tests.cli.asking import FAST, history, told
 from tests.tiny_gguf import make
+
+pytestmark = pytest.mark.slow
 
 GRAMMARED = ('root ::= "Here:\\n```py\\nx = 1\\n```\\nand\\n```\\ny\\n```\\n"', "x = 1\n")
 

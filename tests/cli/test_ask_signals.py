@@ -11,6 +11,8 @@ import pytest
 
 from tests.cli.asking import FAST, history
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def endless(tiny_chat, tmp_path):

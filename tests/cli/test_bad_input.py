@@ -11,6 +11,8 @@ from tests.cli.bad_input import FILES, FLAGS, GOOD, MODELS, OTHERS
 from tests.gguf_files import write_gguf
 from tests.tiny_gguf import make
 
+pytestmark = pytest.mark.slow
+
 DEEP = "[" * 100_000
 
 

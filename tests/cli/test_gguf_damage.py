@@ -8,6 +8,8 @@ import pytest
 from tests.other_programs import hide_other_programs
 from trchat.catalog.sources import models_dir
 
+pytestmark = pytest.mark.slow
+
 DAMAGES = 400
 
 

@@ -14,6 +14,8 @@ from trchat.llama.model import Model
 from trchat.llama.sampler import SamplerChain, Sampling
 from trchat.recycling.cost import StepCosts
 
+pytestmark = pytest.mark.slow
+
 LIST = 'root ::= "[" item ("," item)* "]"\nitem ::= [0-9]+\n'
 GREEDY = Sampling(temperature=0, grammar=LIST)
 SAMPLINGS = [

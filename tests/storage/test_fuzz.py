@@ -12,6 +12,8 @@ from trchat.storage import connection
 from trchat.storage.conversations import ConversationStore
 from trchat.storage.export import to_json, to_markdown
 
+pytestmark = pytest.mark.slow
+
 ROUNDS = 300
 
 

@@ -8,6 +8,8 @@ import pytest
 from tests.storage.processes import assert_whole, start, start_together
 from trchat.storage.conversations import ConversationStore
 
+pytestmark = pytest.mark.slow
+
 KILLS = 50
 WRITERS = 4
 MESSAGES = 40

@@ -5,7 +5,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-TITLE = "# Every command\n\nWhat `--help` prints, written by `python -m trchat.cli.help_pages assets/commands.md`.\n"
+TITLE = """# Every command
+
+What `--help` prints, written by `python -m trchat.cli.help_pages assets/commands.md`.
+"""
 
 
 def pages(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str]]:

@@ -17,6 +17,8 @@ from trchat.storage.recycled.rows import encode, merge
 from trchat.storage.recycled.store import RecycledStore
 from trchat.storage.recycled.tables import rows_since
 
+pytestmark = pytest.mark.slow
+
 ROUNDS = 500
 MADE_UP = 120
 

@@ -151,6 +151,7 @@ def test_another_way_of_hashing_starts_cold_without_fuss(warnings, monkeypatch):
     assert warnings == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("vocabulary", [32_000, 152_000, 262_144])
 def test_bounds_on_disk_and_in_memory(vocabulary, warnings, monkeypatch):
     from trchat.storage import connection

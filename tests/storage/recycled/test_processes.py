@@ -14,6 +14,8 @@ from trchat.storage.recycled.files import open_memory, store_file
 from trchat.storage.recycled.records import Totals
 from trchat.storage.recycled.store import RecycledStore
 
+pytestmark = pytest.mark.slow
+
 KILLS = 50
 WRITERS = 4
 ROUNDS = 60
