@@ -1,5 +1,8 @@
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tests.recycling.trees import draft_trees, path_to
 from trchat.decoding.accept import accept
 from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree
 
@@ -61,3 +64,35 @@ def test_of_equal_siblings_the_first_is_followed():
     twins = DraftTree(np.array([5, 5, 6], np.int32), np.array([ROOT, ROOT, 0], np.int32))
     sample, _ = choices(5, 6, 0, 2)
     assert accept(twins, sample, (), 99) == ((0, 2), (5, 6, 2))
+
+
+def model_choice(text):
+    """A model of four tokens: what it says next depends on all that was said."""
+    return sum((place + 1) * (token + 1) for place, token in enumerate(text)) * 7 % 11 % 4
+
+
+@given(draft_trees(), st.lists(st.integers(0, 3), max_size=4), st.sets(st.integers(0, 3)), st.integers(1, 9))
+def test_whatever_is_drafted_the_text_is_the_models_own(tree, said, end_tokens, limit):
+    """Each emitted token is the model's choice after all before it, sampled once, in order; none is left."""
+    asked = []
+
+    def sample(row):
+        asked.append(row)
+        return model_choice([*said, *tree.tokens[path_to(tree, row - 1)].tolist()])
+
+    accepted, emitted = accept(tree, sample, end_tokens, limit)
+    text = list(said)
+    for token in emitted:
+        assert token == model_choice(text)
+        text.append(token)
+    assert len(asked) == len(emitted) <= limit
+    # The accepted nodes are one path down from the root, and say what was emitted.
+    assert list(accepted) == (path_to(tree, accepted[-1]) if accepted else [])
+    assert tree.tokens[list(accepted)].tolist() == list(emitted[: len(accepted)])
+    # It ended for a reason: the limit, an end of generation, or a choice that nobody had drafted.
+    last = accepted[-1] if len(accepted) == len(emitted) else None
+    assert last is None or len(emitted) == limit or emitted[-1] in end_tokens
+    if last is None:
+        under = accepted[-1] if accepted else ROOT
+        assert emitted[-1] not in tree.tokens[tree.parents == under]
+    assert not set(emitted[:-1]) & end_tokens

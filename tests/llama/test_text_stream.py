@@ -1,8 +1,9 @@
 import itertools
-import random
 import unicodedata
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from trchat.llama.text_stream import TextStream
 
@@ -28,15 +29,27 @@ def test_characters_split_over_tokens_wait_for_their_last_byte(text, size):
     assert "".join(parts) + stream.finish() == text
 
 
-def test_random_cuts_of_random_text():
-    chance = random.Random(1)
-    for _ in range(200):
-        text = "".join(chr(chance.choice([65, 233, 0x4E2D, 0x1F600, 0x301])) for _ in range(20))
-        raw = text.encode()
-        cuts = sorted({0, len(raw), *(chance.randrange(len(raw)) for _ in range(9))})
-        pieces = [raw[a:b] for a, b in itertools.pairwise(cuts)]
-        stream = TextStream(pieces.__getitem__)
-        assert "".join(stream.push(token) for token in range(len(pieces))) + stream.finish() == text
+def streamed(raw, cuts):
+    """What comes of bytes that are cut into tokens at these places: the parts, and the end."""
+    places = sorted({0, len(raw), *(cut % (len(raw) + 1) for cut in cuts)})
+    pieces = [raw[a:b] for a, b in itertools.pairwise(places)]
+    stream = TextStream(pieces.__getitem__)
+    return [stream.push(token) for token in range(len(pieces))], stream.finish()
+
+
+CUTS = st.lists(st.integers(0, 1000), max_size=12)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])), CUTS)
+def test_any_text_cut_anywhere_arrives_whole(text, cuts):
+    parts, rest = streamed(text.encode(), cuts)
+    assert "".join(parts) == text and rest == ""
+
+
+@given(st.binary(max_size=60), CUTS)
+def test_where_bytes_are_cut_does_not_show_even_where_they_are_no_text(raw, cuts):
+    parts, rest = streamed(raw, cuts)
+    assert "".join(parts) + rest == raw.decode("utf-8", "replace")
 
 
 def test_an_unfinished_character_shows_only_at_the_end():

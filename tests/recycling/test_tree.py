@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
+from hypothesis import given
 
+from tests.recycling.trees import draft_trees, path_to
 from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree, chain_tree
 
 
@@ -49,11 +51,19 @@ def test_first_nodes_are_a_tree_of_their_own(n_nodes):
     assert (part.parents < np.arange(len(part))).all()
 
 
-def test_every_node_is_on_the_path_to_some_leaf_in_random_trees():
-    random = np.random.default_rng(1)
-    for _ in range(100):
-        n = int(random.integers(1, 40))
-        grown = tree(random.integers(0, 99, n), [int(random.integers(-1, node)) for node in range(n)])
-        assert grown.members.any(axis=1).all()
-        assert (grown.members.sum(axis=0) == grown.depths[grown.leaves]).all()
-        assert grown.members[: grown.chain, 0].all()
+@given(draft_trees())
+def test_leaves_and_members_are_the_paths_of_the_tree(grown):
+    """What tree attention rests on: one sequence a leaf, and every node in those of all leaves below it."""
+    parents = grown.parents.tolist()
+    assert sorted(grown.leaves.tolist()) == [n for n in range(len(grown)) if n not in parents]
+    for column, leaf in enumerate(grown.leaves.tolist()):
+        assert np.flatnonzero(grown.members[:, column]).tolist() == path_to(grown, leaf)
+    assert grown.depths.tolist() == [len(path_to(grown, node)) for node in range(len(grown))]
+
+
+@given(draft_trees())
+def test_the_chain_is_a_path_and_its_leaf_comes_first(grown):
+    assert path_to(grown, grown.chain - 1) == list(range(grown.chain))
+    if grown.chain < len(grown):
+        assert grown.parents[grown.chain] != grown.chain - 1
+    assert grown.members[: grown.chain, :1].all()
