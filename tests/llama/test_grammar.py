@@ -173,6 +173,19 @@ def test_a_bad_schema_is_one_line(schema, reason):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("control", ["\n", "\t", "\x1b", "\x7f", "\0"])
+def test_no_string_of_a_schema_holds_a_control_character_as_it_is(model, control):
+    """JSON has it escaped or not at all."""
+    (token,) = model.tokenize(control)
+    sampler = GrammarSampler(model.vocab, grammar_of_schema('{"type": "string"}', "x"))
+    try:
+        sampler.accept(model.tokenize('"')[0])
+        assert sampler.allows(model.tokenize("a")[0])
+        assert not sampler.allows(token)
+    finally:
+        sampler.close()
+
+
 def test_a_schema_becomes_a_grammar_that_answers_fit(model, context):
     schema = {
         "type": "object",

@@ -13,6 +13,8 @@ MAX_BYTES = 1 << 20
 _CHILD = Path(__file__).with_name("grammar_child.py")
 _PARSE_ERROR = "error parsing grammar: "
 _NEEDS_VOCABULARY = "no vocab to parse token"
+_ANY_CHARACTER = r'[^"\\] |'
+_JSON_CHARACTER = r'[^"\\\x7F\x00-\x1F] |'
 
 
 def grammar_of_schema(schema: str, source: str) -> str:
@@ -28,7 +30,10 @@ def grammar_of_schema(schema: str, source: str) -> str:
     from llama_cpp.llama_grammar import json_schema_to_gbnf
 
     try:
-        return str(json_schema_to_gbnf(schema))
+        # llama-cpp-python's strings may hold line breaks as they are; JSON's, and llama.cpp's own, may not.
+        return str(json_schema_to_gbnf(schema)).replace(
+            f"char ::= {_ANY_CHARACTER}", f"char ::= {_JSON_CHARACTER}"
+        )
     except RecursionError:
         raise UsageError(f"{source} is nested too deeply") from None
     except Exception as error:  # the converter raises whatever comes up: AssertionError, KeyError, ...
