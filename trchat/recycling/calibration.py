@@ -1,9 +1,11 @@
 """How often guesses of each kind come true, learned from every emitted token."""
 
+from typing import ClassVar
+
 import numpy as np
 from numpy.typing import NDArray
 
-from trchat.recycling.kinds import N_KINDS, PRIORS, SIZES, STRIDES
+from trchat.recycling.kinds import N_KINDS, PRIORS, SIZES, SOURCES, STRIDES
 
 _SOURCE_WEIGHT = 12.0  # a source's prior counts as so many observations
 _KIND_WEIGHT = 40.0  # and the mix of its sources for a kind as so many
@@ -26,6 +28,14 @@ class Calibration:
         rates: a memoryview of floats by kind, for fast scalar reads.
         hits, seen: float32, shape (N_KINDS,).
     """
+
+    # What outlives the program is described here, so that whoever keeps it need not know what it means.
+    COUNTS: ClassVar = (("hits", "seen"), ("source_hits", "source_seen"))
+    """Pairs of arrays: how many guesses came true, and of how many; those of two programs may be added up."""
+    MOST_SEEN: ClassVar = 4 * _FORGET_AT
+    """Counts are halved long before."""
+    WEIGHTS: ClassVar = {"weights": 2.0, "bias": 16.0}
+    """Other learned arrays, and how large their numbers may be: beyond that exp() would overflow."""
 
     def __init__(self) -> None:
         kinds = np.arange(N_KINDS)
@@ -77,6 +87,18 @@ class Calibration:
         self._steps += 1
         if self._steps % _REFRESH_EVERY == 0:
             self.refresh()
+
+    def by_source(self) -> list[tuple[str, float, float]]:
+        """For each source: its name, how many of its guesses came true lately, and of how many."""
+        fresh = Calibration()
+        found = []
+        for number, name in enumerate(SOURCES):
+            # Counts begin with a prior, which was never seen; level 0 stands for "no guess".
+            hits = self.source_hits[number, 1:] - fresh.source_hits[number, 1:]
+            seen = self.source_seen[number, 1:] - fresh.source_seen[number, 1:]
+            total = max(float(seen.sum()), 0.0)
+            found.append((name, min(max(float(hits.sum()), 0.0), total), total))
+        return found
 
     def refresh(self) -> None:
         """Work out the rates of all kinds anew, those not met lately included."""

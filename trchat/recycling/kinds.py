@@ -62,6 +62,12 @@ PRIORS = (
 """Hit rates to begin with, per source and level; learned ones take over within an answer."""
 
 
+def layout() -> str:
+    """All that gives a kind its meaning; counts that were kept under another layout mean something else."""
+    facts = {name: value for name, value in globals().items() if isinstance(value, (int, float, tuple))}
+    return repr(sorted(facts.items()))
+
+
 def main_source(kind: int) -> str:
     """The name of the surest of a kind's sources: that with the highest hit rate to begin with."""
     levels = [kind // stride % size for stride, size in zip(STRIDES, SIZES, strict=True)]

@@ -9,10 +9,19 @@ from trchat.recycling.adjacency import AdjacencyMatrix
 from trchat.recycling.candidates import CandidateTable
 from trchat.storage.recycled.rows import Rows, Shape, decode, encode, joined, merge, no_rows
 from trchat.storage.recycled.segments import pruned
-from trchat.storage.recycled.tables import absorb, absorb_matrix, matrix_rows_since, rows_since, shapes_of
+from trchat.storage.recycled.tables import (
+    absorb,
+    absorb_matrix,
+    matrix_rows_since,
+    rows_since,
+    shapes_of,
+    table_shape,
+)
 
 WAYS = 4
-SHAPE = Shape("rows2", 4, WAYS, 2, 1 << 20, "")
+N_VOCAB = 1 << 20
+PACKED = table_shape(CandidateTable(2, 16, 2), N_VOCAB)
+SHAPE = Shape("rows2", 4, WAYS, 8, "", PACKED.sound)
 
 
 def rows_of(entries):
@@ -20,7 +29,7 @@ def rows_of(entries):
     columns = np.array(list(entries), np.uint32).reshape(-1, 3)
     number = columns[:, 0] * 10_000 + columns[:, 1] * 100 + columns[:, 2]
     packed = np.stack([number << 8 | 1, number + 1 << 8 | 9], axis=1).astype(np.uint32)
-    return Rows(columns[:, 0].copy(), columns[:, 1].copy(), columns[:, 2].copy(), packed)
+    return Rows(columns[:, 0].copy(), columns[:, 1].copy(), columns[:, 2].copy(), packed.view(np.uint8))
 
 
 def entries_of(rows):
@@ -48,7 +57,7 @@ def test_the_newest_row_of_each_tag_and_the_newest_rows_of_each_place(entries):
     assert entries_of(merged) == plainly(entries)
     assert (np.diff(merged.places.astype(int)) >= 0).all()
     again = rows_of(zip(merged.places, merged.tags, merged.stamps, strict=True))
-    assert np.array_equal(again.packed, merged.packed), "candidates stay with their row"
+    assert np.array_equal(again.content, merged.content), "candidates stay with their row"
 
 
 @given(ENTRIES, ENTRIES, ENTRIES)
@@ -68,7 +77,7 @@ def test_rows_come_back_as_they_went(entries):
     rows = merge(rows_of(entries), WAYS)
     back = decode(encode(rows), len(rows), SHAPE)
     assert entries_of(back) == entries_of(rows)
-    assert np.array_equal(back.packed, rows.packed)
+    assert np.array_equal(back.content, rows.content)
 
 
 @given(ENTRIES, st.integers(0, 60), st.binary(max_size=80))
@@ -77,7 +86,7 @@ def test_no_bytes_at_all_bring_a_row_that_cannot_be(entries, count, noise):
     for damaged in (noise, data[: len(data) // 2], data + noise, noise + data):
         found = decode(damaged, count, SHAPE)
         assert (found.places < SHAPE.buckets).all() and (found.tags > 0).all()
-        assert (found.packed >> 8 < SHAPE.n_vocab).all()
+        assert (found.content.view(np.uint32) >> 8 < N_VOCAB).all()
 
 
 @pytest.mark.parametrize(
@@ -98,7 +107,7 @@ def test_a_row_that_cannot_be_is_left_out_and_the_others_stay(place, tag, packed
         column,
         np.array([tag], np.uint32),
         np.array([2], np.uint32),
-        np.array([packed], np.int64).astype(np.uint32),
+        np.array([packed], np.int64).astype(np.uint32).view(np.uint8),
     )
     data = encode(joined([right, wrong]))
     assert entries_of(decode(data, 2, SHAPE)) == {(0, 5, 3)}
@@ -117,8 +126,8 @@ def test_a_bomb_goes_off_no_further_than_was_announced():
 def test_a_table_and_what_was_saved_of_it_meanwhile_are_the_table(lessons, cut):
     """Learning on, and taking in what had been saved before, gives the same rows in any order."""
     table, other = (CandidateTable(2, 64, 2) for _ in range(2))
-    shape = Shape("rows2", 64 // WAYS, WAYS, 2, 1000, "")
-    saved = no_rows(2)
+    shape = table_shape(CandidateTable(2, 64, 2), 1000)
+    saved = no_rows(8)
     for clock, (token, extra) in enumerate(lessons, 1):
         packed = np.array([[token + 1 << 8 | 5, token + 2 + extra << 8 | 4]], np.uint32)
         table.learn(np.array([[token, extra]], np.int32), packed, clock)
@@ -150,7 +159,8 @@ def test_the_oldest_rows_go_first_whatever_their_source():
     def many(count):
         order = np.arange(count, dtype=np.uint32)
         packed = random.integers(1, 1 << 28, (count, 4)).astype(np.uint32)
-        return Rows(order, random.integers(1, 1 << 32, count).astype(np.uint32), order + 1, packed)
+        tags = random.integers(1, 1 << 32, count).astype(np.uint32)
+        return Rows(order, tags, order + 1, packed.view(np.uint8))
 
     rows = {"rows1": many(3000), "rows2": many(5000)}
     kept, encoded = pruned(rows, 60_000)

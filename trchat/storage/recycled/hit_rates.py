@@ -1,4 +1,7 @@
-"""The calibration as one vector of numbers: stored, checked, and added up over several writers."""
+"""The calibration as one vector of numbers: stored, checked, and added up over several writers.
+
+Which arrays it consists of, and which numbers can be right, Calibration itself says.
+"""
 
 import hashlib
 import zlib
@@ -11,22 +14,16 @@ from trchat.recycling.calibration import Calibration
 
 Vector = NDArray[np.float32]
 
-_COUNTS = (("hits", "seen"), ("source_hits", "source_seen"))
-_MOST_SEEN = 16_000.0  # counts are halved from 4,000 on; two writers may both be just below
-_STEEPEST = {"weights": 2.0, "bias": 16.0}
-"""Beyond these they are of no use, and could make exp() overflow: 5 sources * 2 * log(999) + 16 < 88."""
-
 
 def layout() -> str:
-    """Tells what the numbers mean: the kinds of guesses and where their levels begin."""
-    levels = (
-        kinds.SIZES,
-        kinds.row_levels(),
-        [kinds.suffix_level(length) for length in range(64)],
-        [kinds.other_suffix_level(length) for length in range(64)],
-        [kinds.sibling_level(weight / 100) for weight in range(100)],
-    )
-    return hashlib.blake2b(repr(levels).encode(), digest_size=8).hexdigest()
+    """Tells what the numbers mean: the kinds of guesses, and the arrays."""
+    arrays = [(name, array.shape) for name, array in _arrays(Calibration()).items()]
+    return hashlib.blake2b(repr((kinds.layout(), arrays)).encode(), digest_size=8).hexdigest()
+
+
+def nothing_learned() -> Vector:
+    """The vector of a new calibration."""
+    return vector(Calibration())
 
 
 def vector(calibration: Calibration) -> Vector:
@@ -37,19 +34,17 @@ def vector(calibration: Calibration) -> Vector:
 def restore(calibration: Calibration, values: Vector) -> None:
     """Set ``calibration`` to a ``vector``; what cannot be right becomes what a new calibration has."""
     fresh = _arrays(Calibration())
-    start = 0
-    for name, array in _arrays(calibration).items():
-        array[...] = values[start : start + array.size].reshape(array.shape)
-        start += array.size
-        if name in _STEEPEST:
-            wrong = ~np.isfinite(array)
-            array[wrong] = fresh[name][wrong]
-            np.clip(array, -_STEEPEST[name], _STEEPEST[name], out=array)
-    for hits_name, seen_name in _COUNTS:
-        hits, seen = getattr(calibration, hits_name), getattr(calibration, seen_name)
-        least = 1.0 if seen_name == "source_seen" else 0.0  # a rate is hits / seen there
+    arrays = _filled(calibration, values)
+    for name, most in Calibration.WEIGHTS.items():
+        array = arrays[name]
+        wrong = ~np.isfinite(array)
+        array[wrong] = fresh[name][wrong]
+        np.clip(array, -most, most, out=array)
+    for hits_name, seen_name in Calibration.COUNTS:
+        hits, seen = arrays[hits_name], arrays[seen_name]
         with np.errstate(invalid="ignore"):
-            right = (seen >= least) & (seen <= _MOST_SEEN) & (hits >= 0) & (hits <= seen)
+            right = (seen >= _least(fresh[seen_name])) & (seen <= Calibration.MOST_SEEN)
+            right &= (hits >= 0) & (hits <= seen)
         hits[~right] = fresh[hits_name][~right]
         seen[~right] = fresh[seen_name][~right]
     calibration.refresh()
@@ -68,18 +63,14 @@ def add(base: Vector, before: Vector, after: Vector) -> Vector:
         return after
     with np.errstate(invalid="ignore", over="ignore"):
         total = base + (after - before)
-    scratch = Calibration()
-    start = 0
+    scratch, fresh = Calibration(), _arrays(Calibration())
+    arrays = _filled(scratch, total)
     # Halving forgets, and adding up what two writers forgot may leave less than nothing.
-    for array in _arrays(scratch).values():
-        array[...] = total[start : start + array.size].reshape(array.shape)
-        start += array.size
-    np.maximum(scratch.source_seen, 1.0, out=scratch.source_seen)
-    for hits_name, seen_name in _COUNTS:
-        hits, seen = getattr(scratch, hits_name), getattr(scratch, seen_name)
-        np.maximum(seen, 0, out=seen)
+    for hits_name, seen_name in Calibration.COUNTS:
+        hits, seen = arrays[hits_name], arrays[seen_name]
+        np.maximum(seen, _least(fresh[seen_name]), out=seen)
         np.clip(hits, 0, seen, out=hits)
-        too_many = seen > _MOST_SEEN / 2
+        too_many = seen > Calibration.MOST_SEEN / 2
         hits[too_many] /= 2
         seen[too_many] /= 2
     return vector(scratch)
@@ -92,7 +83,7 @@ def encode(values: Vector) -> bytes:
 
 def decode(data: bytes) -> Vector | None:
     """The vector in ``data``; None when it has not the right size or is damaged."""
-    size = 4 * sum(array.size for array in _arrays(Calibration()).values())
+    size = 4 * len(nothing_learned())
     try:
         values = zlib.decompressobj().decompress(data, size + 1)
     except zlib.error:
@@ -102,18 +93,26 @@ def decode(data: bytes) -> Vector | None:
 
 def by_source(values: Vector) -> list[tuple[str, float, float]]:
     """For each source of guesses: its name, how many guesses came true, and of how many (lately)."""
-    calibration, fresh = Calibration(), Calibration()
+    calibration = Calibration()
     restore(calibration, values)
-    found = []
-    for number, name in enumerate(kinds.SOURCES):
-        # Counts begin with a prior, which was never seen; level 0 stands for "no guess".
-        hits = calibration.source_hits[number, 1:] - fresh.source_hits[number, 1:]
-        seen = calibration.source_seen[number, 1:] - fresh.source_seen[number, 1:]
-        total = max(float(seen.sum()), 0.0)
-        found.append((name, min(max(float(hits.sum()), 0.0), total), total))
-    return found
+    return calibration.by_source()
+
+
+def _least(fresh: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Counts that begin with a prior are divided by, so they never go down to nothing."""
+    return np.minimum(fresh, np.float32(1.0))
+
+
+def _filled(calibration: Calibration, values: Vector) -> dict[str, NDArray[np.float32]]:
+    """The arrays of ``calibration``, set to ``values``."""
+    arrays = _arrays(calibration)
+    start = 0
+    for array in arrays.values():
+        array[...] = values[start : start + array.size].reshape(array.shape)
+        start += array.size
+    return arrays
 
 
 def _arrays(calibration: Calibration) -> dict[str, NDArray[np.float32]]:
-    names = [name for pair in _COUNTS for name in pair] + list(_STEEPEST)
+    names = [name for pair in Calibration.COUNTS for name in pair] + list(Calibration.WEIGHTS)
     return {name: getattr(calibration, name) for name in names}

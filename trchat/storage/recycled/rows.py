@@ -1,7 +1,10 @@
-"""Candidate rows on their way to and from the disk: columns of numbers, packed tightly, never trusted."""
+"""Candidate rows on their way to and from the disk: columns of numbers, packed tightly, never trusted.
+
+What a row says is bytes here: only trchat.storage.recycled.tables knows how to read them.
+"""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +13,12 @@ from numpy.typing import NDArray
 MAX_GENERATION = (1 << 31) - 1
 """Rows from later saves than this are damage: a store is saved a few times a minute at most."""
 
-_FIXED_COLUMNS = 3
+_NUMBERS = 3  # the place, the tag and the stamp, of four bytes each
 _LEVEL = 1  # deflate's higher levels save 2 % of the space for twice the time
+
+
+Content = NDArray[np.uint8]
+"""What rows say, as bytes: (n, width)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,17 +28,22 @@ class Shape:
     Attributes:
         source: the source's name, such as ``rows2``.
         buckets, ways: how many buckets there are, and how many rows share one.
-        k: candidates in a row.
-        n_vocab: token ids are below this.
+        width: bytes of what a row says.
         layout: tells this geometry and way of packing from any other.
+        sound: which rows (uint8 (n, width)) can be right.
     """
 
     source: str
     buckets: int
     ways: int
-    k: int
-    n_vocab: int
+    width: int
     layout: str
+    sound: Callable[[Content], NDArray[np.bool_]]
+
+    @property
+    def row_bytes(self) -> int:
+        """What a row takes in memory while it is read."""
+        return 4 * _NUMBERS + self.width
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,30 +54,30 @@ class Rows:
         places: uint32 (n,), the bucket.
         tags: uint32 (n,), which row of the bucket; never 0.
         stamps: uint32 (n,), when it was learned: the number of the save in a file, the clock in memory.
-        packed: uint32 (n, k), ``token << 8 | probability step``, 0 = no candidate.
+        content: uint8 (n, width), what it says.
     """
 
     places: NDArray[np.uint32]
     tags: NDArray[np.uint32]
     stamps: NDArray[np.uint32]
-    packed: NDArray[np.uint32]
+    content: Content
 
     def __len__(self) -> int:
         return len(self.places)
 
     def only(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> "Rows":
         """The rows at these indexes, or where a mask is true."""
-        return Rows(self.places[chosen], self.tags[chosen], self.stamps[chosen], self.packed[chosen])
+        return Rows(self.places[chosen], self.tags[chosen], self.stamps[chosen], self.content[chosen])
 
     def stamped(self, stamp: int) -> "Rows":
         """The same rows, all learned at ``stamp``."""
-        return Rows(self.places, self.tags, np.full(len(self), stamp, np.uint32), self.packed)
+        return Rows(self.places, self.tags, np.full(len(self), stamp, np.uint32), self.content)
 
 
-def no_rows(k: int) -> Rows:
-    """No rows of ``k`` candidates."""
+def no_rows(width: int) -> Rows:
+    """No rows of ``width`` bytes."""
     none = np.zeros(0, np.uint32)
-    return Rows(none, none, none, np.zeros((0, k), np.uint32))
+    return Rows(none, none, none, np.zeros((0, width), np.uint8))
 
 
 def joined(parts: Sequence[Rows]) -> Rows:
@@ -74,14 +86,14 @@ def joined(parts: Sequence[Rows]) -> Rows:
         np.concatenate([rows.places for rows in parts]),
         np.concatenate([rows.tags for rows in parts]),
         np.concatenate([rows.stamps for rows in parts]),
-        np.concatenate([rows.packed for rows in parts]),
+        np.concatenate([rows.content for rows in parts]),
     )
 
 
 def merge(rows: Rows, ways: int) -> Rows:
     """One row for each place and tag, the newest; of each place the ``ways`` newest. Sorted by place.
 
-    The order of ``rows`` does not matter as long as no two differ in nothing but their candidates, so
+    The order of ``rows`` does not matter as long as no two differ in nothing but what they say, so
     merging is commutative, associative and idempotent.
     """
     order = np.argsort(rows.stamps, kind="stable")
@@ -113,43 +125,27 @@ def rank_in_place(places: NDArray[np.uint32]) -> NDArray[np.intp]:
 def encode(rows: Rows) -> bytes:
     """Rows sorted by place as compressed bytes: byte planes, since a token's upper bytes are nearly all 0."""
     steps = np.diff(rows.places, prepend=np.uint32(0))
-    columns = np.ascontiguousarray(np.vstack([steps, rows.tags, rows.stamps, rows.packed.T]), "<u4")
-    planes = columns.view(np.uint8).reshape(len(columns), -1, 4).transpose(0, 2, 1)
+    numbers = np.stack([steps, rows.tags, rows.stamps], axis=1).astype("<u4").view(np.uint8)
+    planes = np.concatenate([numbers, rows.content], axis=1).T
     return zlib.compress(planes.tobytes(), _LEVEL)
 
 
 def decode(data: bytes, count: int, shape: Shape) -> Rows:
     """The ``count`` rows in ``data``; those that cannot be right are left out, all if need be."""
     if not 0 < count <= shape.buckets * shape.ways:
-        return no_rows(shape.k)
-    columns = _FIXED_COLUMNS + shape.k
-    size = columns * 4 * count
+        return no_rows(shape.width)
+    size = shape.row_bytes * count
     try:
         inflate = zlib.decompressobj()
         planes = inflate.decompress(data, size)  # a bomb goes off no further than this
         if len(planes) != size or not (inflate.eof or not inflate.decompress(inflate.unconsumed_tail, 1)):
-            return no_rows(shape.k)
+            return no_rows(shape.width)
     except zlib.error:
-        return no_rows(shape.k)
-    stacked = np.frombuffer(planes, np.uint8).reshape(columns, 4, count).transpose(0, 2, 1)
-    values = np.ascontiguousarray(stacked).view("<u4").reshape(columns, count).astype(np.uint32, copy=False)
-    places = np.cumsum(values[0], dtype=np.uint64)
-    packed = np.ascontiguousarray(values[_FIXED_COLUMNS:].T)
-    right = places < shape.buckets
-    right &= (values[1] != 0) & (values[2] <= MAX_GENERATION)
-    right &= _candidates_right(packed, shape.n_vocab)
-    rows = Rows(places.astype(np.uint32), values[1], values[2], packed)
+        return no_rows(shape.width)
+    together = np.ascontiguousarray(np.frombuffer(planes, np.uint8).reshape(shape.row_bytes, count).T)
+    numbers = np.ascontiguousarray(together[:, : 4 * _NUMBERS]).view("<u4").astype(np.uint32, copy=False)
+    content = np.ascontiguousarray(together[:, 4 * _NUMBERS :])
+    places, tags, stamps = np.cumsum(numbers[:, 0], dtype=np.uint64), numbers[:, 1], numbers[:, 2]
+    right = (places < shape.buckets) & (tags != 0) & (stamps <= MAX_GENERATION) & shape.sound(content)
+    rows = Rows(places.astype(np.uint32), tags.copy(), stamps.copy(), content)
     return rows if right.all() else rows.only(right)
-
-
-def _candidates_right(packed: NDArray[np.uint32], n_vocab: int) -> NDArray[np.bool_]:
-    """Which rows hold tokens of the vocabulary only, each at most once and with a probability."""
-    tokens = packed >> np.uint32(8)
-    empty = packed == 0
-    sound = empty | ((tokens < n_vocab) & ((packed & np.uint32(255)) != 0))
-    right: NDArray[np.bool_] = sound.all(axis=1) & ~empty.all(axis=1)
-    # A token proposed twice by one row would be taken for a guess of another kind.
-    for one in range(packed.shape[1]):
-        for other in range(one):
-            right &= empty[:, one] | (tokens[:, one] != tokens[:, other])
-    return right

@@ -40,7 +40,7 @@ def read(connection: sqlite3.Connection, shapes: Shapes, since: int = 0) -> dict
     parts: dict[str, list[Rows]] = {}
     left = _MAX_DECODED
     for shape, count, data in _segments(connection, shapes, since):
-        left -= (count + 1) * 4 * (3 + shape.k)
+        left -= (count + 1) * shape.row_bytes
         if left < 0:
             break
         rows = decode(data, count, shape)
@@ -110,7 +110,7 @@ def pruned(rows: Mapping[str, Rows], target: int = PRUNED_BYTES) -> tuple[dict[s
 def count_rows(connection: sqlite3.Connection, shapes: Shapes) -> dict[str, int]:
     """Rows that would be loaded, by source."""
     found = read(connection, shapes)
-    return {source: len(found.get(source, no_rows(shape.k))) for source, shape in shapes.items()}
+    return {source: len(found.get(source, no_rows(shape.width))) for source, shape in shapes.items()}
 
 
 def _segments(

@@ -1,6 +1,13 @@
-"""Between the tables that drafting uses and the rows that are stored."""
+"""Between the tables that drafting uses and the rows that are stored: all that the store knows of them.
+
+A table is arrays with one entry a row: ``tags`` (0 = free), ``stamps``, and what the row says, in buckets of
+neighbouring rows. Another size, number of candidates, way of hashing or of packing changes the layout, and
+what was stored in another layout is left out.
+"""
 
 import hashlib
+import sys
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +15,7 @@ from numpy.typing import NDArray
 from trchat.recycling.adjacency import EMPTY, AdjacencyMatrix
 from trchat.recycling.candidates import WAYS, CandidateTable, pack
 from trchat.recycling.knowledge import Knowledge
-from trchat.storage.recycled.rows import Rows, Shape, joined, merge, no_rows, rank_in_place
+from trchat.storage.recycled.rows import Content, Rows, Shape, joined, merge, no_rows, rank_in_place
 
 MATRIX = "matrix"
 _SURE = 255  # the paper's matrix keeps no probabilities
@@ -19,19 +26,22 @@ def table_name(table: CandidateTable) -> str:
     return f"rows{table.order}"
 
 
-def table_shape(table: CandidateTable, n_vocab: int) -> Shape:
-    """Where the rows of ``table`` go."""
-    rows = len(table.tags)
-    return Shape(table_name(table), rows // WAYS, WAYS, table.k, n_vocab, _layout(table))
-
-
 def shapes_of(n_vocab: int) -> dict[str, Shape]:
     """Where the rows of every source go, in this program, for a vocabulary of ``n_vocab`` tokens."""
     shapes = [table_shape(table, n_vocab) for table in Knowledge().tables]
     # In the paper's matrix each token is a bucket of its own.
     k = AdjacencyMatrix(0).k
-    shapes.append(Shape(MATRIX, n_vocab, 1, k, n_vocab, f"{n_vocab} x {k}"))
+    layout = f"{n_vocab} x {k}"
+    shapes.append(Shape(MATRIX, n_vocab, 1, 4 * k, layout, _sound(np.dtype(np.uint32), n_vocab)))
     return {shape.source: shape for shape in shapes}
+
+
+def table_shape(fresh: CandidateTable, n_vocab: int) -> Shape:
+    """Where the rows of a table go; ``fresh``, an empty one, is used up for finding it out."""
+    packed, size = fresh.packed, len(fresh.tags)
+    width = packed[0].nbytes
+    sound = _sound(packed.dtype, n_vocab)
+    return Shape(table_name(fresh), size // WAYS, WAYS, width, _layout(fresh), sound)
 
 
 def rows_since(table: CandidateTable, clock: int) -> Rows:
@@ -57,42 +67,64 @@ def absorb(table: CandidateTable, rows: Rows) -> None:
     target = kept.places.astype(np.intp) * WAYS + rank_in_place(kept.places)
     table.tags[target] = kept.tags
     table.stamps[target] = kept.stamps
-    table.packed[target] = kept.packed
+    table.packed[target] = kept.content.view(table.packed.dtype)
 
 
 def matrix_rows_since(matrix: AdjacencyMatrix, clock: int) -> Rows:
     """Copies of the matrix rows learned after ``clock``, sorted by token."""
     tokens = np.flatnonzero(matrix.stamps > clock)
     if not len(tokens):
-        return no_rows(matrix.k)
+        return no_rows(4 * matrix.k)
     candidates = matrix.candidates[tokens]
     packed = np.where(candidates == EMPTY, 0, candidates << 8 | _SURE).astype(np.uint32)
     ones = np.ones(len(tokens), np.uint32)
-    return Rows(tokens.astype(np.uint32), ones, matrix.stamps[tokens], packed)
+    return Rows(tokens.astype(np.uint32), ones, matrix.stamps[tokens], packed.view(np.uint8))
 
 
 def absorb_matrix(matrix: AdjacencyMatrix, rows: Rows) -> None:
     """Merge ``rows`` into ``matrix``: the newer row of each token counts."""
     rows = merge(rows, 1)
     rows = rows.only(rows.stamps >= matrix.stamps[rows.places])
-    tokens = (rows.packed >> np.uint32(8)).astype(np.int32)
-    matrix.candidates[rows.places] = np.where(rows.packed == 0, EMPTY, tokens)
+    packed = rows.content.view(np.uint32)
+    tokens = (packed >> np.uint32(8)).astype(np.int32)
+    matrix.candidates[rows.places] = np.where(packed == 0, EMPTY, tokens)
     matrix.stamps[rows.places] = rows.stamps
 
 
 def _at(table: CandidateTable, slots: NDArray[np.intp]) -> Rows:
-    return Rows(
-        (slots // WAYS).astype(np.uint32), table.tags[slots], table.stamps[slots], table.packed[slots]
-    )
+    content = table.packed[slots].view(np.uint8)
+    places = (slots // WAYS).astype(np.uint32)
+    return Rows(places, table.tags[slots].astype(np.uint32), table.stamps[slots].astype(np.uint32), content)
 
 
 def _layout(table: CandidateTable) -> str:
-    """Geometry, and where a known row comes to lie: so a change of hashing or packing starts cold."""
-    probe = CandidateTable(table.order, len(table.tags), table.k)
-    contexts = np.array([[70, 14, 5][: table.order]], np.int32)
+    """Geometry, and how some known rows come to lie: so a change of hashing or packing starts cold."""
+    contexts = np.arange(5, 5 + 3 * table.order, dtype=np.int32).reshape(3, table.order)
     chances = np.linspace(-0.1, -9.0, table.k, dtype=np.float32)
-    probe.learn(contexts, pack(np.arange(3, 3 + table.k, dtype=np.int32), chances)[None], 1)
-    slot = int(np.flatnonzero(probe.tags)[0])
-    known = f"{slot} {probe.tags[slot]} {probe.packed[slot].tolist()}"
-    check = hashlib.blake2b(known.encode(), digest_size=6).hexdigest()
+    tokens = np.arange(3, 3 + table.k, dtype=np.int32)
+    for clock, context in enumerate(contexts, 1):
+        table.learn(context[None], pack(tokens + clock, chances)[None], clock)
+    known = _at(table, np.flatnonzero(table.tags))
+    columns = (known.places, known.tags, known.stamps, known.content)
+    data = repr((sys.byteorder, table.packed.dtype.str, [column.tolist() for column in columns]))
+    check = hashlib.blake2b(data.encode(), digest_size=6).hexdigest()
     return f"{len(table.tags)} x {table.k} in {WAYS}, {check}"
+
+
+def _sound(dtype: np.dtype[np.unsignedinteger], n_vocab: int) -> Callable[[Content], NDArray[np.bool_]]:
+    """A check for rows of ``token << 8 | probability step``, 0 = no candidate."""
+
+    def check(content: Content) -> NDArray[np.bool_]:
+        """Which rows hold tokens of the vocabulary only, each at most once and with a probability."""
+        packed = content.view(dtype)
+        tokens = packed >> 8
+        empty = packed == 0
+        sound = empty | ((tokens < n_vocab) & ((packed & 255) != 0))
+        right: NDArray[np.bool_] = sound.all(axis=1) & ~empty.all(axis=1)
+        # A token proposed twice by one row would be taken for a guess of another kind.
+        for one in range(packed.shape[1]):
+            for other in range(one):
+                right &= empty[:, one] | (tokens[:, one] != tokens[:, other])
+        return right
+
+    return check
