@@ -63,9 +63,17 @@ def test_the_second_answer_starts_hot_with_the_same_text_and_is_told_of(trchat, 
     rows = lines(trchat("matrix", "info", "-m", moved))["rows"]
     asked = trchat("matrix", "reset", "-m", "tiny")
     assert asked.returncode == 2 and b"--yes" in asked.stderr and store_files()
+    as_json = json.loads(trchat("matrix", "info", "--json").stdout)
+    assert [each["model"] for each in as_json] == ["Tiny llama"]
+    assert sum(as_json[0]["rows"].values()) == int(rows.split()[0])
+    assert as_json[0]["totals"]["auto"]["answers"] == 2
     assert trchat("matrix", "reset", "-m", "tiny", "--yes").returncode == 0
-    assert store_files() == []
     assert b"nothing was learned" in trchat("matrix").stderr
+    assert json.loads(trchat("matrix", "info", "--json").stdout) == []
+    assert trchat("matrix", "info", "-m", "tiny").returncode == 2
+    assert trchat("matrix", "export", "-m", "tiny", tmp_path / "none.db").returncode == 2
+    assert b"nothing was learned" in trchat("matrix", "reset", "-m", "tiny", "--yes").stderr
+    assert ask(trchat, "-m", model, "--no-save")[0]["draft"]["hot_rows"] == 0
     for _ in range(2):
         assert trchat("matrix", "import", carried).returncode == 0
         info = lines(trchat("matrix", "info", "-m", moved))

@@ -1,11 +1,13 @@
 """``trchat matrix``: what was learned of each model, where it is kept, and how to carry it along."""
 
 import argparse
+import json
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trchat.cli.options import add_general_options
 from trchat.errors import TrchatError, UsageError
@@ -29,7 +31,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "matrix", help=about, description=about.capitalize() + ". Without an action: info.", epilog=EPILOG
     )
     add_general_options(parser)
-    parser.set_defaults(run=run, act=_info)
+    parser.set_defaults(run=run, act=_info, json=False)
     actions = parser.add_subparsers(dest="action", metavar="ACTION", title="actions")
 
     def action(name: str, act: Callable[[argparse.Namespace], None], help: str) -> argparse.ArgumentParser:
@@ -42,7 +44,8 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
             )
         return sub
 
-    action("info", _info, "rows, size, age, hit rates, tokens saved (of all models without --model)")
+    info = action("info", _info, "rows, size, age, hit rates, tokens saved (of all models without --model)")
+    info.add_argument("--json", action="store_true", help="print a JSON array, one object a model")
     reset = action("reset", _reset, "forget what was learned of a model")
     reset.add_argument("-y", "--yes", action="store_true", help="do not ask")
     action("path", _path, "print the file of a model's store (without --model: the folder of all)")
@@ -60,27 +63,23 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _info(args: argparse.Namespace) -> None:
-    from trchat.storage.recycled.files import store_file, store_files
+    from trchat.storage.recycled.files import store_files
 
-    if getattr(args, "model", None) is not None:
-        path = store_file(_identity(args))
-        if not path.exists():
-            raise UsageError(f"nothing was learned of {visible(args.model)} yet")
-        files = [path]
-    else:
-        files = store_files()
-    if not files:
-        print("trchat: nothing was learned yet: ask a model something first", file=sys.stderr)
-    for number, path in enumerate(files):
+    path = _learned_file(args)
+    found = [facts for each in ([path] if path else store_files()) if (facts := _facts(each)) is not None]
+    if args.json:
+        print(json.dumps(found, indent=1, ensure_ascii=False))
+    elif not found:
+        _say("nothing was learned yet: ask a model something first")
+    for number, facts in enumerate(() if args.json else found):
         if number:
             print()
-        _show(path)
+        _show(facts)
 
 
-def _show(path: Path) -> None:
-    from trchat.cli.table import print_pairs
+def _facts(path: Path) -> dict[str, Any] | None:
+    """All that a store says; None where it is empty."""
     from trchat.storage.recycled.store import RecycledStore, moment
-    from trchat.text.units import byte_size
 
     size = path.stat().st_size if path.exists() else 0
     store = RecycledStore(path, None, _warn)
@@ -89,36 +88,58 @@ def _show(path: Path) -> None:
         rates, totals = store.rates(), store.totals()
     finally:
         store.close()
+    if not any(rows.values()) and not totals:
+        return None
+    return {
+        "model": identity.name,
+        "quantisation": identity.quantisation,
+        "architecture": identity.architecture,
+        "rows": rows,
+        "bytes": size,
+        "begun_at": moment(about.get("created_at")),
+        "used_at": moment(about.get("updated_at")),
+        "hit_rates": [{"source": name, "hits": hits, "guesses": seen} for name, hits, seen in rates],
+        "totals": {draft: asdict(counts) for draft, counts in sorted(totals.items())},
+        "file": str(path),
+    }
+
+
+def _show(facts: dict[str, Any]) -> None:
+    from trchat.cli.table import print_pairs
+    from trchat.text.units import byte_size
+
+    rows = facts["rows"]
     pairs = [
-        ("model", f"{identity.name or 'unnamed'} {identity.quantisation} ({identity.architecture})"),
+        ("model", f"{facts['model'] or 'unnamed'} {facts['quantisation']} ({facts['architecture']})"),
         ("rows", f"{sum(rows.values())} ({', '.join(f'{name} {n}' for name, n in rows.items())})"),
-        ("size", byte_size(size)),
-        ("begun", _ago(moment(about.get("created_at")))),
-        ("last used", _ago(moment(about.get("updated_at")))),
+        ("size", byte_size(facts["bytes"])),
+        ("begun", _ago(facts["begun_at"])),
+        ("last used", _ago(facts["used_at"])),
     ]
-    for source, hits, seen in rates:
+    for rate in facts["hit_rates"]:
+        hits, seen = rate["hits"], rate["guesses"]
         share = f"{hits / seen:.1%} of {seen:.0f} guesses lately" if seen >= 1 else "no guesses yet"
-        pairs.append((f"hit rate, {source}", share))
-    for draft, counts in sorted(totals.items()):
-        saved = max(counts.tokens - counts.steps, 0)
-        each = counts.tokens / counts.steps if counts.steps else 0.0
-        pairs.append(
-            (
-                f"saved by {draft}",
-                f"{saved} of {counts.tokens} tokens in {counts.answers} answers ({each:.2f} tokens per step, "
-                f"{counts.accepted} of {counts.drafted} drafted tokens accepted)",
-            )
-        )
-    print_pairs([*pairs, ("file", str(path))])
+        pairs.append((f"hit rate, {rate['source']}", share))
+    for draft, counts in facts["totals"].items():
+        pairs.append((f"saved by {draft}", _saved(**counts)))
+    print_pairs([*pairs, ("file", facts["file"])])
+
+
+def _saved(answers: int, tokens: int, steps: int, drafted: int, accepted: int) -> str:
+    return (
+        f"{max(tokens - steps, 0)} of {tokens} tokens in {answers} answer{'' if answers == 1 else 's'} "
+        f"({tokens / steps if steps else 0.0:.2f} tokens per step, "
+        f"{accepted} of {drafted} drafted tokens accepted)"
+    )
 
 
 def _reset(args: argparse.Namespace) -> None:
-    from trchat.storage.recycled.files import remove_store, store_file
+    from trchat.storage.recycled.files import reset_store, store_file
 
     identity = _identity(args)
-    path = store_file(identity)
     title = f"{identity.name or 'this model'} {identity.quantisation}"
-    if not path.exists():
+    path = store_file(identity)
+    if not path.exists() or _facts(path) is None:
         _say(f"nothing was learned of {title} yet")
         return
     if not args.yes:
@@ -128,10 +149,7 @@ def _reset(args: argparse.Namespace) -> None:
         sys.stderr.flush()
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             return
-    try:
-        remove_store(path)
-    except OSError as error:
-        raise TrchatError(f"cannot remove {path}: {error.strerror or error}") from error
+    reset_store(identity)
     _say(f"forgot what was learned of {title}")
 
 
@@ -146,7 +164,7 @@ def _export(args: argparse.Namespace) -> None:
     from trchat.storage.recycled.files import export_store, store_file
 
     path = store_file(_identity(args))
-    if not path.exists():
+    if not path.exists() or _facts(path) is None:
         raise UsageError("nothing was learned of this model yet")
     if args.file.exists():
         raise UsageError(f"{args.file} exists already")
@@ -166,6 +184,18 @@ def _import(args: argparse.Namespace) -> None:
     _say(
         f"merged {rows} rows into what was learned of {identity.name or 'its model'} {identity.quantisation}"
     )
+
+
+def _learned_file(args: argparse.Namespace) -> Path | None:
+    """The store of the model that was named, if one was. Raises UsageError where nothing was learned."""
+    from trchat.storage.recycled.files import store_file
+
+    if getattr(args, "model", None) is None:
+        return None
+    path = store_file(_identity(args))
+    if not path.exists() or _facts(path) is None:
+        raise UsageError(f"nothing was learned of {visible(args.model)} yet")
+    return path
 
 
 def _identity(args: argparse.Namespace) -> "Identity":

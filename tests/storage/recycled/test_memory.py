@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 from tests.storage.recycled.learned import VOCABULARY, expected, identity, known, one, teach, teach_at_random
-from trchat.recycling import candidates as candidates_module
 from trchat.storage.recycled import files
-from trchat.storage.recycled.files import open_memory, rows_in_store, store_file
+from trchat.storage.recycled.files import open_memory, store_file
 from trchat.storage.recycled.records import Totals
 from trchat.storage.recycled.store import RecycledStore
 
@@ -139,16 +138,6 @@ def test_a_store_under_another_models_name_is_set_aside(warnings):
     assert memory.knowledge.rows_learned == 0
     assert memory.close(30)
     assert len(warnings) == 1 and "belongs to another model" in warnings[0]
-
-
-def test_another_way_of_hashing_starts_cold_without_fuss(warnings, monkeypatch):
-    saved(warnings)
-    with monkeypatch.context() as patch:
-        patch.setattr(candidates_module, "_FINAL", 0xD6E8FEB86659FD95)
-        memory = saved(warnings, tokens=[1], numbers=[2])
-        assert memory.knowledge.rows_learned == 3
-    assert rows_in_store(identity()) == 0, "what cannot be used makes room"
-    assert warnings == []
 
 
 @pytest.mark.slow

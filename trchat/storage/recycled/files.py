@@ -9,7 +9,6 @@ from pathlib import Path
 from trchat.errors import TrchatError
 from trchat.paths import data_dir
 from trchat.storage.database import StorageError, Warn
-from trchat.storage.files import SIDECARS, sidecar
 from trchat.storage.recycled import hit_rates
 from trchat.storage.recycled.memory import NOTHING, Memory
 from trchat.storage.recycled.records import Change, Identity, Loaded, Saved
@@ -87,7 +86,7 @@ def rows_in_store(identity: Identity) -> int | None:
     except (StorageError, OSError):
         return None
     try:
-        return sum(store.row_counts().values())
+        return sum(store.row_counts().values()) or None
     except StorageError:
         return None
     finally:
@@ -116,10 +115,15 @@ def import_store(source: Path) -> tuple[Identity, int]:
         store = RecycledStore(copy, None, troubles.append)
         try:
             identity, loaded, totals = store.identity, store.load(), store.totals()
+            left_out = store.rows_left_out()
         finally:
             store.close()
     if troubles or not identity.weights or not identity.vocabulary:
         raise TrchatError(f"{source} is no store of recycled candidates, or is damaged")
+    if left_out and not loaded.rows:
+        raise TrchatError(
+            f"{source} was written by another version of trchat, whose rows cannot be used here"
+        )
     calibration = hit_rates.sound(loaded.calibration) if loaded.calibration is not None else None
     own = RecycledStore(store_file(identity), identity, troubles.append)
     try:
@@ -141,11 +145,17 @@ def import_store(source: Path) -> tuple[Identity, int]:
     return identity, sum(map(len, loaded.rows.values()))
 
 
-def remove_store(path: Path) -> None:
-    """Delete a store and what SQLite keeps beside it. Raises OSError when the disk refuses."""
-    path.unlink(missing_ok=True)
-    for ending in SIDECARS:
-        sidecar(path, ending).unlink(missing_ok=True)
+def reset_store(identity: Identity) -> None:
+    """Forget what was learned of a model; whoever runs it goes on from now. Raises TrchatError."""
+    troubles: list[str] = []
+    store = RecycledStore(store_file(identity), identity, troubles.append)
+    try:
+        if store.path is not None:
+            store.reset()
+        if store.path is None:
+            raise TrchatError(f"nothing was forgotten: {'; '.join(troubles)}")
+    finally:
+        store.close()
 
 
 def _open(
@@ -161,11 +171,20 @@ def _open(
     if recall and path.exists():
         store = RecycledStore(path, identity, warn)
         loaded, costs = store.load(), store.costs(setting)
+        if left_out := store.rows_left_out():
+            warn(
+                f"{left_out} rows that another version of trchat has learned cannot be used and are left out"
+            )
     elif remember:
         store = RecycledStore(path, identity, warn)
     else:
         store = None
-    if recall and not loaded.rows and (sibling := sibling_file(identity)) is not None:
+    if (
+        recall
+        and not loaded.rows
+        and not loaded.was_reset
+        and (sibling := sibling_file(identity)) is not None
+    ):
         loaded, name = _load_sibling(sibling, identity, warn)
         inherited = bool(loaded.rows)
         if inherited:

@@ -99,8 +99,16 @@ class Saved:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a store holds. ``generation`` is the newest one; ``calibration`` None where there is none."""
+    """What a store holds.
+
+    Attributes:
+        generation: the newest one.
+        rows: by source.
+        calibration: None where there is none.
+        was_reset: whether everything before was to be forgotten.
+    """
 
     generation: int
     rows: Mapping[str, Rows]
     calibration: Vector | None
+    was_reset: bool = False

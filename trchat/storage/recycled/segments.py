@@ -7,13 +7,14 @@ import numpy as np
 
 from trchat.storage.recycled.rows import MAX_GENERATION, Rows, Shape, decode, encode, joined, merge, no_rows
 
-MAX_BYTES = 1_700_000
-"""Segments together; with the other tables a file stays below 2,000,000 bytes."""
-PRUNED_BYTES = 1_300_000
-"""What merging leaves at most, so that it need not be done again at the next save."""
+FILE_BYTES = 2_000_000
+"""What a file may take."""
 MAX_SAVES = 16
 """Saves to be read at the start; more are merged first, so that loading stays quick."""
 
+_PAGES = 0.98  # of a file; the rest are SQLite's own bytes
+_SMALL_TABLES = 48_000  # bytes; what is in none of the large values
+_LEFT_BY_MERGING = 0.9  # of the room, so that merging need not be done again at the next save
 _MAX_SEGMENTS = 8 * MAX_SAVES
 _MAX_DECODED = 1 << 26
 """Bytes of rows that a file may unpack to; ours unpack to a tenth of it."""
@@ -51,8 +52,18 @@ def read(connection: sqlite3.Connection, shapes: Shapes, since: int = 0) -> dict
     return {source: merge(joined(found), shapes[source].ways) for source, found in parts.items()}
 
 
-def add(connection: sqlite3.Connection, shapes: Shapes, rows: Mapping[str, Rows], generation: int) -> None:
-    """Write ``rows`` as one more generation, and merge all segments when they have become too many."""
+def room_beside(others: int) -> int:
+    """Bytes that segments may take in a file with values of ``others`` bytes beside them."""
+    return max(int(FILE_BYTES * _PAGES) - _SMALL_TABLES - others, 0)
+
+
+def add(
+    connection: sqlite3.Connection, shapes: Shapes, rows: Mapping[str, Rows], generation: int, room: int
+) -> None:
+    """Write ``rows`` as one more generation; all segments are merged when they exceed ``room`` or are many.
+
+    What then is still too much is dropped, the oldest rows first.
+    """
     new = {
         source: found.stamped(generation) for source, found in rows.items() if source in shapes and len(found)
     }
@@ -60,7 +71,7 @@ def add(connection: sqlite3.Connection, shapes: Shapes, rows: Mapping[str, Rows]
     size, saves = connection.execute(
         "SELECT coalesce(sum(length(data)), 0), count(DISTINCT generation) FROM segments"
     ).fetchone()
-    if size + sum(map(len, encoded.values())) > MAX_BYTES or saves >= MAX_SAVES:
+    if size + sum(map(len, encoded.values())) > room or saves >= MAX_SAVES:
         old = read(connection, shapes)
         both = {
             source: merge(
@@ -70,7 +81,7 @@ def add(connection: sqlite3.Connection, shapes: Shapes, rows: Mapping[str, Rows]
         }
         # First delete: SQLite takes the freed pages for what comes, and the file does not grow.
         connection.execute("DELETE FROM segments")
-        new, encoded = pruned(both)
+        new, encoded = pruned(both, room, int(_LEFT_BY_MERGING * room))
     for source, data in encoded.items():
         connection.execute(
             "INSERT INTO segments (generation, source, layout, count, data) VALUES (?, ?, ?, ?, ?)",
@@ -80,22 +91,44 @@ def add(connection: sqlite3.Connection, shapes: Shapes, rows: Mapping[str, Rows]
 
 def drop_useless(connection: sqlite3.Connection, shapes: Shapes) -> None:
     """Remove what this program cannot use: other layouts, and numbers out of range."""
-    known = [value for shape in shapes.values() for value in (shape.source, shape.layout)]
+    unknown, values = _unknown(shapes)
     connection.execute(
         "DELETE FROM segments WHERE typeof(generation) <> 'integer' OR generation NOT BETWEEN 1 AND ?"
-        f" OR NOT ({' OR '.join(['(source = ? AND layout = ?)'] * len(shapes))})",
-        (MAX_GENERATION - 1, *known),
+        f" OR {unknown}",
+        (MAX_GENERATION - 1, *values),
     )
 
 
-def pruned(rows: Mapping[str, Rows], target: int = PRUNED_BYTES) -> tuple[dict[str, Rows], dict[str, bytes]]:
-    """Rows and their encoding in at most ``target`` bytes; the oldest, of whatever source, are dropped."""
+def count_unknown(connection: sqlite3.Connection, shapes: Shapes) -> int:
+    """Rows of other layouts, which this program cannot read."""
+    unknown, values = _unknown(shapes)
+    counts = connection.execute(
+        f"SELECT count FROM segments WHERE {unknown} AND typeof(count) = 'integer' LIMIT ?",
+        (*values, _MAX_SEGMENTS),
+    )
+    return sum(min(max(count, 0), 1 << 32) for (count,) in counts)
+
+
+def _unknown(shapes: Shapes) -> tuple[str, list[str]]:
+    """A condition for segments of no known source and layout, and its values."""
+    one = "(source = ? AND layout = ?)"
+    values = [value for shape in shapes.values() for value in (shape.source, shape.layout)]
+    return f"NOT ({' OR '.join([one] * len(shapes))})", values
+
+
+def pruned(rows: Mapping[str, Rows], room: int, target: int) -> tuple[dict[str, Rows], dict[str, bytes]]:
+    """Rows and their encoding: all where they take ``room`` bytes at most, else what takes ``target``.
+
+    The oldest, of whatever source, are dropped.
+    """
     kept = dict(rows)
+    limit = room
     while True:
         encoded = {source: encode(found) for source, found in kept.items()}
         size = sum(map(len, encoded.values()))
-        if size <= target:
+        if size <= limit:
             return kept, encoded
+        limit = target
         sources = list(kept)
         stamps = np.concatenate([kept[source].stamps for source in sources])
         owner = np.repeat(np.arange(len(sources)), [len(kept[source]) for source in sources])
@@ -125,5 +158,5 @@ def _segments(
         shape = shapes.get(source) if isinstance(source, str) else None
         if shape is None or layout != shape.layout:
             continue
-        if isinstance(count, int) and isinstance(data, bytes) and len(data) <= 2 * MAX_BYTES:
+        if isinstance(count, int) and isinstance(data, bytes) and len(data) <= 2 * FILE_BYTES:
             yield shape, max(count, 0), data

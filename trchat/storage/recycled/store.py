@@ -1,5 +1,6 @@
 """One model's store: everything that is read from it, and saving as one transaction."""
 
+import contextlib
 import math
 import sqlite3
 import time
@@ -21,6 +22,7 @@ MAX_SETTINGS = 16
 MAX_VOCABULARY = 1 << 22
 """Tokens; the largest vocabularies known have a quarter of a million."""
 
+_RESET_AT = "reset_at"
 _CACHE_PAGES = 32  # SQLite's own memory counts too
 
 
@@ -67,9 +69,29 @@ class RecycledStore:
         """All rows and the calibration."""
 
         def operation(db: sqlite3.Connection) -> Loaded:
-            return Loaded(segments.newest(db), segments.read(db, self._shapes), _calibration(db))
+            reset_at = _reset_at(db)
+            generation = max(segments.newest(db), reset_at)
+            rows = segments.read(db, self._shapes)
+            return Loaded(generation, rows, _calibration(db), bool(reset_at))
 
         return self._database.read(operation)
+
+    def reset(self) -> None:
+        """Forget everything. A process that goes on learning adds to the empty store what is new from now on.
+
+        Emptied in place, for a file that was deleted would still be written to by whoever has it open.
+        """
+
+        def operation(db: sqlite3.Connection) -> None:
+            reset_at = max(segments.newest(db), _reset_at(db)) + 1
+            for table in ("segments", "calibration", "step_costs", "totals", "about"):
+                db.execute(f"DELETE FROM {table}")
+            self._sign(db)
+            db.execute("INSERT INTO about VALUES (?, ?)", (_RESET_AT, min(reset_at, MAX_GENERATION - 1)))
+
+        self._database.write(operation)
+        self._database.read(_free)
+        self._checkpoint()
 
     def costs(self, setting: str) -> str | None:
         """The step costs saved for ``setting``, as they were given."""
@@ -92,6 +114,10 @@ class RecycledStore:
         """Rows by source."""
         return self._database.read(lambda db: segments.count_rows(db, self._shapes))
 
+    def rows_left_out(self) -> int:
+        """Rows that other versions of trchat saved and this one cannot use."""
+        return self._database.read(lambda db: segments.count_unknown(db, self._shapes))
+
     def rates(self) -> list[tuple[str, float, float]]:
         """For each source of guesses: its name, how many came true lately, and of how many."""
         found = self._database.read(_calibration)
@@ -107,29 +133,35 @@ class RecycledStore:
 
         def operation(db: sqlite3.Connection) -> Saved:
             segments.drop_useless(db, self._shapes)
-            generation = segments.newest(db) + 1
+            generation = max(segments.newest(db), _reset_at(db)) + 1
             if generation >= MAX_GENERATION - 1:
                 # Nobody saves that often: the file was made up.
                 db.execute("DELETE FROM segments")
+                db.execute("DELETE FROM about WHERE key = ?", (_RESET_AT,))
                 generation = 1
             foreign = segments.read(db, self._shapes, change.seen) if generation > change.seen + 1 else {}
-            segments.add(db, self._shapes, change.rows, generation)
             calibration = self._save_calibration(db, change)
             self._save_costs(db, change)
             self._save_totals(db, change.totals)
             self._sign(db)
+            segments.add(db, self._shapes, change.rows, generation, segments.room_beside(_other_bytes(db)))
             return Saved(change, generation, foreign, calibration)
 
         saved = self._database.write(operation)
+        self._checkpoint()
+        return saved
+
+    def _checkpoint(self) -> None:
         # Keeps the log, which counts as disk space too, from staying as large as the largest save.
         self._database.read(lambda db: db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
-        return saved
 
     @staticmethod
     def _save_calibration(db: sqlite3.Connection, change: Change) -> hit_rates.Vector | None:
         if change.before is None or change.after is None:
             return None
         base = _calibration(db)
+        if base is None and change.seen < _reset_at(db):
+            base = hit_rates.nothing_learned()  # what this process knew before was to be forgotten
         joint = change.after if base is None else hit_rates.add(base, change.before, change.after)
         db.execute("DELETE FROM calibration")
         db.execute("INSERT INTO calibration VALUES (?, ?)", (hit_rates.layout(), hit_rates.encode(joint)))
@@ -171,6 +203,28 @@ def read_about(db: sqlite3.Connection) -> dict[str, str | int | float]:
         if isinstance(key, str) and isinstance(value, (str, int, float)):
             found[key] = value[:1000] if isinstance(value, str) else value
     return found
+
+
+def _free(db: sqlite3.Connection) -> None:
+    """Give back pages that are free now: what was learned of a person's texts should not stay readable."""
+    with contextlib.suppress(sqlite3.OperationalError):  # another process is writing: its pages are no secret
+        db.execute("VACUUM")
+
+
+def _reset_at(db: sqlite3.Connection) -> int:
+    """The generation at which everything was forgotten; 0 = never."""
+    found = db.execute("SELECT value FROM about WHERE key = ?", (_RESET_AT,)).fetchone()
+    value = found[0] if found else 0
+    return value if isinstance(value, int) and 0 <= value < MAX_GENERATION else 0
+
+
+def _other_bytes(db: sqlite3.Connection) -> int:
+    """What the values beside the segments take."""
+    (size,) = db.execute(
+        "SELECT (SELECT coalesce(sum(length(data)), 0) FROM calibration)"
+        " + (SELECT coalesce(sum(length(costs) + length(setting)), 0) FROM step_costs)"
+    ).fetchone()
+    return int(size)
 
 
 def _calibration(db: sqlite3.Connection) -> hit_rates.Vector | None:

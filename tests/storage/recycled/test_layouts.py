@@ -1,0 +1,132 @@
+"""Tables and counts of other shapes: kept as well as the present ones, and never mistaken for them."""
+
+import sqlite3
+
+import numpy as np
+import pytest
+
+from tests.storage.recycled.learned import VOCABULARY, expected, identity, known, one, teach
+from trchat.recycling import candidates, kinds
+from trchat.recycling.calibration import Calibration
+from trchat.recycling.candidates import CandidateTable, pack
+from trchat.recycling.knowledge import Knowledge
+from trchat.storage.recycled import hit_rates, memory, tables
+from trchat.storage.recycled.files import open_memory, rows_in_store, store_file
+from trchat.storage.recycled.store import RecycledStore
+
+TOKENS = list(range(0, 300, 3))
+
+
+class OtherKnowledge(Knowledge):
+    """Fewer and smaller tables, and other numbers of candidates."""
+
+    def __init__(self):
+        super().__init__()
+        self.tables = (CandidateTable(1, 1024, 5), CandidateTable(3, 4096, 1))
+
+
+def saved(warnings, knowledge_of=teach):
+    told = open_memory(identity(), "cpu", warnings.append)
+    knowledge_of(told.knowledge, TOKENS, TOKENS)
+    told.knowledge.calibration.learn(np.arange(40, dtype=np.intp), np.ones(40, bool))
+    told.save("auto", one())
+    assert told.close(60)
+    return told
+
+
+def teach_other(knowledge, tokens, _numbers):
+    knowledge.clock += 1
+    contexts = np.stack([np.array(tokens, np.int32) + n for n in range(3)], axis=1)
+    packed = pack(contexts, np.zeros(contexts.shape, np.float32))
+    knowledge.tables[0].learn(contexts[:, :1], np.pad(packed, ((0, 0), (0, 2))), knowledge.clock)
+    knowledge.tables[1].learn(contexts, packed[:, :1], knowledge.clock)
+
+
+def test_any_tables_come_back_as_they_were(warnings, monkeypatch):
+    for module in (memory, tables):
+        monkeypatch.setattr(module, "Knowledge", OtherKnowledge)
+    before = saved(warnings, teach_other).knowledge
+    after = open_memory(identity(), "cpu", warnings.append, remember=False).knowledge
+    for one_table, other in zip(before.tables, after.tables, strict=True):
+        assert one_table.rows_learned == other.rows_learned > 80
+        assert np.array_equal(np.sort(one_table.tags), np.sort(other.tags))
+        assert np.array_equal(
+            one_table.packed[np.argsort(one_table.tags)], other.packed[np.argsort(other.tags)]
+        )
+    assert warnings == []
+
+
+def changed_hashing(monkeypatch):
+    monkeypatch.setattr(candidates, "_FINAL", 0xD6E8FEB86659FD95)
+
+
+def changed_tables(monkeypatch):
+    for module in (memory, tables):
+        monkeypatch.setattr(module, "Knowledge", OtherKnowledge)
+
+
+@pytest.mark.parametrize("change", [changed_hashing, changed_tables])
+def test_rows_of_another_layout_are_left_out_said_once_and_make_room(change, warnings, monkeypatch):
+    saved(warnings)
+    with monkeypatch.context() as patch:
+        change(patch)
+        changed = open_memory(identity(), "cpu", warnings.append)
+        assert changed.knowledge.rows_learned == 0
+        assert warnings == [
+            "300 rows that another version of trchat has learned cannot be used and are left out"
+        ]
+        changed.save("auto", one())
+        assert changed.close(60)
+        again = open_memory(identity(), "cpu", warnings.append)
+        assert again.close(60) and len(warnings) == 1, "they are gone by now"
+    assert rows_in_store(identity()) is None
+    assert open_memory(identity(), "cpu", warnings.append).close(60) and len(warnings) == 1
+
+
+def test_counts_of_another_meaning_are_left_out_and_rows_are_not(warnings, monkeypatch):
+    saved(warnings)
+    with monkeypatch.context() as patch:
+        patch.setattr(kinds, "_ROW_EDGES", (0.01, 0.08, 0.25, 0.55, 0.85))
+        changed = open_memory(identity(), "cpu", warnings.append)
+        assert known(changed.knowledge, TOKENS) == expected(TOKENS)
+        assert changed.knowledge.calibration.seen.sum() == 0
+        assert changed.close(60)
+    assert warnings == []
+
+
+def test_more_arrays_of_counts_are_kept_as_well(warnings, monkeypatch):
+    """Whatever a calibration says that it has learned."""
+
+    def init(self):
+        original(self)
+        self.extra_hits, self.extra_seen = np.zeros((2, 3), np.float32), np.ones((2, 3), np.float32)
+
+    original = Calibration.__init__
+    monkeypatch.setattr(Calibration, "__init__", init)
+    monkeypatch.setattr(Calibration, "COUNTS", (*Calibration.COUNTS, ("extra_hits", "extra_seen")))
+    first = open_memory(identity(), "cpu", warnings.append)
+    first.knowledge.calibration.extra_seen[1, 2] = 9
+    first.knowledge.calibration.extra_hits[1, 2] = 4
+    first.save("auto", one())
+    assert first.close(60)
+    again = open_memory(identity(), "cpu", warnings.append, remember=False).knowledge.calibration
+    assert (again.extra_hits[1, 2], again.extra_seen[1, 2], again.extra_seen[0, 0]) == (4, 9, 1)
+    wrong = hit_rates.vector(again)
+    wrong[:] = -1
+    hit_rates.restore(again, wrong)
+    assert again.extra_hits.sum() == 0 and (again.extra_seen == 1).all()
+    assert warnings == []
+
+
+def test_a_store_says_how_much_it_cannot_use(warnings):
+    saved(warnings)
+    store = RecycledStore(store_file(identity()), identity(), warnings.append)
+    assert store.rows_left_out() == 0
+    store.close()
+    connection = sqlite3.connect(store_file(identity()))
+    connection.execute("UPDATE segments SET layout = 'of the future' WHERE source = 'rows2'")
+    connection.commit()
+    connection.close()
+    half = open_memory(identity(VOCABULARY), "cpu", warnings.append, remember=False)
+    assert half.knowledge.rows_learned == 200
+    assert warnings == ["100 rows that another version of trchat has learned cannot be used and are left out"]
