@@ -6,7 +6,7 @@ from typing import Any
 
 from trchat import __version__
 from trchat.chat.engine import Engine
-from trchat.llama.device import processor
+from trchat.llama.device import devices, processor
 from trchat.llama.log import system_info
 
 
@@ -18,6 +18,7 @@ def describe_machine(engine: Engine) -> dict[str, Any]:
         "python": platform.python_version(),
         "system": platform.system(),
         "processor": processor(),
+        "devices": devices(),
         "threads": engine.context.threads,
         "llama_cpp": system_info(),
         "model": engine.model.name,

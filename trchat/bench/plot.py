@@ -21,38 +21,62 @@ def check(path: Path) -> None:
         raise TrchatError("plots need matplotlib: pip install 'trchat[plot]'")
 
 
-def plot(report: dict[str, Any], path: Path) -> None:
-    """Draw ``report`` (the bench's JSON) into ``path``; raises TrchatError when it cannot be written."""
+def plot(reports: list[dict[str, Any]], path: Path) -> None:
+    """Draw ``reports`` (the bench's JSON), one below the other, into ``path``.
+
+    Raises TrchatError when it cannot be written.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
+    # The same figures draw the same file, byte for byte: no date, no random names inside.
+    matplotlib.rcParams["svg.hashsalt"] = "trchat"
+    categories = max(len({row["category"] for row in report["results"]}) for report in reports)
+    figure, all_axes = pyplot.subplots(
+        len(reports),
+        figsize=(1.6 + 1.1 * categories, 3.6 * len(reports)),
+        layout="constrained",
+        squeeze=False,
+    )
+    try:
+        for report, axes in zip(reports, all_axes[:, 0], strict=True):
+            _draw(report, axes)
+        figure.savefig(path, dpi=160, metadata={"Date": None} if path.suffix.lower() == ".svg" else None)
+    except OSError as error:
+        raise TrchatError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        pyplot.close(figure)
+
+
+def _draw(report: dict[str, Any], axes: Any) -> None:
+    """One group of bars a category, one bar a mode; plain decoding is the line at 1."""
     rows = report["results"]
     key = "modeled_speedup" if rows[0]["modeled_speedup"] is not None else "speedup"
     modes = [mode for mode in dict.fromkeys(row["draft"] for row in rows) if mode != "off"]
     categories = list(dict.fromkeys(row["category"] for row in rows))
-    figure, axes = pyplot.subplots(figsize=(1.6 + 1.1 * len(categories), 3.6), layout="constrained")
+    speedups = {(row["draft"], row["category"]): row[key] or 0.0 for row in rows}
     width = 0.8 / max(len(modes), 1)
     for number, mode in enumerate(modes):
-        heights = [
-            next((row[key] for row in rows if (row["draft"], row["category"]) == (mode, category)), None)
-            or 0.0
-            for category in categories
-        ]
+        heights = [speedups.get((mode, category), 0.0) for category in categories]
         places = [place + width * (number - (len(modes) - 1) / 2) for place in range(len(categories))]
         bars = axes.bar(places, heights, width, label=mode)
         axes.bar_label(bars, fmt="%.2f", fontsize=7, padding=1)
     axes.axhline(1.0, color="black", linewidth=0.8)
     axes.set_xticks(range(len(categories)), [category.replace("_", "\n") for category in categories])
     axes.set_ylabel("speedup over plain decoding" + (" (modeled)" if key.startswith("modeled") else ""))
-    machine = report["machine"]
-    axes.set_title(f"{machine['model']} · {machine['processor']}, {machine['threads']} threads", fontsize=9)
+    axes.set_title(conditions(report), fontsize=9)
     axes.legend(frameon=False, fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
-    try:
-        figure.savefig(path, dpi=160)
-    except OSError as error:
-        raise TrchatError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        pyplot.close(figure)
+
+
+def conditions(report: dict[str, Any]) -> str:
+    """Model and machine of a measurement, in one line."""
+    machine, model = report["machine"], report["settings"]["model"]
+    gpus = [
+        device.partition(": ")[2] for device in machine.get("devices", ()) if not device.startswith("CPU")
+    ]
+    if machine["on_gpu"] and gpus:
+        return f"{model} · {gpus[0]}"
+    return f"{model} · {machine['processor']}, {machine['threads']} threads"

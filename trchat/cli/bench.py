@@ -192,7 +192,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         _write(args.json, json.dumps(report, indent=1, ensure_ascii=False))
     if args.plot:
-        plot.plot(report, args.plot)
+        plot.plot([report], args.plot)
     return 0
 
 

@@ -4,7 +4,6 @@ A build for a newer processor dies at its first instruction that this one lacks,
 loaded at all: whoever asks what is wrong should get an answer and not the same end.
 """
 
-import ctypes
 import json
 import signal
 import subprocess
@@ -80,28 +79,8 @@ def _amx(features: str) -> bool | None:
     return amx_kernels_work() if "AMX_INT8 = 1" in features else None
 
 
-def _devices() -> list[str]:
-    """Names of ggml's devices, where this build lets them be asked for."""
-    from llama_cpp._ggml import libggml
-
-    try:
-        count, get = libggml.ggml_backend_dev_count, libggml.ggml_backend_dev_get
-        name, description = libggml.ggml_backend_dev_name, libggml.ggml_backend_dev_description
-    except AttributeError:  # on Windows they lie in several libraries
-        return []
-    count.restype = ctypes.c_size_t
-    get.argtypes, get.restype = [ctypes.c_size_t], ctypes.c_void_p
-    for function in (name, description):
-        function.argtypes, function.restype = [ctypes.c_void_p], ctypes.c_char_p
-    found = (get(index) for index in range(count()))
-    return [
-        f"{name(device).decode(errors='replace')}: {description(device).decode(errors='replace')}"
-        for device in found
-    ]
-
-
 def _answer() -> dict[str, object]:
-    from trchat.llama.device import processor
+    from trchat.llama.device import devices, processor
     from trchat.llama.log import system_info
     from trchat.llama.model import gpu_available
     from trchat.llama.threads import physical_cores
@@ -110,7 +89,7 @@ def _answer() -> dict[str, object]:
         "features": system_info(),
         "processor": processor(),
         "cores": physical_cores(),
-        "devices": _devices(),
+        "devices": devices(),
         "gpu": gpu_available(),
     }
 

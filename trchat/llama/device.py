@@ -1,7 +1,10 @@
 """What computes: step times measured on one device say nothing about another."""
 
+import ctypes
 import platform
 from pathlib import Path
+
+from llama_cpp._ggml import libggml
 
 from trchat.llama.log import system_info
 
@@ -20,3 +23,21 @@ def processor() -> str:
 def backend() -> str:
     """What llama.cpp was built with and found, on this processor."""
     return f"{processor()} | {system_info()}"
+
+
+def devices() -> list[str]:
+    """What llama.cpp can compute on, such as ``CPU: AMD EPYC`` or ``CUDA0: NVIDIA H200``; or nothing."""
+    try:
+        count, get = libggml.ggml_backend_dev_count, libggml.ggml_backend_dev_get
+        name, description = libggml.ggml_backend_dev_name, libggml.ggml_backend_dev_description
+    except AttributeError:  # on Windows they lie in several libraries
+        return []
+    count.restype = ctypes.c_size_t
+    get.argtypes, get.restype = [ctypes.c_size_t], ctypes.c_void_p
+    for function in (name, description):
+        function.argtypes, function.restype = [ctypes.c_void_p], ctypes.c_char_p
+    found = (get(index) for index in range(count()))
+    return [
+        f"{name(device).decode(errors='replace')}: {description(device).decode(errors='replace')}"
+        for device in found
+    ]

@@ -1,0 +1,46 @@
+import pytest
+
+from trchat.bench.plot import check, conditions, plot
+from trchat.errors import TrchatError, UsageError
+
+
+def report(mode="auto", speedup=1.5, **machine):
+    machine = {"processor": "Some CPU", "threads": 8, "on_gpu": False, "devices": [], **machine}
+    rows = [
+        {"draft": draft, "category": category, "speedup": ratio, "modeled_speedup": None}
+        for draft, ratio in (("off", 1.0), (mode, speedup))
+        for category in ("chat", "given_text", "all")
+    ]
+    return {"settings": {"model": "tiny.Q8_0"}, "machine": machine, "results": rows}
+
+
+def test_a_machine_is_told_by_what_computed():
+    gpu = ["CUDA0: NVIDIA H200", "CPU: Some CPU"]
+    assert conditions(report()) == "tiny.Q8_0 · Some CPU, 8 threads"
+    assert conditions(report(on_gpu=True, devices=gpu)) == "tiny.Q8_0 · NVIDIA H200"
+    assert conditions(report(on_gpu=False, devices=gpu)) == "tiny.Q8_0 · Some CPU, 8 threads"
+
+
+def test_other_endings_are_refused_before_anything_is_measured(tmp_path):
+    for name in ("plot.gif", "plot"):
+        with pytest.raises(UsageError, match=r"writes \.svg, \.png, \.pdf"):
+            check(tmp_path / name)
+
+
+@pytest.mark.slow
+def test_bars_show_the_speedups_and_the_same_figures_draw_the_same_file(tmp_path):
+    pytest.importorskip("matplotlib")
+    check(tmp_path / "a.svg")
+    for name in ("a.svg", "b.svg"):
+        plot([report(speedup=1.73), report("lookup", 1.21)], tmp_path / name)
+    drawn = (tmp_path / "a.svg").read_text("utf-8")
+    # Letters are drawn as outlines; matplotlib notes the text beside them.
+    assert drawn.count("<!-- 1.73 -->") == drawn.count("<!-- 1.21 -->") == 3, "one bar for each kind"
+    assert "<!-- lookup -->" in drawn and "<!-- off -->" not in drawn
+    assert (tmp_path / "b.svg").read_text("utf-8") == drawn
+
+
+def test_a_file_that_cannot_be_written_is_one_line(tmp_path):
+    pytest.importorskip("matplotlib")
+    with pytest.raises(TrchatError, match=r"cannot write .*nowhere"):
+        plot([report()], tmp_path / "nowhere" / "a.svg")
