@@ -12,7 +12,7 @@ from tests.storage.recycled.learned import VOCABULARY, identity, one, teach, tea
 from trchat.recycling.auto import AutoDrafter
 from trchat.recycling.drafter import RecyclingDrafter, Verified
 from trchat.storage import connection
-from trchat.storage.recycled.files import open_memory, recycled_dir, store_file
+from trchat.storage.recycled.files import open_memory, recycled_dir, reset_store, store_file
 from trchat.storage.recycled.rows import encode, merge
 from trchat.storage.recycled.store import RecycledStore
 from trchat.storage.recycled.tables import rows_since
@@ -29,6 +29,7 @@ def sound(warnings, monkeypatch):
     # Power cuts are another matter: waiting for the disk only costs time here.
     monkeypatch.setattr(connection, "PRAGMAS", (*connection.PRAGMAS, "PRAGMA synchronous = OFF"))
     chance = np.random.default_rng(0)
+    reset_store(identity())
     for _ in range(3):
         memory = open_memory(identity(), "cpu", warnings.append)
         teach(memory.knowledge, range(0, 600, 3), range(200))
@@ -125,7 +126,8 @@ def test_made_up_values_in_a_sound_file(sound):
         store.close()
         memory = open_memory(identity(), "cpu", told.append)
         drafts_are_tokens(memory, [302, 301, 300])
-        assert all("belongs to another" in line for line in told), (seed, told)
+        expected = ("belongs to another", "that another version of trchat has learned")
+        assert all(any(words in line for words in expected) for line in told), (seed, told)
         again = open_memory(identity(), "cpu", told.append)
         assert again.knowledge.rows_learned > 0
         assert again.close(60)

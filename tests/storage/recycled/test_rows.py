@@ -163,7 +163,7 @@ def test_the_oldest_rows_go_first_whatever_their_source():
         return Rows(order, tags, order + 1, packed.view(np.uint8))
 
     rows = {"rows1": many(3000), "rows2": many(5000)}
-    kept, encoded = pruned(rows, 60_000)
+    kept, encoded = pruned(rows, 70_000, 60_000)
     assert 50_000 < sum(map(len, encoded.values())) <= 60_000
     oldest = min(found.stamps.min() for found in kept.values())
     for name, found in kept.items():
