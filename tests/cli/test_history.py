@@ -48,9 +48,10 @@ def ids():
 def test_list(history, capsys):
     assert main(["history", "list"]) == 0
     out, err = capsys.readouterr()
-    evil, sky = out.splitlines()
-    assert sky.split(maxsplit=5)[::5] == ["1", "Why is the sky blue?"] and "3 messages" in sky
-    assert evil.split()[0] == "2" and "1 message " in evil
+    columns, evil, sky = (line.split("\t") for line in out.splitlines())
+    assert columns == ["id", "last used", "messages", "title"]
+    assert (sky[0], sky[2], sky[3]) == ("1", "3", "Why is the sky blue?")
+    assert (evil[0], evil[2]) == ("2", "1") and "\x1b" not in evil[3]
     assert err == ""
     assert main(["history"]) == 0
     assert capsys.readouterr().out == out
@@ -59,7 +60,7 @@ def test_list(history, capsys):
 def test_list_says_when_there_is_more(history, capsys):
     assert main(["history", "list", "--limit", "1"]) == 0
     out, err = capsys.readouterr()
-    assert len(out.splitlines()) == 1 and "--limit" in err
+    assert len(out.splitlines()) == 2 and "--limit" in err
 
 
 @pytest.mark.parametrize("command", [["list"], ["search", "x"], []])
@@ -99,8 +100,9 @@ def test_a_pipe_gets_every_byte_as_it_is(history, capsysbinary):
 @pytest.mark.parametrize(
     "command", [["list"], ["show"], ["export"], ["search", "say"], ["export", "--format=json"]]
 )
-def test_a_terminal_gets_nothing_that_acts_on_it(history, terminal, capsys, command):
+def test_a_terminal_gets_nothing_that_acts_on_it(history, terminal, capsys, command, monkeypatch):
     terminal()
+    monkeypatch.setenv("NO_COLOR", "1")
     assert main(["history", *command]) == 0
     out, err = capsys.readouterr()
     assert out and err == ""
@@ -111,12 +113,38 @@ def test_a_terminal_gets_nothing_that_acts_on_it(history, terminal, capsys, comm
 
 def test_search(history, capsys):
     assert main(["history", "search", "scatt"]) == 0
-    assert "assistant: Scattering." in capsys.readouterr().out
+    columns, hit = (line.split("\t") for line in capsys.readouterr().out.splitlines())
+    assert columns == ["id", "date", "role", "text", "title"]
+    assert (hit[0], *hit[2:]) == ("1", "assistant", "Scattering.", "Why is the sky blue?")
     assert main(["history", "search", "sky", "blue"]) == 0
     assert capsys.readouterr().out.count("\n") == 2
     assert main(["history", "search", '"AND', "(("]) == 0
     out, err = capsys.readouterr()
-    assert out == "" and err.startswith("nothing found")
+    assert out == "" and err.startswith("trchat: nothing found")
+
+
+def test_a_terminal_gets_found_words_in_bold_below_their_conversation(history, terminal, capsys, monkeypatch):
+    terminal()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert main(["history", "search", "blue"]) == 0
+    title, *found = capsys.readouterr().out.splitlines()
+    assert title.split(maxsplit=3)[0] == "1" and title.endswith("Why is the sky blue?")
+    assert sorted(found) == [
+        "       user: Why is the sea \x1b[1mblue\x1b[0m?",
+        "       user: Why is the sky \x1b[1mblue\x1b[0m?",
+    ]
+
+
+def test_looking_makes_no_file(home, capsys):
+    for command in (["list"], ["search", "x"], ["show"], ["rm", "1", "--yes"]):
+        main(["history", *command])
+    assert not home.exists()
+
+
+def test_no_words_are_wrong_usage(history, capsys):
+    assert main(["history", "search", " "]) == 2
+    assert capsys.readouterr().err == "trchat: there are no words to search for\n"
 
 
 def test_rm_asks_first(history, terminal, capsys):

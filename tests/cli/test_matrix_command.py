@@ -1,6 +1,7 @@
 """``trchat matrix`` and hot starts, as a user meets them."""
 
 import json
+import os
 import shutil
 
 import pytest
@@ -58,6 +59,7 @@ def test_the_second_answer_starts_hot_with_the_same_text_and_is_told_of(trchat, 
 
     carried = tmp_path / "carried.db"
     assert trchat("matrix", "export", "-m", "tiny", carried).returncode == 0
+    assert os.name == "nt" or carried.stat().st_mode & 0o777 == 0o600
     again = trchat("matrix", "export", "-m", "tiny", carried)
     assert again.returncode == 2 and b"exists already" in again.stderr
     rows = lines(trchat("matrix", "info", "-m", moved))["rows"]

@@ -67,10 +67,15 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 def run(args: argparse.Namespace) -> int:
     """Run one action and return the exit code."""
-    from trchat.storage.conversations import history_file, open_history
+    from trchat.storage.conversations import ConversationStore, history_file, open_history
 
     if args.act is None:
         _print(f"{history_file()}\n")
+        return 0
+    if not history_file().exists():
+        # Looking leaves no traces.
+        with closing(ConversationStore(None, _warn)) as nothing:
+            args.act(nothing, args)
         return 0
     with closing(open_history(_warn)) as store:
         args.act(store, args)
@@ -78,28 +83,32 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(store: "ConversationStore", args: argparse.Namespace) -> None:
+    from trchat.cli.table import print_table
     from trchat.storage.export import heading
 
     found = store.conversations(limit=args.limit + 1)
-    for conversation in found[: args.limit]:
-        count = f"{conversation.messages} message{'s' if conversation.messages != 1 else ' '}"
-        _print(
-            f"{conversation.id:>5}  {_day(conversation.updated_at)}  {count:>12}  {heading(conversation)}\n"
-        )
-    if not found:
+    rows = [
+        (str(each.id), _day(each.updated_at), str(each.messages), heading(each))
+        for each in found[: args.limit]
+    ]
+    if rows:
+        print_table(("id", "last used", "messages", "title"), rows, right=("id", "messages"))
+    else:
         _say("no conversations yet")
-    elif len(found) > args.limit:
+    if len(found) > args.limit:
         _say(f"there are more than these {args.limit}: see --limit")
 
 
 def _search(store: "ConversationStore", args: argparse.Namespace) -> None:
+    from trchat.cli.found import print_found
+
     query = " ".join(args.words)
+    if not query.strip():
+        raise UsageError("there are no words to search for")
     hits = store.search(query, limit=args.limit)
-    for hit in hits:
-        _print(f"{hit.conversation_id:>5}  {_day(hit.created_at)}  {hit.title or 'Untitled conversation'}\n")
-        if hit.message_id is not None:
-            _print(f"       {hit.role}: {hit.snippet}\n")
-    if not hits:
+    if hits:
+        print_found(hits)
+    else:
         _say(f"nothing found for {query!r}")
 
 
@@ -162,7 +171,7 @@ def _warn(line: str) -> None:
 
 
 def _say(line: str) -> None:
-    print(visible(line), file=sys.stderr)
+    print(visible(f"trchat: {line}"), file=sys.stderr)
 
 
 def _print(text: str) -> None:

@@ -111,7 +111,7 @@ def _show(facts: dict[str, Any]) -> None:
     rows = facts["rows"]
     pairs = [
         ("model", f"{facts['model'] or 'unnamed'} {facts['quantisation']} ({facts['architecture']})"),
-        ("rows", f"{sum(rows.values())} ({', '.join(f'{name} {n}' for name, n in rows.items())})"),
+        ("rows", f"{sum(rows.values())} ({', '.join(_count(*row) for row in rows.items() if row[1])})"),
         ("size", byte_size(facts["bytes"])),
         ("begun", _ago(facts["begun_at"])),
         ("last used", _ago(facts["used_at"])),
@@ -123,6 +123,15 @@ def _show(facts: dict[str, Any]) -> None:
     for draft, counts in facts["totals"].items():
         pairs.append((f"saved by {draft}", _saved(**counts)))
     print_pairs([*pairs, ("file", facts["file"])])
+
+
+def _count(source: str, rows: int) -> str:
+    length = source.removeprefix("rows")
+    return (
+        f"{rows} by {length} token{'' if length == '1' else 's'}"
+        if length.isdecimal()
+        else f"{source} {rows}"
+    )
 
 
 def _saved(answers: int, tokens: int, steps: int, drafted: int, accepted: int) -> str:
@@ -212,6 +221,8 @@ def _ago(then: float | None) -> str:
     if then is None:
         return "unknown"
     seconds = max(time.time() - then, 0.0)
+    if seconds < 10:
+        return "just now"
     for name, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {name} ago"

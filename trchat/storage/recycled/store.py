@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
@@ -9,7 +10,7 @@ from dataclasses import asdict, astuple
 from pathlib import Path
 
 from trchat.storage.database import StorageError, Warn, open_database
-from trchat.storage.files import set_aside
+from trchat.storage.files import PRIVATE_FILE_MODE, set_aside
 from trchat.storage.recycled import hit_rates, segments
 from trchat.storage.recycled.records import Change, Identity, Loaded, Saved, Totals
 from trchat.storage.recycled.rows import MAX_GENERATION
@@ -23,6 +24,7 @@ MAX_VOCABULARY = 1 << 22
 """Tokens; the largest vocabularies known have a quarter of a million."""
 
 _RESET_AT = "reset_at"
+_BINARY = getattr(os, "O_BINARY", 0)  # on Windows, or line ends are changed
 _CACHE_PAGES = 32  # SQLite's own memory counts too
 
 
@@ -124,9 +126,11 @@ class RecycledStore:
         return hit_rates.by_source(found) if found is not None else []
 
     def copy_to(self, target: Path) -> None:
-        """Write all of the store into a new file ``target``. Raises OSError."""
+        """Write all of the store into a new file ``target``, for its owner's eyes only. Raises OSError."""
         content = self._database.read(lambda db: bytes(db.serialize()))
-        target.write_bytes(content)
+        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, PRIVATE_FILE_MODE)
+        with open(descriptor, "wb") as file:
+            file.write(content)
 
     def save(self, change: Change) -> Saved:
         """Write ``change`` in one transaction, beside and not over what other processes have saved."""
