@@ -129,7 +129,7 @@ class RecycledStore:
         """Write all of the store into a new file ``target``, for its owner's eyes only. Raises OSError."""
         content = self._database.read(lambda db: bytes(db.serialize()))
         descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, PRIVATE_FILE_MODE)
-        with open(descriptor, "wb") as file:
+        with os.fdopen(descriptor, "wb") as file:
             file.write(content)
 
     def save(self, change: Change) -> Saved:
