@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 
 KILLS = 50
 WRITERS = 4
-MESSAGES = 40
+WRITING_S = 10
 
 # Says what is saved only after it is; a killer who has read a line may rely on it.
 SAVER = """
@@ -34,16 +34,20 @@ while True:
 WRITER = """
 import sys
 from pathlib import Path
+from time import monotonic
 from trchat.storage.conversations import ConversationStore
 sys.stdin.readline()
 store = ConversationStore(Path(sys.argv[1]), lambda line: print(line, flush=True))
 chat = store.create_conversation(sys.argv[2])
-for number in range(int(sys.argv[3])):
+number, end = -1, monotonic() + float(sys.argv[3])
+while monotonic() < end:
+    number += 1
     question = store.add_message(chat.id, "user", f"{sys.argv[2]} asks {number}")
     answer = store.begin_answer(question.id)
     store.update_answer(answer.id, "half")
     store.finish_answer(answer.id, f"answer {number}", "stop")
 store.close()
+print("wrote", number + 1, flush=True)
 """
 
 
@@ -77,28 +81,35 @@ def test_killed_in_the_middle_of_saving_again_and_again(tmp_path, warnings):
     store.close()
 
 
-@pytest.mark.parametrize("before", [None, b"garbage" * 1000], ids=["no file", "damaged file"])
-def test_several_processes_on_one_file(tmp_path, warnings, before):
+@pytest.mark.parametrize(
+    ("before", "seconds"), [(None, WRITING_S), (b"garbage" * 1000, 1)], ids=["no file", "damaged file"]
+)
+def test_several_processes_on_one_file(tmp_path, warnings, before, seconds):
     file = tmp_path / "conversations.db"
     if before:
         file.write_bytes(before)
-    writers = [start(WRITER, file, f"writer {number}", MESSAGES) for number in range(WRITERS)]
-    start_together(writers)
-    told = []
-    for writer in writers:
+    writers = {
+        f"writer {number}": start(WRITER, file, f"writer {number}", seconds) for number in range(WRITERS)
+    }
+    start_together(writers.values())
+    told, rounds = [], {}
+    for title, writer in writers.items():
         said, complaints = writer.communicate()
         assert (writer.returncode, complaints) == (0, "")
-        told += said.splitlines()
+        *lines, wrote = said.splitlines()
+        told += lines
+        rounds[title] = int(wrote.removeprefix("wrote "))
     assert_whole(file)
     store = ConversationStore(file, warnings.append)
     chats = {chat.title: store.thread(chat.id) for chat in store.conversations()}
     store.close()
     assert warnings == []
     for title, thread in chats.items():
-        assert [message.text for message in thread[::2]] == [f"{title} asks {n}" for n in range(MESSAGES)]
-        assert [message.text for message in thread[1::2]] == [f"answer {n}" for n in range(MESSAGES)]
+        count = rounds[title]
+        assert [message.text for message in thread[::2]] == [f"{title} asks {n}" for n in range(count)]
+        assert [message.text for message in thread[1::2]] == [f"answer {n}" for n in range(count)]
     if before is None:
-        assert told == [] and len(chats) == WRITERS
+        assert told == [] and len(chats) == WRITERS and min(rounds.values()) > 10
     else:
         # Who comes second to a damaged file may find it renamed under its feet, and says so.
         assert chats and told

@@ -1,7 +1,11 @@
 """Connecting to SQLite, and what its errors mean."""
 
+import shutil
 import sqlite3
 from pathlib import Path
+
+_LEAST_ROOM = 1 << 16
+"""Bytes; SQLite's index of the log grows by half as many."""
 
 BUSY_TIMEOUT_S = 5.0
 """How long to wait for another process that is writing; a write takes milliseconds."""
@@ -70,9 +74,19 @@ def _primary_code(error: Exception) -> int:
     return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
 
 
-def out_of_reach(error: Exception) -> str | None:
-    """Return in words why a file cannot be got at; None when the fault lies elsewhere."""
-    return _UNREACHABLE.get(_primary_code(error))
+def out_of_reach(error: Exception, path: Path | None = None) -> str | None:
+    """Return in words why the file at ``path`` cannot be got at; None when the fault lies elsewhere."""
+    code = _primary_code(error)
+    if code == sqlite3.SQLITE_IOERR and path is not None and _is_full(path.parent):
+        code = sqlite3.SQLITE_FULL  # SQLite only calls it that when the database itself cannot grow
+    return _UNREACHABLE.get(code)
+
+
+def _is_full(folder: Path) -> bool:
+    try:
+        return shutil.disk_usage(folder).free < _LEAST_ROOM
+    except OSError:
+        return False
 
 
 def is_damage(error: Exception) -> bool:

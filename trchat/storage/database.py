@@ -120,7 +120,7 @@ class Database:
             if is_damage(error):
                 self._replace(self._open_memory())
             return is_damage(error)
-        if (reason := out_of_reach(error)) is not None:
+        if (reason := out_of_reach(error, path)) is not None:
             self._go_on_in_memory(reason)
             return True
         before = self._identity
@@ -165,7 +165,7 @@ class Database:
             except (*FAULTS, UnusableError) as error:
                 if connection is not None:
                     connection.close()
-                if (trouble := out_of_reach(error)) is not None:
+                if (trouble := out_of_reach(error, path)) is not None:
                     reason = trouble
                     break
                 if identity(path) != opened:

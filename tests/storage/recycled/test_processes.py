@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 KILLS = 50
 WRITERS = 4
-ROUNDS = 60
+WRITING_S = 10
 OWN = 40
 
 # Every save holds one number in all its rows. It is told when it is on the disk, not before. The process that
@@ -47,23 +47,26 @@ while line := sys.stdin.readline():
 # Each writer has tokens of its own, and all learn of one more; every round is a save, waited for or not.
 WRITER = """
 import sys
+from time import monotonic
 import numpy as np
 from tests.storage.recycled.learned import identity, one, teach
 from trchat.storage.recycled.files import open_memory
-me, rounds, own = map(int, sys.argv[1:])
+me, seconds, own = map(int, sys.argv[1:])
 tokens = range(me * 600, me * 600 + own * 3, 3)
 sys.stdin.readline()
 memory = open_memory(identity(), "cpu", lambda line: print(line, flush=True))
-for number in range(rounds):
+number, end = -1, monotonic() + seconds
+while monotonic() < end and number < 1200:  # from 4,000 labels on, counts are halved
+    number += 1
     teach(memory.knowledge, tokens, [number * 7 + me] * own)
     teach(memory.knowledge, [4500], [number])
     memory.matrix.update(np.array([me]), np.arange(number, number + 8)[None])
     kinds = np.full(3, 1 + me, np.intp)
     memory.knowledge.calibration.learn(kinds, np.array([True, True, False]))
     memory.save("auto", one())
-    if number % 3 == 0:
+    if number % 3:
         memory._writer.wait(60)
-print("closed" if memory.close(60) else "late", flush=True)
+print(number + 1 if memory.close(60) else "late", flush=True)
 """
 
 
@@ -114,23 +117,26 @@ def test_killed_in_the_middle_of_saving_again_and_again(warnings):
 
 
 def test_several_processes_on_one_store_lose_nothing(warnings):
-    writers = [start(WRITER, me, ROUNDS, OWN) for me in range(WRITERS)]
+    writers = [start(WRITER, me, WRITING_S, OWN) for me in range(WRITERS)]
     start_together(writers)
+    rounds = []
     for writer in writers:
         said, complaints = writer.communicate()
-        assert (writer.returncode, said, complaints) == (0, "closed\n", "")
+        assert (writer.returncode, complaints) == (0, "") and said.strip().isdecimal(), said
+        rounds.append(int(said))
+    assert min(rounds) > 10
     assert_whole(store_file(identity()))
     memory = open_memory(identity(), "cpu", warnings.append, remember=False)
-    for me in range(WRITERS):
+    for me, last in enumerate(rounds):
         tokens = range(me * 600, me * 600 + OWN * 3, 3)
-        assert known(memory.knowledge, tokens) == expected([(ROUNDS - 1) * 7 + me] * OWN)
-        assert memory.matrix.candidates[me].tolist() == list(range(ROUNDS - 1, ROUNDS + 7))
+        assert known(memory.knowledge, tokens) == expected([(last - 1) * 7 + me] * OWN)
+        assert memory.matrix.candidates[me].tolist() == list(range(last - 1, last + 7))
     # Who saved last is the newest; it had learned all its rounds by then.
-    assert known(memory.knowledge, [4500]) in [expected([number]) for number in range(ROUNDS)]
+    assert known(memory.knowledge, [4500]) in [expected([number]) for number in range(max(rounds))]
     calibration = memory.knowledge.calibration
-    assert np.allclose(calibration.seen[1 : 1 + WRITERS], 3 * ROUNDS, atol=0.01)
-    assert np.allclose(calibration.hits[1 : 1 + WRITERS], 2 * ROUNDS, atol=0.01)
-    assert read_store(warnings) == Totals(WRITERS * ROUNDS, *(WRITERS * ROUNDS * n for n in (10, 4, 8, 6)))
+    assert np.allclose(calibration.seen[1 : 1 + WRITERS], 3 * np.array(rounds), rtol=1e-4)
+    assert np.allclose(calibration.hits[1 : 1 + WRITERS], 2 * np.array(rounds), rtol=1e-4)
+    assert read_store(warnings) == Totals(sum(rounds), *(sum(rounds) * n for n in (10, 4, 8, 6)))
     assert warnings == []
 
 
