@@ -14,30 +14,39 @@ from trchat.bench.plot import conditions, plot
 
 FOLDER = Path(__file__).parent
 README = FOLDER.parent / "README.md"
+PICTURE = "![Speedup over plain decoding, by kind of question](assets/speedup.svg)"
 Report = dict[str, Any]
 
 
 def main() -> int:
     """Bring README and picture up to date; exit code 1 where nothing was measured."""
-    files = [
-        json.loads(path.read_text(encoding="utf-8")) for path in sorted((FOLDER / "results").glob("*.json"))
-    ]
-    reports = [each for each in files if "results" in each]
-    if not reports:
+    files = read_results()
+    if not any("results" in each for each in files):
         print("there is nothing in assets/results to write about", file=sys.stderr)
         return 1
-    blocks = {
-        "headline": headline(reports),
-        "results": "\n\n".join([overview(reports), by_kind(reports)]),
-        "peers": "\n\n".join(peers(each) for each in files if "programs" in each),
-    }
-    text = README.read_text(encoding="utf-8")
+    README.write_text(updated(README.read_text(encoding="utf-8"), files), encoding="utf-8")
+    plot([each for each in files if "results" in each], FOLDER / "speedup.svg")
+    return 0
+
+
+def read_results() -> list[Report]:
+    """All that was measured, in the order of the files' names."""
+    return [
+        json.loads(path.read_text(encoding="utf-8")) for path in sorted((FOLDER / "results").glob("*.json"))
+    ]
+
+
+def updated(text: str, files: list[Report]) -> str:
+    """``text`` with the figures of ``files`` between its markers. Raises ValueError without markers."""
+    reports = [each for each in files if "results" in each]
+    blocks = {"peers": "\n\n".join(peers(each) for each in files if "programs" in each)}
+    if reports:
+        blocks["headline"] = headline(reports)
+        blocks["results"] = "\n\n".join([PICTURE, overview(reports), by_kind(reports)])
     for name, block in blocks.items():
         if block:
             text = replaced(text, name, block)
-    README.write_text(text, encoding="utf-8")
-    plot(reports, FOLDER / "speedup.svg")
-    return 0
+    return text
 
 
 def replaced(text: str, name: str, block: str) -> str:

@@ -1,0 +1,88 @@
+"""The README's figures: written from measurements by assets/results_table.py, never by hand."""
+
+import pytest
+
+from assets.results_table import README, by_kind, headline, overview, peers, read_results, replaced, updated
+
+
+def row(draft, category, speedup, *, per_step=1.0, prompts=7, identical=7):
+    return {
+        "draft": draft,
+        "category": category,
+        "prompts": prompts,
+        "tokens_per_step": per_step,
+        "tokens_per_s": 40 * (speedup or 0),
+        "speedup": speedup,
+        "speedup_median": speedup,
+        "speedup_q1": speedup,
+        "speedup_q3": speedup,
+        "identical": identical,
+    }
+
+
+def report(auto, *, on_gpu=False, hot=None, identical=7):
+    rows = [row("off", kind, 1.0) for kind in ("chat", "code_edit", "all")]
+    rows += [row("auto", "chat", auto - 0.1), row("auto", "code_edit", auto + 0.1)]
+    rows += [row("auto", "all", auto, per_step=1.6, identical=identical)]
+    if hot:
+        rows += [row("auto-hot", "all", hot, per_step=2.0)]
+    return {
+        "settings": {"model": "m.Q8_0", "max_tokens": 96, "temperature": 0.0, "questions": 7},
+        "machine": {
+            "processor": "Some CPU",
+            "threads": 8,
+            "on_gpu": on_gpu,
+            "devices": ["CUDA0: Some GPU"],
+            "llama_cpp_python": "0.3.36",
+        },
+        "results": rows,
+    }
+
+
+def test_the_first_screen_tells_every_machine_best_first():
+    lines = headline([report(1.25), report(1.5, on_gpu=True)]).splitlines()
+    assert "1.50x on m.Q8_0 · Some GPU, 1.25x on m.Q8_0 · Some CPU, 8 threads" in lines[0]
+    assert "7 questions of 2 kinds" in lines[0]
+    # GPUs round differently by width: only processors promise the same text.
+    assert "7 of 7 answers" in lines[1]
+    assert lines[2].endswith("less than 2 MB.")
+
+
+def test_a_text_that_differs_is_counted_and_a_warm_start_is_told():
+    lines = headline([report(1.25, hot=1.4, identical=6), report(1.1)]).splitlines()
+    assert "13 of 14 answers" in lines[1]
+    assert "25 % more tokens a step" in lines[2] and "(1.40x instead of 1.25x)" in lines[2]
+
+
+def test_tables_have_every_mode_and_every_kind():
+    table = overview([report(1.25, hot=1.4)])
+    assert "plain decoding 40.0 tokens/s" in table
+    assert "| `auto` | 50.0 | 1.25x | 1.25 (1.25 to 1.25) | 1.60 | 7 of 7 |" in table
+    assert "| `auto-hot` |" in table
+    assert (
+        by_kind([report(1.25), report(1.5, on_gpu=True)]).splitlines()[3] == "| code edit | 1.35x | 1.60x |"
+    )
+
+
+def test_other_programs_stand_beside_their_own_plain_decoding():
+    measured = report(1.25)
+    measured["programs"] = [
+        {"program": "other", "draft": "none", "tokens_per_s": 40.0, "speedup": None},
+        {"program": "other", "draft": "lookup", "tokens_per_s": 20.0, "speedup": 0.5},
+    ]
+    assert peers(measured).splitlines()[-2:] == [
+        "| other | none | 40.0 | - |",
+        "| other | lookup | 20.0 | 0.50x |",
+    ]
+
+
+def test_only_what_stands_between_the_markers_changes():
+    text = "before\n<!-- begin: a -->\nold\n<!-- end: a -->\nafter\n"
+    assert replaced(text, "a", "new") == text.replace("old", "new")
+    with pytest.raises(ValueError, match="no markers called b"):
+        replaced(text, "b", "new")
+
+
+def test_the_readme_has_the_figures_that_were_measured():
+    text = README.read_text(encoding="utf-8")
+    assert updated(text, read_results()) == text, "run python assets/results_table.py"
