@@ -1,12 +1,14 @@
 """Conversations: titles, lists, deleting, and the store that holds them."""
 
 import threading
+import time
+from contextlib import closing
 
 import pytest
 
 from trchat.errors import UsageError
 from trchat.storage.conversation_rows import TITLE_LENGTH, title_from
-from trchat.storage.conversations import ConversationStore, history_file, open_history
+from trchat.storage.conversations import UNDO_DAYS, ConversationStore, history_file, open_history
 from trchat.storage.database import StorageError
 from trchat.storage.records import UnknownIdError
 
@@ -174,3 +176,19 @@ def test_the_users_history_is_in_the_data_folder(home):
     assert store.path == history_file() == home / "conversations.db"
     store.close()
     assert history_file().exists()
+
+
+def test_what_was_deleted_long_ago_leaves_the_users_history(home, clock):
+    """Deleting in the chat can be undone for some days; then the words are gone from the file."""
+    with closing(ConversationStore(history_file(), pytest.fail, clock)) as store:
+        for word, days_ago in (("longago", UNDO_DAYS + 1), ("lately", UNDO_DAYS - 1)):
+            clock.now = time.time() - days_ago * 24 * 3600
+            chat = store.create_conversation(word)
+            store.add_message(chat.id, "user", f"{word} " * 50)
+            store.delete(chat.id)
+    with closing(open_history(pytest.fail)) as store:
+        assert store.restore(2).title == "lately"
+        with pytest.raises(UnknownIdError):
+            store.restore(1)
+    data = history_file().read_bytes()
+    assert b"longago" not in data and b"lately" in data

@@ -18,6 +18,8 @@ from trchat.storage.history_schema import APPLICATION_ID, MIGRATIONS
 from trchat.storage.records import Conversation, Message, SearchHit, UnknownIdError, clean
 
 FILE_NAME = "conversations.db"
+UNDO_DAYS = 7
+"""How long a deleted conversation can be brought back; then its words leave the file."""
 
 
 def history_file() -> Path:
@@ -26,8 +28,14 @@ def history_file() -> Path:
 
 
 def open_history(warn: Warn) -> "ConversationStore":
-    """Open the user's conversations; ``warn`` gets one line for each trouble."""
-    return ConversationStore(history_file(), warn)
+    """Open the user's conversations; ``warn`` gets one line for each trouble.
+
+    What was deleted more than UNDO_DAYS ago is removed for good.
+    """
+    store = ConversationStore(history_file(), warn)
+    with suppress(StorageError):  # the next one who opens it will
+        store.purge(before=time.time() - UNDO_DAYS * 24 * 3600)
+    return store
 
 
 class ConversationStore:
@@ -85,6 +93,8 @@ class ConversationStore:
 
     def purge(self, before: float | None = None) -> int:
         """Remove for good what was deleted before this time (default: ever); return how many."""
+        if not self._database.read(lambda db: conversation_rows.deleted_before(db, before)):
+            return 0  # nothing to wait for the file for
         return self._remove(lambda db: conversation_rows.deleted_before(db, before))
 
     def remove(self, conversation_id: int) -> None:
