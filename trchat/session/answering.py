@@ -43,7 +43,7 @@ def write_answer(
     except Exception as trouble:  # whatever it is becomes a message: the chat lives on
         error = explain(trouble)
     finally:
-        grown = progress.take(answer)
+        grown = progress.take(answer, last=True)
         if grown:
             outbox.put(grown)
         text, reasoning = saved_parts(job.opening + answer.text, answer.reasoning_opener)

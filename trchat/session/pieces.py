@@ -1,15 +1,20 @@
 """Cuts an answer's text into what was guessed ahead and what the model wrote itself."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING
 
 from trchat.session.news import Drafted, Node, Piece
 
 if TYPE_CHECKING:
     from trchat.decoding.loop import Step
+    from trchat.recycling.tree import DraftTree
 
 SHOWN_AT_MOST = 100
 """Nodes of one tree; the drawing ends there."""
+
+ONLY_SOURCE = {"recycling": "matrix", "lookup": "prompt"}
+"""What the modes that draft from one source alone draft from."""
 
 
 class PieceCutter:
@@ -20,13 +25,13 @@ class PieceCutter:
 
         self._text = TextStream(piece)
 
-    def cut(self, step: "Step") -> list[Piece]:
-        """The step's text; neighbours of one kind are one piece."""
-        sources = sources_of(step)
+    def cut(self, step: "Step", mode: str) -> list[Piece]:
+        """The step's text; neighbours of one kind are one piece. ``mode``: how it was drafted."""
+        sources = sources_of(step.tree, mode) if step.path else []
         found: list[Piece] = []
         for index, token in enumerate(step.tokens):
             drafted = index < len(step.path)
-            source = sources[step.path[index]] if drafted and sources else ""
+            source = sources[step.path[index]] if drafted else ""
             text = self._text.push(token)
             if not text:
                 continue
@@ -36,28 +41,36 @@ class PieceCutter:
         return found
 
 
-def sources_of(step: "Step") -> list[str]:
-    """Who guessed each node of the step's tree; empty when the drafter does not say."""
-    sources = getattr(step.tree, "sources", None)
-    return [] if sources is None else [str(source) for source in sources]
+def sources_of(tree: "DraftTree", mode: str) -> list[str]:
+    """Who guessed each node of a tree. A drafter with one source only does not say."""
+    if tree.kinds is None:
+        return [ONLY_SOURCE.get(mode, mode)] * len(tree)
+    return [_name(kind) for kind in tree.kinds]
 
 
-def draw(step: "Step", root: str, piece: Callable[[int], bytes]) -> Drafted:
+@cache
+def _name(kind: int) -> str:
+    from trchat.recycling.kinds import main_source
+
+    return main_source(kind)
+
+
+def draw(step: "Step", root: str, piece: Callable[[int], bytes], mode: str) -> Drafted:
     """The step's tree with its tokens as text."""
 
     def text(token: int) -> str:
         return piece(token).decode("utf-8", "replace")
 
     tree, path = step.tree, set(step.path)
-    sources = sources_of(step)
-    chances = getattr(tree, "probabilities", None)
+    sources = sources_of(tree, mode)
+    chances = tree.probabilities
     nodes = tuple(
         Node(
             text(token),
             parent,
             node in path,
             None if chances is None else float(chances[node]),
-            sources[node] if sources else "",
+            sources[node],
         )
         for node, (token, parent) in enumerate(
             zip(tree.tokens[:SHOWN_AT_MOST].tolist(), tree.parents[:SHOWN_AT_MOST].tolist(), strict=True)

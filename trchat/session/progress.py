@@ -38,16 +38,16 @@ class Progress:
         step = event.step
         self._plain.add(step)
         self._text.append(event.text)
-        self._pieces.extend(self._cutter.cut(step))
+        self._pieces.extend(self._cutter.cut(step, self._engine.drafter.mode))
         self._step_tokens.append(len(step.tokens))
-        if self._lens.is_set():
+        if len(step.tree):
             self._count(step)
         if self._last:
             self._root = self._engine.model.piece(self._last.tokens[-1]).decode("utf-8", "replace")
         self._last = step
 
-    def take(self, answer: "Answer") -> Grown | None:
-        """What is new since the last call; None when nothing is."""
+    def take(self, answer: "Answer", last: bool = False) -> Grown | None:
+        """What is new since the last call; None when nothing is. The ``last`` one always has the tree."""
         if not self._step_tokens:
             return None
         sums = answer.statistics
@@ -62,7 +62,7 @@ class Progress:
             ratio,
             exact,
         )
-        shown = self._lens.is_set()
+        shown = last or self._lens.is_set()
         grown = Grown(
             self._message_id,
             "".join(self._text),
@@ -79,12 +79,15 @@ class Progress:
         return grown
 
     def _drawn(self) -> Drafted | None:
-        return draw(self._last, self._root, self._engine.model.piece) if self._last else None
+        if self._last is None:
+            return None
+        return draw(self._last, self._root, self._engine.model.piece, self._engine.drafter.mode)
 
     def _count(self, step: "Step") -> None:
-        for depth in range(1, int(step.tree.depths.max(initial=0)) + 1):
-            self._offered[depth] += 1
-            self._reached[depth] += len(step.path) >= depth
-        sources = sources_of(step)
+        sources = sources_of(step.tree, self._engine.drafter.mode)
         self._guesses.update(sources)
-        self._hits.update(sources[node] for node in step.path if sources)
+        self._hits.update(sources[node] for node in step.path)
+        if self._lens.is_set():
+            for depth in range(1, int(step.tree.depths.max(initial=0)) + 1):
+                self._offered[depth] += 1
+                self._reached[depth] += len(step.path) >= depth

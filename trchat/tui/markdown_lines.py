@@ -93,8 +93,14 @@ class _Document(Markdown):
     """Rich's renderer on tokens that are there already. Links are text: nothing acts on the terminal."""
 
     def __init__(self, tokens: tuple[Token, ...], code_theme: str, code_background: str) -> None:
-        super().__init__("", code_theme=code_theme, hyperlinks=False)
+        # Not Rich's own __init__: it would set up a parser, which costs more than the drawing.
+        self.markup = ""
         self.parsed = list(tokens)
+        self.code_theme = self.inline_code_theme = code_theme
+        self.justify = None
+        self.style = "none"
+        self.hyperlinks = False
+        self.inline_code_lexer = None
         self.code_background = code_background
 
 

@@ -1,5 +1,7 @@
 """Asking, stopping, asking again: what the user does with questions and answers."""
 
+from functools import partial
+
 from textual import on, work
 
 from trchat.errors import TrchatError, UsageError
@@ -60,7 +62,7 @@ class AnswerActions(ChatBase):
         await self.transcript.add(*new)
         self.prompt.recall_from([each.text for each in thread.messages if each.role == "user"])
         self.show_heading()
-        await self._lens_on_last()
+        self._lens_on_last()
 
     def action_stop(self) -> None:
         """Stop the answer; else leave the editing; else come back to the prompt."""
@@ -225,7 +227,7 @@ class AnswerActions(ChatBase):
         else:
             self.transcript.scroll_page_down(animate=False)
 
-    async def action_lens(self) -> None:
+    def action_lens(self) -> None:
         """Open or close the draft lens."""
         self.lens_on = not self.lens_on
         if self.lens_on:
@@ -233,17 +235,20 @@ class AnswerActions(ChatBase):
         else:
             self.session.host.lens.clear()
         self.panel.display = self.lens_on
-        await self._lens_on_last()
+        self._lens_on_last()
 
-    async def colour_lens(self) -> None:
+    def colour_lens(self) -> None:
         """Colour guessed tokens by who guessed them, or no longer."""
         self.lens_colours = not self.lens_colours
-        if not self.lens_on:
-            await self.action_lens()
+        if self.lens_on:
+            self._lens_on_last()
         else:
-            await self._lens_on_last()
+            self.action_lens()
 
-    async def _lens_on_last(self) -> None:
+    def _lens_on_last(self) -> None:
+        variables = self.app.theme_variables
+        colour = partial(self.colours.hex, variables=variables) if self.lens_colours else None
         answers = self.transcript.answers()
         for view in answers:
-            await view.set_lens(self.lens_on and view is answers[-1], self.lens_colours)
+            view.set_lens(self.lens_on and view is answers[-1], colour)
+        self.panel.set_colours(self.colours if self.lens_colours else None)

@@ -13,6 +13,7 @@ from trchat.session.session import Session
 from trchat.storage.export import heading
 from trchat.storage.records import Message
 from trchat.text.one_line import one_line
+from trchat.tui.source_colours import SourceColours
 from trchat.tui.widgets.lens_panel import LensPanel
 from trchat.tui.widgets.message_view import MessageView
 from trchat.tui.widgets.prompt import Prompt
@@ -37,6 +38,7 @@ class ChatBase(Screen[None]):
         self.drawing = Lock()
         """Held while messages are mounted: what the engine says waits until there is a place for it."""
         self.lens_colours = False
+        self.colours = SourceColours()
 
     def compose(self) -> ComposeResult:
         """Heading, transcript with the lens beside it, prompt, status, keys."""

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.binding import BindingType
 
 from trchat.session.news import (
@@ -49,6 +49,14 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
         if warning:
             self.tell(warning, "warning")
         await self.take_news()
+
+    def on_key(self, event: events.Key) -> None:
+        """What is typed while nothing has the focus, as in the first moment, belongs to the prompt."""
+        # By the time it arrives here the prompt may have got the focus; what it handles never comes here.
+        if self.focused in (None, self.prompt) and event.is_printable and event.character:
+            event.stop()
+            self.prompt.insert(event.character)
+            self.prompt.focus()
 
     @on(NewsArrived)
     async def take_news(self) -> None:
@@ -119,11 +127,10 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
     async def _grown(self, news: Grown) -> None:
         self.status.set_state("writing")
         self.status.set_speed(news.speed, at_once=False)
-        if self.lens_on:
-            self.panel.grow(news)
+        self.panel.grow(news)
         view = self.transcript.answer_view(news.message_id)
         if view:
-            await view.grow(news)
+            view.grow(news)
 
     async def _ended(self, news: Ended) -> None:
         self.session.ended(news.message_id)
@@ -134,7 +141,8 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
         view = self.transcript.answer_view(news.message_id)
         if view:
             message = self.session.thread.store.message(news.message_id)
-            await view.finish(message, news.speed, news.error)
+            room = view.finish(message, news.speed, news.error)
+            self.transcript.keep_room(room)
         elif news.error:
             self.tell(news.error, "error")
         self.show_heading()

@@ -11,11 +11,16 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from trchat.text.visible import visible
-from trchat.tui.markdown_lines import Painter, blocks
+from trchat.tui.lens_marks import Marks
+from trchat.tui.markdown_lines import Painter
+from trchat.tui.markdown_stream import MarkdownStream
 
 SHARE = min(0.005 * (os.cpu_count() or 1), 0.1)
 """Part of the time that drawing may take: where there are few cores, the model needs them all."""
 LONGEST_REST_S = 0.4
+ROOM = 6
+"""Lines by which a growing answer takes room: laying out the screen for each line would cost ten times as
+much as drawing the line does."""
 
 
 class AnswerBody(Widget):
@@ -25,12 +30,11 @@ class AnswerBody(Widget):
 
     def __init__(self, text: str = "") -> None:
         super().__init__()
-        self._text = text
-        self._drawn_text = ""
-        self._done: list[Strip] = []
-        self._done_at = 0
-        self._tail: list[Strip] = []
-        self._painter: Painter | None = None
+        self._text = visible(text)
+        self._stream: MarkdownStream | None = None
+        self._marks: Marks | None = None
+        self._width = 0
+        self._growing = False
         self._painted_theme = ""
         self._resting_until = 0.0
         self._later: Timer | None = None
@@ -43,13 +47,20 @@ class AnswerBody(Widget):
     @property
     def lines(self) -> list[str]:
         """What is on the screen, line by line."""
-        return [strip.text.rstrip() for strip in (*self._done, *self._tail)]
+        stream = self._stream
+        return [strip.text.rstrip() for strip in (*stream.done, *stream.tail)] if stream else []
+
+    @property
+    def room(self) -> int:
+        """Empty lines kept below a growing text."""
+        return self._reserved - self._stream.height if self._stream else 0
 
     def show(self, text: str) -> None:
-        """Show ``text``, at once or, where drawing has become costly, a moment later."""
-        if not text.startswith(self._drawn_text):
-            self._forget()
+        """Show a ``visible`` text that grows, at once or, where drawing is costly, a moment later."""
+        if self._stream is not None and not text.startswith(self._stream.text):
+            self._stream = None
         self._text = text
+        self._growing = True
         wait = self._resting_until - perf_counter()
         if wait <= 0:
             self._draw()
@@ -57,24 +68,29 @@ class AnswerBody(Widget):
             self._later = self.set_timer(wait, self._draw)
 
     def finish(self, text: str) -> None:
-        """Show ``text`` for good."""
-        self._forget()
+        """Show a ``visible`` text for good."""
         self._text = text
+        self._growing = False
+        self._stream = None
         self._draw()
 
+    def mark(self, marks: Marks | None) -> None:
+        """Mark what was guessed, or nothing any more."""
+        if marks is not self._marks:
+            self._marks = marks
+            self._stream = None
+            self._draw()
+
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        """As many lines as the text has at this width."""
+        """As many lines as the text has at this width, and some more while it grows."""
         self._fit(width)
-        return len(self._done) + len(self._tail)
+        return self._reserved
 
     def render_line(self, y: int) -> Strip:
         """One line, with what is selected in it marked."""
         style = self.rich_style
-        if y < len(self._done):
-            strip = self._done[y]
-        elif y - len(self._done) < len(self._tail):
-            strip = self._tail[y - len(self._done)]
-        else:
+        strip = self._stream.line(y) if self._stream else None
+        if strip is None:
             return Strip.blank(self.size.width, style)
         strip = strip.crop_extend(0, self.size.width, None).apply_style(style)
         selection = self.text_selection
@@ -94,61 +110,62 @@ class AnswerBody(Widget):
     def notify_style_update(self) -> None:
         """Other colours need other lines."""
         if self.is_attached and self._painted_theme and self._painted_theme != self.app.theme:
-            self._forget()
+            self._stream = None
             self._draw()
         super().notify_style_update()
 
-    def _forget(self) -> None:
-        self._done, self._tail, self._done_at, self._drawn_text = [], [], 0, ""
-        self._painter = None
+    @property
+    def _reserved(self) -> int:
+        height = self._stream.height if self._stream else 0
+        if not self._growing:
+            return height
+        step = min(max(self.app.size.height // 6, 1), ROOM)
+        return -(-height // step) * step
 
-    def _fit(self, width: int) -> None:
-        if self._painter is None or (width > 0 and max(width, 8) != self._painter.width):
-            self._forget()
+    def _fit(self, width: int) -> MarkdownStream:
+        width = max(width, 8) if width else self._width
+        if self._stream is None or width != self._width:
+            self._width = width
             self._painted_theme = self.app.theme
-            self._painter = Painter(width, self.app.theme_variables, self.app.current_theme.dark)
-            self._paint()
+            painter = Painter(width, self.app.theme_variables, self.app.current_theme.dark)
+            self._stream = MarkdownStream(painter, self._marks)
+            if self._growing:
+                self._stream.feed(self._text)
+            else:
+                self._stream.finish(self._text)
+        return self._stream
 
     def _draw(self) -> None:
         if self._later is not None:
             self._later.stop()
             self._later = None
-        width = self.size.width
-        if not width:
+        if not self.size.width:
             self.refresh(layout=True)
             return
         self._resting_until = perf_counter() + LONGEST_REST_S
         self.call_after_refresh(self._rest, thread_time())
-        height, old = len(self._done) + len(self._tail), self._tail
-        self._fit(width)
-        if self._drawn_text != self._text:
-            self._paint()
-        if len(self._done) + len(self._tail) != height:
+        reserved = self.size.height
+        old = [*self._stream.tail] if self._stream else None
+        first = len(self._stream.done) if self._stream else 0
+        stream = self._fit(self.size.width)
+        if stream.text != self._text:
+            stream.feed(self._text)
+        if self._reserved != reserved:
             self.refresh(layout=True)
-            return
-        changed = [row for row, (one, other) in enumerate(zip(old, self._tail, strict=False)) if one != other]
-        if len(old) != len(self._tail):
+        elif old is None:
             self.refresh()
-        elif changed:
-            top = len(self._done) + changed[0]
-            self.refresh(Region(0, top, width, changed[-1] - changed[0] + 1))
+        else:
+            new = [*stream.done[first:], *stream.tail]
+            old += [Strip([])] * (len(new) - len(old))
+            changed = [row for row, (one, other) in enumerate(zip(old, new, strict=False)) if one != other]
+            if len(old) > len(new):
+                self.refresh()
+            elif changed:
+                self.refresh(Region(0, first + changed[0], self.size.width, changed[-1] - changed[0] + 1))
 
     def _rest(self, start: float) -> None:
         """Now that all is on the screen: what it cost decides when to draw again."""
         self._resting_until = perf_counter() + min((thread_time() - start) / SHARE, LONGEST_REST_S)
-
-    def _paint(self) -> None:
-        """Draw what is new: blocks before the last one can no longer change and are kept."""
-        assert self._painter is not None
-        source = self._text[self._done_at :]
-        found = blocks(visible(source))
-        if len(found) > 1:
-            lines = source.split("\n")
-            for block in found[:-1]:
-                self._done.extend((*self._painter.paint(block), Strip([])))
-            self._done_at += sum(len(line) + 1 for line in lines[: found[-1].first])
-        self._tail = self._painter.paint(found[-1]) if found else []
-        self._drawn_text = self._text
 
 
 def _marked(strip: Strip, span: tuple[int, int], style: Style) -> Strip:

@@ -1,6 +1,7 @@
 """An answer: its reasoning folded away, its text, how it went, and what the draft lens knows of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from textual.app import ComposeResult
 from textual.widgets import Collapsible, Static
@@ -9,8 +10,8 @@ from trchat.chat.reasoning import split_reasoning
 from trchat.session.news import Compared, Grown, Piece, Speed
 from trchat.storage.records import Message
 from trchat.text.visible import visible
+from trchat.tui.lens_marks import Marks
 from trchat.tui.widgets.answer_body import AnswerBody
-from trchat.tui.widgets.lens_text import LensText
 from trchat.tui.widgets.message_view import MessageView
 from trchat.tui.widgets.status_line import ratio_text
 
@@ -28,10 +29,11 @@ class AnswerView(MessageView):
     def __init__(self, message: Message, branch: tuple[int, int] = (1, 1)) -> None:
         super().__init__(message, branch)
         self._raw = ""
+        """All that was written while it was watched, made visible."""
         self._opening = message.text
         self._reasoning = message.reasoning
         self._pieces: list[Piece] = []
-        self._lens: LensText | None = None
+        self._marks: Marks | None = None
 
     def compose(self) -> ComposeResult:
         """All parts; those that are empty are hidden."""
@@ -55,37 +57,41 @@ class AnswerView(MessageView):
         """The answer cut by who wrote it; empty for one that was written before."""
         return self._pieces
 
-    async def grow(self, grown: Grown) -> None:
+    def grow(self, grown: Grown) -> None:
         """Take in what is new."""
-        self._raw += grown.text
-        self._pieces.extend(grown.pieces)
+        self._raw += visible(grown.text)
+        pieces = [replace(piece, text=visible(piece.text)) for piece in grown.pieces]
+        self._pieces += pieces
+        if self._marks:
+            self._marks.add(pieces)
         if self._opening:
             # A continued answer: what was there is no longer looked at for reasoning.
-            self._body.show(self._opening + self._raw)
+            self._show(visible(self._opening) + self._raw)
         else:
             reasoning, text = split_reasoning(self._raw, grown.reasoning_opener)
             if reasoning is not None and reasoning != self._reasoning:
                 self._show_reasoning(reasoning)
-            self._body.show(text)
-        if self._lens is not None:
-            await self._lens.append(grown.pieces)
+            self._show(text)
 
     def go_on(self) -> None:
         """What comes from now on continues the answer."""
-        self._opening, self._raw = self.message.text, ""
+        if not self._raw:
+            self._opening = self.message.text
         self.query_one(".info").display = False
 
-    async def finish(self, message: Message, speed: Speed | None, error: str | None) -> None:
-        """Show the answer as it was saved."""
+    def finish(self, message: Message, speed: Speed | None, error: str | None) -> int:
+        """Show the answer as it was saved; returns how many lines lower it is now than while it grew."""
         self.message = message
         if message.reasoning:
             self._show_reasoning(message.reasoning)
-        self._body.finish(message.text)
+        room = self._body.room
+        self._show(visible(message.text), growing=False)
         info = self.query_one(".info", Static)
         info.update(self._info(speed))
         info.display = True
         if error:
             self.say(error)
+        return max(room - 1, 0)
 
     def say(self, text: str) -> None:
         """Put a notice below the answer."""
@@ -110,15 +116,22 @@ class AnswerView(MessageView):
             f"      {ratio:.2f}x over {result.tokens} tokens; {texts}"
         )
 
-    async def set_lens(self, on: bool, colours: bool = False) -> None:
-        """Show the text token by token instead of as Markdown, or as Markdown again."""
-        if self._lens is not None:
-            await self._lens.remove()
-            self._lens = None
+    def set_lens(self, on: bool, colour: Callable[[str], str | None] | None = None) -> None:
+        """Mark what was guessed ahead, where ``colour`` is given by who guessed it, or no longer."""
+        self._marks = None
         if on and (self._pieces or self.message.interrupted):
-            self._lens = LensText(self._pieces, colours)
-            await self.mount(self._lens, after=self._body)
-        self._body.display = self._lens is None
+            self._marks = Marks(colour)
+            self._marks.add(self._pieces)
+            self._marks.shift = len(self._raw) - len(self._body.text)
+        self._body.mark(self._marks)
+
+    def _show(self, text: str, growing: bool = True) -> None:
+        if self._marks:
+            self._marks.shift = len(self._raw) - len(text)
+        if growing:
+            self._body.show(text)
+        else:
+            self._body.finish(text)
 
     @property
     def _body(self) -> AnswerBody:

@@ -10,6 +10,7 @@ from textual.widgets import Static
 from trchat.session.lifetime import Lifetime, add_to_lifetime, read_lifetime
 from trchat.session.news import Drafted, Grown, Speed
 from trchat.text.one_line import one_line
+from trchat.tui.source_colours import SourceColours
 from trchat.tui.tree_lines import tree_lines
 
 TREE_LINES = 18
@@ -17,6 +18,7 @@ BELOW_TREE = 20
 """Lines of the other parts, which a low screen should still show."""
 STEPS_SHOWN = 500
 BLOCKS = "▁▂▃▄▅▆▇█"
+DEPTHS = 4
 
 
 class LensPanel(VerticalScroll, can_focus=False):
@@ -28,6 +30,7 @@ class LensPanel(VerticalScroll, can_focus=False):
         self._rows = 0
         self._lifetime = Lifetime()
         self._grown: Grown | None = None
+        self._colours: SourceColours | None = None
 
     def compose(self) -> ComposeResult:
         """Four short sections."""
@@ -47,6 +50,11 @@ class LensPanel(VerticalScroll, can_focus=False):
         """Another answer begins."""
         self._steps.clear()
         self._grown = None
+        self._draw()
+
+    def set_colours(self, colours: SourceColours | None) -> None:
+        """Draw each source in its colour, or all alike."""
+        self._colours = colours
         self._draw()
 
     def show_rows(self, rows: int) -> None:
@@ -75,7 +83,7 @@ class LensPanel(VerticalScroll, can_focus=False):
             "tree", _title("Last draft") + _tree(self._grown.drafted if self._grown else None, width, room)
         )
         self._part("steps", _title("Tokens per step") + _steps(list(self._steps), width))
-        self._part("hits", _title("Accepted") + _hits(self._grown, width))
+        self._part("hits", _title("Accepted") + _hits(self._grown, width, self._colours))
         rows = f"{self._rows:,} rows of candidates learned"
         saved = f"{self._lifetime.saved:,} tokens came free since day one"
         self._part("sums", _title("Recycled") + Content(f"{rows}\n{saved}"))
@@ -124,21 +132,32 @@ def _steps(steps: list[int], width: int) -> Content:
     return Content.styled(line, "$success") + Content(f"\nmean {mean:.2f}, best {max(steps)}")
 
 
-def _hits(grown: Grown | None, width: int) -> Content:
+def _hits(grown: Grown | None, width: int, colours: SourceColours | None) -> Content:
     if grown is None or not grown.speed.drafted:
         return Content.styled("–", "dim")
     speed = grown.speed
     share = speed.accepted / speed.drafted
     parts = [Content(f"{speed.accepted:,} of {speed.drafted:,} guesses ({share:.0%})")]
-    rows = [(name, hits, tried) for name, hits, tried in grown.by_source]
-    rows += [(f"depth {depth + 1}", hits, tried) for depth, (hits, tried) in enumerate(grown.by_depth[:6])]
-    room = max(width - 18, 4)
-    for name, hits, tried in rows:
-        share = hits / tried if tried else 0.0
-        bar = "█" * round(share * room)
-        parts.append(Content(f"\n{one_line(name)[:11]:<11} "))
-        parts.append(Content.styled(f"{bar:<{room}}", "$success") + Content(f" {share:4.0%}"))
+    for name, hits, tried in grown.by_source:
+        parts.append(_bar(one_line(name), hits, tried, width, colours.name(name) if colours else "success"))
+    if grown.by_source and grown.by_depth:
+        parts.append(Content("\n"))
+    for depth, (hits, tried) in enumerate(grown.by_depth[:DEPTHS]):
+        parts.append(_bar(f"depth {depth + 1}", hits, tried, width, "success"))
     return Content("").join(parts)
+
+
+def _bar(name: str, hits: int, tried: int, width: int, colour: str) -> Content:
+    """One line: a name, a bar and the share of guesses that hit."""
+    share = hits / tried if tried else 0.0
+    room = max(width - 20, 4)
+    filled = round(share * room)
+    return (
+        Content(f"\n{name[:13]:<13} ")
+        + Content.styled("━" * filled, f"${colour}")
+        + Content.styled("━" * (room - filled), "$surface-lighten-2")
+        + Content(f" {share:4.0%}")
+    )
 
 
 def _token(text: str) -> str:

@@ -35,10 +35,12 @@ class Transcript(VerticalScroll, can_focus=False):
         with Vertical(id="messages"):
             yield Static(WELCOME, id="welcome", markup=False)
             yield Static("", id="earlier", markup=False)
+        yield Static("", id="room", markup=False)
 
     def on_mount(self) -> None:
         """Follow the end."""
         self.query_one("#earlier").display = False
+        self.keep_room(0)
         self.anchor()
 
     async def show(self, messages: Sequence[Message], branch: Callable[[Message], tuple[int, int]]) -> None:
@@ -50,13 +52,21 @@ class Transcript(VerticalScroll, can_focus=False):
             self.query_one("#welcome").display = not messages
             await self._messages.mount_all(self._views(messages[-AT_ONCE:]))
         self._tell_earlier()
+        self.keep_room(0)
         self.anchor()
 
     async def add(self, *messages: Message) -> None:
         """Add messages at the end, and follow them."""
         self.query_one("#welcome").display = False
+        self.keep_room(0)
         await self._messages.mount_all(self._views(messages))
         self.anchor()
+
+    def keep_room(self, lines: int) -> None:
+        """Keep empty lines below the last message, until the next: what stands there does not move."""
+        room = self.query_one("#room")
+        room.styles.height = lines
+        room.display = lines > 0
 
     def view_of(self, message_id: int) -> MessageView | None:
         """The widget of a message, if it is on the screen."""
