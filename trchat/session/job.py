@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from trchat.chat.template import Turn
     from trchat.config import Settings
 
-POST_INTERVAL_S = 0.08
-"""Text is handed over about twelve times a second: calm to read, and cheap to draw."""
+POST_INTERVAL_S = 0.1
+"""Text is handed over ten times a second: calm to read, and cheap to draw."""
 
 
 @dataclass(frozen=True, slots=True)

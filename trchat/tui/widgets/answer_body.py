@@ -5,6 +5,7 @@ from time import perf_counter, thread_time
 
 from rich.style import Style
 from textual.geometry import Region, Size
+from textual.reactive import Reactive
 from textual.selection import Selection
 from textual.strip import Strip
 from textual.timer import Timer
@@ -27,6 +28,8 @@ class AnswerBody(Widget):
     """``show`` takes the text as it grows; ``finish`` draws all of it anew, so that what stays is right."""
 
     ALLOW_SELECT = True
+    virtual_size = Reactive(Size(0, 0))
+    """As Textual's, but a new size asks for no second layout: nothing depends on it here."""
 
     def __init__(self, text: str = "") -> None:
         super().__init__()

@@ -8,7 +8,7 @@ from textual.widgets import Static
 from trchat.session.news import Speed
 from trchat.text.one_line import one_line
 
-INTERVAL_S = 0.5
+INTERVAL_S = 1.0
 
 
 class StatusLine(Static):
@@ -35,7 +35,7 @@ class StatusLine(Static):
         self._draw()
 
     def set_speed(self, speed: Speed, at_once: bool = True) -> None:
-        """How the answer goes; numbers that change more often than a few times a second cannot be read."""
+        """How the answer goes; numbers that change more often than once a second cannot be read."""
         self._speed = speed
         now = monotonic()
         if at_once or now - self._drawn_at >= INTERVAL_S:

@@ -28,6 +28,7 @@ class Transcript(VerticalScroll, can_focus=False):
         self._earlier: list[Message] = []
         self._branch: Callable[[Message], tuple[int, int]] = lambda _message: (1, 1)
         self._loading = False
+        self._views_by_id: dict[int, MessageView] = {}
 
     def compose(self) -> ComposeResult:
         """Empty at first."""
@@ -49,6 +50,7 @@ class Transcript(VerticalScroll, can_focus=False):
         self._earlier = list(messages[:-AT_ONCE])
         with self.app.batch_update():
             await self.query(MessageView).remove()
+            self._views_by_id.clear()
             self.query_one("#welcome").display = not messages
             await self._messages.mount_all(self._views(messages[-AT_ONCE:]))
         self._tell_earlier()
@@ -70,7 +72,8 @@ class Transcript(VerticalScroll, can_focus=False):
 
     def view_of(self, message_id: int) -> MessageView | None:
         """The widget of a message, if it is on the screen."""
-        return next((view for view in self.query(MessageView) if view.message.id == message_id), None)
+        view = self._views_by_id.get(message_id)
+        return view if view is not None and view.is_attached else None
 
     def answer_view(self, message_id: int) -> AnswerView | None:
         """The widget of an answer, if it is on the screen."""
@@ -114,7 +117,9 @@ class Transcript(VerticalScroll, can_focus=False):
         row.display = bool(self._earlier)
 
     def _views(self, messages: Sequence[Message]) -> list[MessageView]:
-        return [
+        views: list[MessageView] = [
             (AnswerView if message.role == "assistant" else QuestionView)(message, self._branch(message))
             for message in messages
         ]
+        self._views_by_id.update({view.message.id: view for view in views})
+        return views
