@@ -30,8 +30,10 @@ class Progress:
         self._hits: Counter[str] = Counter()
         self._reached: Counter[int] = Counter()
         self._offered: Counter[int] = Counter()
+        self._token: int | None = None
         self._last: Step | None = None
-        self._root = ""
+        """The last step for which something was guessed."""
+        self._root: int | None = None
 
     def add(self, event: "Delta") -> None:
         """Take in one step."""
@@ -42,9 +44,8 @@ class Progress:
         self._step_tokens.append(len(step.tokens))
         if len(step.tree):
             self._count(step)
-        if self._last:
-            self._root = self._engine.model.piece(self._last.tokens[-1]).decode("utf-8", "replace")
-        self._last = step
+            self._last, self._root = step, self._token
+        self._token = step.tokens[-1]
 
     def take(self, answer: "Answer", last: bool = False) -> Grown | None:
         """What is new since the last call; None when nothing is. The ``last`` one always has the tree."""
@@ -81,7 +82,9 @@ class Progress:
     def _drawn(self) -> Drafted | None:
         if self._last is None:
             return None
-        return draw(self._last, self._root, self._engine.model.piece, self._engine.drafter.mode)
+        piece = self._engine.model.piece
+        root = "" if self._root is None else piece(self._root).decode("utf-8", "replace")
+        return draw(self._last, root, piece, self._engine.drafter.mode)
 
     def _count(self, step: "Step") -> None:
         sources = sources_of(step.tree, self._engine.drafter.mode)

@@ -2,7 +2,8 @@
 
 import secrets
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from trchat.errors import UsageError
 from trchat.session.host import EngineHost
@@ -126,9 +127,13 @@ class Session:
         if answer.id in self._continued:
             raise UsageError("an answer that was continued cannot be compared; regenerate it first")
         question = self.thread.question_of(answer)
-        turns = self.thread.turns(question, self.system)
+        noted = answer.settings
+        system = noted.get("system", self.system)
+        turns = self.thread.turns(question, system if isinstance(system, str) else None)
+        # As it was asked then, whatever was changed since.
+        then: dict[str, Any] = {name: noted[name] for name in NOTED if name in noted}
         self.writing = answer.id
-        job = Job(answer.id, turns, self.settings, seed)
+        job = Job(answer.id, turns, replace(self.settings, **then), seed)
         self.host.compare(Comparison(job, answer.text, mode, answer.completion_tokens, answer.tokens_per_s))
         return answer
 
@@ -141,6 +146,20 @@ class Session:
         if self.writing == message_id:
             self.writing = None
         self.thread.reload()
+
+    @property
+    def context_used(self) -> int:
+        """Tokens that the last answer left in the context, as far as it was written here."""
+        last = next((each for each in reversed(self.thread.messages) if each.role == "assistant"), None)
+        return (last.prompt_tokens or 0) + (last.completion_tokens or 0) if last else 0
+
+    @property
+    def context_room(self) -> int:
+        """Tokens that may be asked before the oldest messages are left out."""
+        from trchat.chat.budget import reply_reserve
+
+        ctx = self.prepared.ctx
+        return ctx - reply_reserve(ctx, self.settings.max_tokens)
 
     def close(self) -> None:
         """Save and free everything."""

@@ -1,5 +1,6 @@
 """The application: one chat screen, its colours and keys, and the way out."""
 
+import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
@@ -37,7 +38,8 @@ class TrchatApp(App[None]):
         self, flags: Mapping[str, object], prepared: Prepared, opener: "OpenEngine | None" = None
     ) -> None:
         """Begin to load the model at once. Raises UsageError for keys that cannot be bound."""
-        super().__init__()
+        # https://no-color.org: the terminal's own colours only, and what needs a mark is set off by style.
+        super().__init__(ansi_color=True if os.environ.get("NO_COLOR") else None)
         actions = [each for each in (*Prompt.BINDINGS, *MessageView.BINDINGS) if not isinstance(each, tuple)]
         chosen = keymap(prepared.config, [*CHAT_KEYS, *APP_KEYS, *actions])
         self.set_keymap(dict(chosen))

@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 
 from rich.cells import get_character_cell_size
+from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
@@ -80,8 +81,13 @@ class Marks:
             return strip
         parts = strip.divide([*cuts[1:], strip.cell_length])
         return Strip.join(
-            part.apply_style(style) if style else part for part, style in zip(parts, styles, strict=False)
+            _over(part, style) if style else part for part, style in zip(parts, styles, strict=False)
         )
+
+
+def _over(strip: Strip, style: Style) -> Strip:
+    """``strip`` with ``style`` laid over its own; Strip.apply_style would lay it below."""
+    return Strip([Segment(text, own + style if own else style) for text, own, _ in strip], strip.cell_length)
 
 
 def source_of_cells(strips: Sequence[Strip], text: str, start: int, end: int) -> list[list[int | None]]:
@@ -97,7 +103,7 @@ def source_of_cells(strips: Sequence[Strip], text: str, start: int, end: int) ->
             place = _next(text, at, end, character)
             if place is None:
                 place = _meet(text, at, end, drawn, index)
-        elif character == " " and at < end and text[at] in " \t\n":
+        elif character == " " and at < end and text[at] in " \t":
             place = at
         if place is not None:
             at = place + 1

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-NAMES = ("text-success", "text-accent", "text-primary", "text-secondary", "text-warning", "text-error")
+NAMES = ("text-success", "text-accent", "text-primary", "text-error", "text-secondary", "text-warning")
 """Variables of Textual's themes; given out in the order in which sources appear."""
 
 

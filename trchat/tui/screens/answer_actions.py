@@ -26,7 +26,6 @@ class AnswerActions(ChatBase):
         try:
             parsed = None if self._editing else parse_command(text)
             if parsed is not None:
-                self.prompt.put("")
                 await self.run_command(parsed[0].name, parsed[1])
             elif self._editing is not None:
                 async with self.drawing:
@@ -44,13 +43,13 @@ class AnswerActions(ChatBase):
                     await self._show_asked()
         except TrchatError as error:
             self.tell(str(error), "warning")
+            self.prompt.give_back(text)
 
     async def run_command(self, name: str, argument: str) -> None:
         """Run a slash command by name."""
         raise NotImplementedError
 
     def _asked(self) -> None:
-        self.prompt.put("")
         self.show_hint("")
         self.panel.begin()
         self.status.set_state("waiting for the model" if self.bar.display else "thinking")

@@ -7,7 +7,9 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
+
+from trchat.tui.widgets.keys_line import KeysLine
 
 
 class AskLine(ModalScreen[str | None]):
@@ -28,7 +30,7 @@ class AskLine(ModalScreen[str | None]):
             if self._about:
                 yield Static(self._about, id="about", markup=False)
             yield Input(self._value, id="query")
-            yield Footer(compact=True, show_command_palette=False)
+            yield KeysLine()
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
-from textual.widgets import Footer, ProgressBar, Static
+from textual.widgets import ProgressBar, Static
 
 from trchat.errors import TrchatError
 from trchat.session.session import Session
@@ -14,6 +14,7 @@ from trchat.storage.export import heading
 from trchat.storage.records import Message
 from trchat.text.one_line import one_line
 from trchat.tui.source_colours import SourceColours
+from trchat.tui.widgets.keys_line import KeysLine
 from trchat.tui.widgets.lens_panel import LensPanel
 from trchat.tui.widgets.message_view import MessageView
 from trchat.tui.widgets.prompt import Prompt
@@ -30,6 +31,7 @@ class ChatBase(Screen[None]):
         self.transcript = Transcript()
         self.prompt = Prompt()
         self.status = StatusLine()
+        self.keys = KeysLine()
         self.panel = LensPanel()
         self.hint = Static("", id="hint", markup=False)
         self.heading = Static("", id="heading", markup=False)
@@ -51,11 +53,15 @@ class ChatBase(Screen[None]):
             yield self.bar
             yield self.prompt
             yield self.status
-        yield Footer(compact=True, show_command_palette=False)
+        yield self.keys
 
     def tell(self, text: str, severity: str = "information") -> None:
         """A short notice that goes away by itself."""
         self.notify(one_line(text), severity=severity, markup=False)  # type: ignore[arg-type]
+
+    def say(self, text: str) -> None:
+        """A notice in the chat itself, for what should not go away by itself."""
+        self.transcript.say(text)
 
     def attempt(self, work: Callable[[], object]) -> bool:
         """Run ``work``; what it refuses is told to the user. True when it went well."""
@@ -72,15 +78,26 @@ class ChatBase(Screen[None]):
         self.hint.display = bool(text)
 
     def show_heading(self) -> None:
-        """The conversation's title."""
+        """The conversation's title, and the keys that have something to act on."""
+        self._show_keys()
         conversation = self.session.thread.conversation
         self.heading.update(one_line(heading(conversation)) if conversation else "New conversation")
+
+    def _show_keys(self) -> None:
+        messages = self.session.thread.messages
+        idle: set[str] = set() if self.session.busy else {"stop"}
+        if not messages:
+            idle |= {"compare", "regenerate", "edit", "copy", "new"}
+        if self.session.busy or not messages or messages[-1].finish_reason in ("stop", None):
+            idle.add("proceed")
+        self.keys.leave_out(frozenset(idle))
 
     async def show_thread(self) -> None:
         """Draw the conversation as the session has it now."""
         thread = self.session.thread
         await self.transcript.show(thread.messages, thread.siblings)
         self.prompt.recall_from([each.text for each in thread.messages if each.role == "user"])
+        self.status.set_context(self.session.context_used)
         self.show_heading()
 
     def focused_message(self) -> Message | None:

@@ -28,6 +28,9 @@ from trchat.tui.screens.help import HelpScreen
 from trchat.tui.screens.model_actions import ModelActions
 from trchat.tui.screens.slash import carry_out
 
+FULL = 0.85
+"""Share of the room for messages that may be used before it is said."""
+
 
 class ChatScreen(AnswerActions, ConversationActions, ModelActions):
     """The main screen."""
@@ -38,13 +41,14 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._ready = False
+        self._warned: set[int] = set()
 
     async def on_mount(self) -> None:
         """Show the conversation to go on with, and what the engine has said so far."""
         self.panel.display = False
         self.show_hint("")
-        await self.show_thread()
         self._show_settings()
+        await self.show_thread()
         warning = memory_warning(self.session.prepared)
         if warning:
             self.tell(warning, "warning")
@@ -72,7 +76,7 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
             case Ready():
                 self._model_ready(news)
             case Notice(text):
-                self.tell(text)
+                self.say(text)
             case LoadFailed(reason):
                 self._model_failed(reason)
             case Reading(_, done, total):
@@ -108,19 +112,21 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
         self._show_settings()
         self.panel.show_rows(news.rows_learned)
         for notice in news.notices:
-            self.tell(notice, "warning")
+            self.say(f"About this model: {notice}")
 
     def _model_failed(self, reason: str) -> None:
         self._ready = False
         self.bar.display = False
         self.status.set_state("no model · /model chooses one")
-        self.tell(f"The model cannot be loaded: {reason}", "error")
+        self.say(f"The model cannot be loaded: {reason}\n/model chooses another one.")
 
     def _dropped(self, message_id: int, count: int) -> None:
+        if self.session.thread.conversation is not None:
+            self._warned.add(self.session.thread.conversation.id)
         view = self.transcript.answer_view(message_id)
         if view:
             view.say(
-                f"The context is full: the oldest {count} questions and answers were left out. "
+                f"The context is full: the oldest {count} questions and answers are left out of this prompt. "
                 "They stay in the conversation; a larger context (/set ctx) or /new makes room."
             )
 
@@ -144,8 +150,20 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
             room = view.finish(message, news.speed, news.error)
             self.transcript.keep_room(room)
         elif news.error:
-            self.tell(news.error, "error")
+            self.say(news.error)
+        self._warn_of_dropping(news.speed.context_used)
         self.show_heading()
+
+    def _warn_of_dropping(self, used: int) -> None:
+        """Say it once, before the first message is left out."""
+        conversation = self.session.thread.conversation
+        if conversation is None or conversation.id in self._warned or used < FULL * self.session.context_room:
+            return
+        self._warned.add(conversation.id)
+        self.say(
+            f"The context is nearly full: {used:,} of {self.session.prepared.ctx:,} tokens. From now on the "
+            "oldest questions may be left out; /set ctx N gives more room, /new begins afresh."
+        )
 
     def _compared(self, news: Compared) -> None:
         self.session.ended(news.message_id)

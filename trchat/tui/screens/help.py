@@ -8,9 +8,10 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from trchat.session.commands import COMMANDS
+from trchat.tui.widgets.keys_line import KeysLine
 
 
 class HelpScreen(ModalScreen[None]):
@@ -29,7 +30,7 @@ class HelpScreen(ModalScreen[None]):
             yield Static("Help", id="title", markup=False)
             with VerticalScroll(id="page"):
                 yield Static(self._page(), markup=False)
-            yield Footer(compact=True, show_command_palette=False)
+            yield KeysLine()
 
     def on_mount(self) -> None:
         """Arrow keys scroll at once."""

@@ -7,7 +7,7 @@ from textual.widgets import ProgressBar
 from trchat.catalog.listing import list_models
 from trchat.config_file import change_config, load_config
 from trchat.config_rules import SETTINGS
-from trchat.errors import TrchatError
+from trchat.errors import ModelError, TrchatError
 from trchat.session.changes import parse_setting
 from trchat.text.units import byte_size
 from trchat.tui.screens.ask_line import AskLine
@@ -29,6 +29,9 @@ class ModelActions(ChatBase):
         try:
             if self.session.change(**values):
                 self.loading_progress(0.0)
+        except ModelError as error:
+            self.say(f"{error}\n{self.session.prepared.model.name} goes on answering.")
+            return False
         except TrchatError as error:
             self.tell(str(error), "warning")
             return False
@@ -41,6 +44,7 @@ class ModelActions(ChatBase):
 
     def _show_settings(self) -> None:
         prepared = self.session.prepared
+        self.transcript.model = prepared.model.name
         self.status.set_model(prepared.model.name, prepared.settings.draft, prepared.ctx)
 
     @work(group="models", exclusive=True)

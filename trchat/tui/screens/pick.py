@@ -10,10 +10,11 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Footer, Input, OptionList, Static
+from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from trchat.text.one_line import one_line
+from trchat.tui.widgets.keys_line import KeysLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class PickScreen(ModalScreen[str | None]):
             yield Input(self._query, placeholder="type to search", id="query")
             yield OptionList(id="list", markup=False)
             yield Static(self._empty, id="empty", markup=False)
-            yield Footer(compact=True, show_command_palette=False)
+            yield KeysLine()
 
     def on_mount(self) -> None:
         """Fill the list."""

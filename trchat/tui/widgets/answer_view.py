@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from textual import on
 from textual.app import ComposeResult
 from textual.widgets import Collapsible, Static
 
@@ -17,7 +18,7 @@ from trchat.tui.widgets.status_line import ratio_text
 
 ENDS = {
     "cancelled": "stopped",
-    "length": "cut by the token limit · /continue goes on",
+    "length": "cut by the token limit, /continue goes on",
     "context": "cut because the context is full",
     "error": "broken off",
 }
@@ -26,8 +27,10 @@ ENDS = {
 class AnswerView(MessageView):
     """Grows while the model writes."""
 
-    def __init__(self, message: Message, branch: tuple[int, int] = (1, 1)) -> None:
+    def __init__(self, message: Message, branch: tuple[int, int] = (1, 1), model: str = "") -> None:
+        """``model``: the one in use; an answer by another one says so."""
         super().__init__(message, branch)
+        self._model = model
         self._raw = ""
         """All that was written while it was watched, made visible."""
         self._opening = message.text
@@ -38,7 +41,7 @@ class AnswerView(MessageView):
     def compose(self) -> ComposeResult:
         """All parts; those that are empty are hidden."""
         folded = Collapsible(
-            Static(visible(self._reasoning or ""), markup=False, classes="thoughts"),
+            Static("", markup=False, classes="thoughts"),
             title="Reasoning",
             classes="reasoning",
         )
@@ -140,12 +143,18 @@ class AnswerView(MessageView):
     def _show_reasoning(self, reasoning: str) -> None:
         self._reasoning = reasoning
         folded = self.query_one(Collapsible)
-        folded.query_one(".thoughts", Static).update(visible(reasoning))
         folded.display = bool(reasoning)
+        if not folded.collapsed:
+            self._unfold()
+
+    @on(Collapsible.Expanded)
+    def _unfold(self) -> None:
+        # Only where somebody looks at it: laying it out anew for every word would cost the model its time.
+        self.query_one(".thoughts", Static).update(visible(self._reasoning or ""))
 
     def _info(self, speed: Speed | None) -> str:
         message = self.message
-        parts = [self.branch_text, message.model or ""]
+        parts = [self.branch_text, message.model if message.model and message.model != self._model else ""]
         if message.completion_tokens:
             parts.append(f"{message.completion_tokens} tokens")
         if message.tokens_per_s:

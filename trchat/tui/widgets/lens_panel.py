@@ -162,4 +162,4 @@ def _bar(name: str, hits: int, tried: int, width: int, colour: str) -> Content:
 
 def _token(text: str) -> str:
     """A token so that spaces and line breaks in it can be seen."""
-    return one_line(text).replace(" ", "·") or "∅"
+    return one_line(text.replace("\n", "↵")).replace(" ", "·") or "∅"

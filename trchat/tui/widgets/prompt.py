@@ -72,8 +72,15 @@ class Prompt(TextArea):
         self.move_cursor(self.document.end)
 
     def action_send(self) -> None:
-        """Hand the text over; it is cleared by whoever takes it."""
-        self.post_message(self.Sent(self.text))
+        """Hand the text over. The field is empty at once: what is typed from now on is the next text."""
+        text = self.text
+        self.put("")
+        self.post_message(self.Sent(text))
+
+    def give_back(self, text: str) -> None:
+        """Put back a text that was refused, unless the user has begun another one."""
+        if not self.text:
+            self.put(text)
 
     def action_newline(self) -> None:
         """Break the line."""

@@ -9,6 +9,8 @@ from trchat.session.news import Speed
 from trchat.text.one_line import one_line
 
 INTERVAL_S = 1.0
+NEARLY_FULL = 0.7
+"""Share of the context in use from which on the meter stands out."""
 
 
 class StatusLine(Static):
@@ -42,6 +44,11 @@ class StatusLine(Static):
             self._drawn_at = now
             self._draw()
 
+    def set_context(self, used: int) -> None:
+        """So many tokens of the context are used; the speed is not known yet."""
+        self._speed = Speed(context_used=used)
+        self._draw()
+
     def on_resize(self) -> None:
         """Choose anew what fits."""
         self._draw()
@@ -55,7 +62,16 @@ class StatusLine(Static):
         right = " · ".join(text for _rank, text in parts)
         room = max(width - len(right) - 1, 0)
         shown = left if len(left) <= room else left[: max(room - 1, 0)] + "…"
-        self.update(Content(shown + " " * max(width - len(shown) - len(right), 1) + right), layout=False)
+        line = Content(shown + " " * max(width - len(shown) - len(right), 1) + right)
+        if self._ctx and self._speed.context_used >= NEARLY_FULL * self._ctx:
+            meter = self._meter()
+            start = line.plain.rfind(meter)
+            if start >= 0:
+                line = line.stylize("bold $text-warning", start, start + len(meter))
+        self.update(line, layout=False)
+
+    def _meter(self) -> str:
+        return f"context {self._speed.context_used}/{self._ctx}"
 
     def _numbers(self) -> list[tuple[int, str]]:
         """The numbers from left to right, each with its rank: 0 stays longest."""
@@ -67,7 +83,7 @@ class StatusLine(Static):
         if text := ratio_text(speed):
             parts.append((1, text))
         if self._ctx:
-            parts.append((3, f"context {speed.context_used}/{self._ctx}"))
+            parts.append((3, self._meter()))
         if self._draft:
             parts.append((4, f"draft {self._draft}"))
         return parts

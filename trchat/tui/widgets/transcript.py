@@ -7,6 +7,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Static
 
 from trchat.storage.records import Message
+from trchat.text.visible import visible
 from trchat.tui.widgets.answer_view import AnswerView
 from trchat.tui.widgets.message_view import MessageView
 from trchat.tui.widgets.question_view import QuestionView
@@ -28,6 +29,8 @@ class Transcript(VerticalScroll, can_focus=False):
         self._earlier: list[Message] = []
         self._branch: Callable[[Message], tuple[int, int]] = lambda _message: (1, 1)
         self._loading = False
+        self.model = ""
+        """The model in use."""
         self._views_by_id: dict[int, MessageView] = {}
 
     def compose(self) -> ComposeResult:
@@ -49,7 +52,7 @@ class Transcript(VerticalScroll, can_focus=False):
         self._branch = branch
         self._earlier = list(messages[:-AT_ONCE])
         with self.app.batch_update():
-            await self.query(MessageView).remove()
+            await self.query("MessageView, .told").remove()
             self._views_by_id.clear()
             self.query_one("#welcome").display = not messages
             await self._messages.mount_all(self._views(messages[-AT_ONCE:]))
@@ -63,6 +66,11 @@ class Transcript(VerticalScroll, can_focus=False):
         self.keep_room(0)
         await self._messages.mount_all(self._views(messages))
         self.anchor()
+
+    def say(self, text: str) -> None:
+        """Put a notice below the last message; it stays until another conversation or branch is shown."""
+        self.keep_room(0)
+        self._messages.mount(Static(visible(text), classes="told", markup=False))
 
     def keep_room(self, lines: int) -> None:
         """Keep empty lines below the last message, until the next: what stands there does not move."""
@@ -118,7 +126,9 @@ class Transcript(VerticalScroll, can_focus=False):
 
     def _views(self, messages: Sequence[Message]) -> list[MessageView]:
         views: list[MessageView] = [
-            (AnswerView if message.role == "assistant" else QuestionView)(message, self._branch(message))
+            AnswerView(message, self._branch(message), self.model)
+            if message.role == "assistant"
+            else QuestionView(message, self._branch(message))
             for message in messages
         ]
         self._views_by_id.update({view.message.id: view for view in views})

@@ -1,0 +1,69 @@
+"""The last line: the keys that matter now, as many as there is room for."""
+
+from textual import events
+from textual.binding import Binding
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Static
+
+LAST = ("help", "command_palette", "quit")
+"""These stay however narrow the screen is: they lead to all others."""
+
+
+class KeysLine(Static):
+    """Like Textual's Footer, but whole: no key is cut in two, and none is shown that would do nothing now."""
+
+    ALLOW_SELECT = False
+
+    def __init__(self) -> None:
+        super().__init__(classes="keys", markup=False)
+        self._idle: frozenset[str] = frozenset()
+        self._keys: list[tuple[Binding, str]] = []
+
+    def leave_out(self, actions: frozenset[str]) -> None:
+        """These actions would do nothing now."""
+        if actions != self._idle:
+            self._idle = actions
+            self._draw()
+
+    def on_mount(self) -> None:
+        """Follow the focus."""
+        self.screen.bindings_updated_signal.subscribe(self, self._draw)
+
+    def on_resize(self) -> None:
+        """Choose anew what fits."""
+        self._draw()
+
+    def on_click(self, event: events.Click) -> None:
+        """What is clicked on is pressed."""
+        end = 0
+        for binding, display in self._keys:
+            end += _width(binding, display)
+            if event.x < end:
+                self.app.simulate_key(binding.key.split(",")[0])
+                return
+
+    def _draw(self, _screen: Screen[object] | None = None) -> None:
+        if not self.is_attached or not self.size.width:
+            return
+        shown: dict[str, tuple[Binding, str]] = {}
+        for _node, binding, enabled, _tooltip in self.screen.active_bindings.values():
+            if binding.show and enabled and binding.action not in self._idle:
+                shown.setdefault(binding.action, (binding, self.app.get_key_display(binding)))
+        keys = sorted(shown.values(), key=lambda key: key[0].action in LAST)
+        while sum(_width(*key) for key in keys) > self.size.width:
+            spare = [key for key in keys if key[0].action not in LAST]
+            if not spare:
+                break
+            keys.remove(spare[-1])
+        self._keys = keys
+        parts = [
+            Content.styled(display, "bold $footer-key-foreground")
+            + Content.styled(f" {binding.description}", "$footer-description-foreground")
+            for binding, display in keys
+        ]
+        self.update(Content("  ").join(parts), layout=False)
+
+
+def _width(binding: Binding, display: str) -> int:
+    return len(display) + len(binding.description) + 3
