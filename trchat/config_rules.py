@@ -1,9 +1,17 @@
-"""Every setting there is, what values it may have, and where in the configuration file it may stand."""
+"""Every setting there is, what values it may have, and where in the configuration file it may stand.
+
+The same rules hold for flags, environment variables and the file.
+"""
 
 import math
+import re
 from dataclasses import dataclass
 
-_INT32 = 2**31 - 1
+MOST = 2**31 - 1
+"""What llama.cpp can count to."""
+DRAFT_MODES = ("auto", "recycling", "lookup", "off")
+CACHE_TYPES = ("f16", "q8_0")
+_NUMBER = re.compile(r"[+-]?[0-9.]+(e[+-]?[0-9]+)?", re.IGNORECASE)
 
 Value = str | int | float
 """A setting's value."""
@@ -22,7 +30,7 @@ class Text:
         return value
 
     def parse(self, text: str) -> Value:
-        """The value that ``text`` (from the environment) spells. Raises ValueError."""
+        """The value that ``text`` spells. Raises ValueError."""
         return self.check(text)
 
 
@@ -44,7 +52,9 @@ class Number:
         return value if self.whole else float(value)
 
     def parse(self, text: str) -> Value:
-        """The value that ``text`` (from the environment) spells. Raises ValueError."""
+        """The value that ``text`` spells. Raises ValueError."""
+        if not _NUMBER.fullmatch(text.strip()):  # Python would read 1_000 and other scripts' digits too
+            raise ValueError
         return self.check(int(text) if self.whole else float(text))
 
 
@@ -66,7 +76,7 @@ class Choice:
         return value
 
     def parse(self, text: str) -> Value:
-        """The value that ``text`` (from the environment) spells. Raises ValueError."""
+        """The value that ``text`` spells. Raises ValueError."""
         return self.check(text)
 
 
@@ -78,14 +88,14 @@ class Layers:
 
     def check(self, value: object) -> Value:
         """The value as trchat keeps it. Raises ValueError when it may not stand here."""
-        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _INT32:
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST:
             return str(value)
         if isinstance(value, str) and (value in ("all", "auto") or (value.isascii() and value.isdigit())):
-            return value
+            return value if value in ("all", "auto") else self.check(int(value))
         raise ValueError
 
     def parse(self, text: str) -> Value:
-        """The value that ``text`` (from the environment) spells. Raises ValueError."""
+        """The value that ``text`` spells. Raises ValueError."""
         return self.check(text)
 
 
@@ -93,23 +103,23 @@ Rule = Text | Number | Choice | Layers
 
 SAMPLING: dict[str, Rule] = {
     "temp": Number(0.0, 100.0, "a number from 0 (greedy) to 100"),
-    "top_k": Number(0, _INT32, "a whole number from 0 (all)", whole=True),
+    "top_k": Number(0, MOST, f"a whole number from 0 (all) to {MOST}", whole=True),
     "top_p": Number(0.0, 1.0, "a number from 0 to 1"),
     "min_p": Number(0.0, 1.0, "a number from 0 to 1"),
-    "repeat_penalty": Number(0.01, 100.0, "a number above 0 (1 = no penalty)"),
+    "repeat_penalty": Number(0.01, 100.0, "a number from 0.01 to 100 (1 = no penalty)"),
     "seed": Number(0, 2**32 - 2, f"a whole number from 0 to {2**32 - 2}", whole=True),
-    "max_tokens": Number(1, _INT32, "a whole number above 0", whole=True),
+    "max_tokens": Number(1, MOST, f"a whole number from 1 to {MOST}", whole=True),
 }
 """What may stand in ``[sampling]``."""
 
 RUNNING: dict[str, Rule] = {
     "system": Text(),
-    "ctx": Number(1, _INT32, "a whole number above 0", whole=True),
+    "ctx": Number(1, MOST, f"a whole number from 1 to {MOST}", whole=True),
     "threads": Number(1, 4096, "a whole number from 1 to 4096", whole=True),
     "gpu_layers": Layers(),
-    "cache_type": Choice(("f16", "q8_0")),
+    "cache_type": Choice(CACHE_TYPES),
     "flash_attn": Choice(("auto", "on", "off")),
-    "draft": Choice(("auto", "recycling", "lookup", "off")),
+    "draft": Choice(DRAFT_MODES),
     "template": Text(),
 }
 """What may stand at the top and, with the sampling, in ``[model.NAME]``."""

@@ -118,8 +118,8 @@ def test_an_answer_that_fills_the_context_says_so(trchat):
 @pytest.mark.parametrize(
     ("args", "code", "message"),
     [
-        (["-n", "0", "Hi"], 2, "must be a whole number above 0, not '0'"),
-        (["-n", "-3", "Hi"], 2, "must be a whole number above 0, not '-3'"),
+        (["-n", "0", "Hi"], 2, "must be a whole number from 1 to 2147483647, not '0'"),
+        (["-n", "-3", "Hi"], 2, "must be a whole number from 1 to 2147483647, not '-3'"),
         (["-t", "-1", "Hi"], 2, "must be a number from 0 (greedy) to 100, not '-1'"),
         (["-t", "warm", "Hi"], 2, "must be a number from 0 (greedy) to 100, not 'warm'"),
         (["--draft", "magic", "Hi"], 2, "invalid choice: 'magic'"),

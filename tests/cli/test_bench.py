@@ -107,7 +107,7 @@ def test_only_pairs_are_measured(trchat, model, questions, tmp_path):
         ),
         (["--warm", "general", "--hot"], "not allowed with argument"),
         (["--cost-curve", "none.json:x"], "cannot read cost curves"),
-        (["--per-category", "0"], "must be a whole number above 0"),
+        (["--per-category", "0"], "must be a whole number from 1 to 2147483647"),
     ],
 )
 def test_bad_input_is_one_line(trchat, args, message):

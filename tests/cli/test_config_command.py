@@ -67,5 +67,5 @@ def test_a_wrong_environment_variable_is_an_error_of_one_line(program):
     assert outcome(program("config", env={"TRCHAT_CTX": "big"})) == (
         2,
         "",
-        "trchat: TRCHAT_CTX must be a whole number above 0, not 'big'\n",
+        "trchat: TRCHAT_CTX must be a whole number from 1 to 2147483647, not 'big'\n",
     )

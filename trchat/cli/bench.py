@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trchat.cli.options import (
-    DRAFT_MODES,
     add_general_options,
     add_model_options,
     add_sampling_options,
     positive_int,
 )
+from trchat.config_rules import DRAFT_MODES
 from trchat.errors import TrchatError, UsageError
 
 if TYPE_CHECKING:

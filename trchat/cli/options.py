@@ -5,87 +5,34 @@ is decided by the layers below the command line, and a subcommand never overwrit
 """
 
 import argparse
+from collections.abc import Callable
 
-DRAFT_MODES = ("auto", "recycling", "lookup", "off")
-CACHE_TYPES = ("f16", "q8_0")
+from trchat.config_rules import CACHE_TYPES, DRAFT_MODES, MOST, SETTINGS, Number, Rule, Value
 
-
-MOST = 2**31 - 1
-"""What llama.cpp can count to."""
-MOST_THREADS = 4096
+_LARGEST_IDENTIFIER = 2**63 - 1
 
 
-def _integer(text: str, low: int, meaning: str, most: int = MOST) -> int:
-    digits = text.strip().removeprefix("+")
-    if not (digits.isascii() and digits.isdigit()):
-        raise argparse.ArgumentTypeError(f"must be {meaning}, not {text!r}")
-    # Python itself refuses to read numbers of thousands of digits.
-    value = int(digits[:40])
-    if value < low:
-        raise argparse.ArgumentTypeError(f"must be {meaning}, not {text!r}")
-    if value > most:
-        raise argparse.ArgumentTypeError(f"must be at most {most}, not {text!r}")
-    return value
+def accepted_by(rule: Rule) -> Callable[[str], Value]:
+    """A type for argparse: what the rule takes, and what it wants where it does not."""
+
+    def parse(text: str) -> Value:
+        try:
+            return rule.parse(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"must be {rule.meaning}, not {text!r}") from None
+
+    return parse
 
 
-def positive_int(text: str) -> int:
-    """An integer above zero, for argparse."""
-    return _integer(text, 1, "a whole number above 0")
+positive_int = accepted_by(Number(1, MOST, f"a whole number from 1 to {MOST}", whole=True))
+"""An integer above zero, for argparse."""
+
+_any_positive_int = accepted_by(Number(1, 10**40, "a whole number above 0", whole=True))
 
 
 def identifier(text: str) -> int:
     """A conversation's number, for argparse; whether there is one of it is not decided here."""
-    return min(_integer(text, 1, "a whole number above 0", 10**40), 2**63 - 1)
-
-
-def thread_count(text: str) -> int:
-    """A number of threads, for argparse."""
-    return _integer(text, 1, "a whole number above 0", MOST_THREADS)
-
-
-def _number(text: str, low: float, high: float, meaning: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not low <= value <= high:
-        raise argparse.ArgumentTypeError(f"must be {meaning}, not {text!r}")
-    return value
-
-
-def temperature(text: str) -> float:
-    """A sampling temperature, for argparse."""
-    return _number(text, 0.0, 100.0, "a number from 0 (greedy) to 100")
-
-
-def probability(text: str) -> float:
-    """A number from 0 to 1, for argparse."""
-    return _number(text, 0.0, 1.0, "a number from 0 to 1")
-
-
-def penalty(text: str) -> float:
-    """A repeat penalty, for argparse."""
-    return _number(text, 0.01, 100.0, "a number above 0 (1 = no penalty)")
-
-
-def whole(text: str) -> int:
-    """An integer of at least zero, for argparse."""
-    return _integer(text, 0, "a whole number from 0")
-
-
-def seed(text: str) -> int:
-    """A 32-bit seed, for argparse; the largest number means "random" to llama.cpp."""
-    value = _integer(text, 0, "a whole number from 0", 2**32)
-    if value >= 2**32 - 1:
-        raise argparse.ArgumentTypeError(f"must be below {2**32 - 1}, not {text!r}")
-    return value
-
-
-def gpu_layers(text: str) -> str:
-    """Number of layers, ``all`` or ``auto``, for argparse."""
-    if text not in ("all", "auto") and not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise argparse.ArgumentTypeError(f"must be a number, 'all' or 'auto', not {text!r}")
-    return text
+    return min(int(_any_positive_int(text)), _LARGEST_IDENTIFIER)
 
 
 def add_general_options(parser: argparse.ArgumentParser) -> None:
@@ -110,21 +57,21 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         "-c",
         "--ctx",
         metavar="N",
-        type=positive_int,
+        type=accepted_by(SETTINGS["ctx"]),
         default=keep,
         help="context size in tokens (default: 4096, or the model's own if smaller)",
     )
     group.add_argument(
         "--threads",
         metavar="N",
-        type=thread_count,
+        type=accepted_by(SETTINGS["threads"]),
         default=keep,
         help="CPU threads (default: physical cores)",
     )
     group.add_argument(
         "--gpu-layers",
         metavar="N|all|auto",
-        type=gpu_layers,
+        type=accepted_by(SETTINGS["gpu_layers"]),
         default=keep,
         help="layers to put on the GPU (default: auto)",
     )
@@ -150,46 +97,50 @@ def add_sampling_options(parser: argparse.ArgumentParser) -> None:
         "-t",
         "--temp",
         metavar="T",
-        type=temperature,
+        type=accepted_by(SETTINGS["temp"]),
         default=keep,
         help="temperature; 0 always takes the likeliest token (default: 0.7)",
     )
     group.add_argument(
         "--top-k",
         metavar="N",
-        type=whole,
+        type=accepted_by(SETTINGS["top_k"]),
         default=keep,
         help="keep the N likeliest tokens, 0 = all (default: 40)",
     )
     group.add_argument(
         "--top-p",
         metavar="P",
-        type=probability,
+        type=accepted_by(SETTINGS["top_p"]),
         default=keep,
         help="keep the likeliest tokens that make up P (default: 0.95)",
     )
     group.add_argument(
         "--min-p",
         metavar="P",
-        type=probability,
+        type=accepted_by(SETTINGS["min_p"]),
         default=keep,
         help="drop tokens under P times the likeliest (default: 0.05)",
     )
     group.add_argument(
         "--repeat-penalty",
         metavar="X",
-        type=penalty,
+        type=accepted_by(SETTINGS["repeat_penalty"]),
         default=keep,
         help="make recent tokens X times less likely, 1 = off (default: 1)",
     )
     group.add_argument(
-        "--seed", metavar="N", type=seed, default=keep, help="same seed, same answer (default: random)"
+        "--seed",
+        metavar="N",
+        type=accepted_by(SETTINGS["seed"]),
+        default=keep,
+        help="same seed, same answer (default: random)",
     )
     group.add_argument(
         "-n",
         "--max-tokens",
         metavar="N",
-        type=positive_int,
+        type=accepted_by(SETTINGS["max_tokens"]),
         default=keep,
         help="longest answer in tokens (default: what the context leaves)",
     )
