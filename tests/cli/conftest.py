@@ -85,3 +85,15 @@ def on_terminal(nothing_elsewhere):
         return output.decode("utf-8").replace("\r\n", "\n")
 
     return run
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """Return what seats somebody at a terminal, to press these keys; to be called in the test itself."""
+
+    def terminal(keys=""):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(keys))
+        for stream in (sys.stdin, sys.stdout, sys.stderr):
+            monkeypatch.setattr(stream, "isatty", lambda: True)
+
+    return terminal

@@ -1,8 +1,6 @@
 """``trchat history`` from the command line to the last byte."""
 
-import io
 import json
-import sys
 
 import pytest
 
@@ -24,18 +22,6 @@ def history():
     evil = store.create_conversation("Evil " + EVIL)
     store.add_message(evil.id, "user", f"Say {EVIL}é\r\n")
     store.close()
-
-
-@pytest.fixture
-def terminal(monkeypatch):
-    """Return what seats somebody at a terminal, to press these keys; to be called in the test itself."""
-
-    def terminal(keys=""):
-        monkeypatch.setattr(sys, "stdin", io.StringIO(keys))
-        for stream in (sys.stdin, sys.stdout, sys.stderr):
-            monkeypatch.setattr(stream, "isatty", lambda: True)
-
-    return terminal
 
 
 def ids():

@@ -4,11 +4,16 @@ import json
 import os
 import shutil
 
+import numpy as np
 import pytest
 
+from tests.storage.recycled.learned import teach_at_random
 from tests.tiny_gguf import make
 from trchat.catalog.sources import models_dir
-from trchat.storage.recycled.files import store_files
+from trchat.cli import main
+from trchat.model_store import identity_of
+from trchat.storage.recycled.files import open_memory, rows_in_store, store_files
+from trchat.storage.recycled.records import Totals
 
 QUESTION = "Count from one to ten, twice."
 
@@ -91,6 +96,38 @@ def test_path_and_what_is_not_there(trchat, home):
     missing = trchat("matrix", "import", home / "none.db")
     assert missing.returncode == 2 and b"No such file" in missing.stderr
     assert not (home / "recycled").exists()
+
+
+def test_reset_asks_at_a_terminal(home, terminal, capsys):
+    models_dir().mkdir(parents=True)
+    model = make(models_dir() / "tiny.gguf")
+    who = identity_of(model)
+    memory = open_memory(who, "cpu", pytest.fail)
+    teach_at_random(memory.knowledge, np.random.default_rng(0), 4, who.vocabulary)
+    memory.save("auto", Totals(1, 10, 5, 8, 5))
+    assert memory.close(60)
+    for keys in ("n\n", "\n", ""):
+        terminal(keys)
+        assert main(["matrix", "reset", "-m", "tiny"]) == 0
+        asked = capsys.readouterr().err
+        assert asked.startswith("Forget what was learned of Tiny llama Q8_0? [y/N]") and "forgot" not in asked
+        assert rows_in_store(who)
+    terminal("y\n")
+    assert main(["matrix", "reset", "-m", "tiny"]) == 0
+    assert "forgot what was learned of Tiny llama Q8_0" in capsys.readouterr().err
+    assert rows_in_store(who) is None
+
+
+def test_two_models_are_told_apart_and_empty_stores_are_not_shown(trchat, tmp_path):
+    for name, arch in (("one", "llama"), ("two", "qwen2")):
+        models_dir().mkdir(parents=True, exist_ok=True)
+        ask(trchat, "-m", make(models_dir() / f"{name}.gguf", arch))
+    shown = json.loads(trchat("matrix", "info", "--json").stdout)
+    assert sorted(each["model"] for each in shown) == ["Tiny llama", "Tiny qwen2"]
+    text = trchat("matrix").stdout.decode()
+    assert text.count("model\t") == 2 and "\n\n" in text
+    assert trchat("matrix", "reset", "-m", "one", "-y").returncode == 0
+    assert [each["model"] for each in json.loads(trchat("matrix", "info", "--json").stdout)] == ["Tiny qwen2"]
 
 
 @pytest.mark.parametrize("content", [b"", b"SQLite format 3\x00" + bytes(5000), b"not a store" * 1000])
