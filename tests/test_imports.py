@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -32,8 +33,13 @@ ABOVE = {
 FOR_ALL = {"errors", "paths"}
 
 
-def imported(file):
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+def imported(file, for_types=True):
+    """The modules that a file imports, anywhere in it; those that only type checkers see, if wanted."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    for node in tree.body if not for_types else ():
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             yield node.module
         elif isinstance(node, ast.Import):
@@ -51,10 +57,19 @@ def test_rooms_only_know_the_rooms_below(room):
 
 
 def test_only_the_llama_room_imports_llama_cpp():
-    formatter = PACKAGE / "chat" / "template.py"  # llama-cpp-python's Jinja formatter is text work
     for file in PACKAGE.rglob("*.py"):
         if "llama_cpp" in {module.split(".")[0] for module in imported(file)}:
-            assert file.parent.name == "llama" or file == formatter
+            assert file.parent.name == "llama", file
+
+
+def test_no_imports_go_in_circles():
+    """Neither at the top of a module nor, later, inside of a function."""
+    names = {
+        ".".join(("trchat", *file.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__"): file
+        for file in PACKAGE.rglob("*.py")
+    }
+    known = {name: set(imported(file, for_types=False)) & set(names) - {name} for name, file in names.items()}
+    assert len(list(TopologicalSorter(known).static_order())) == len(names)
 
 
 def test_recycling_needs_numpy_only():
