@@ -9,16 +9,24 @@ PRIVATE_DIR_MODE = 0o700
 """Conversations are the owner's business: folders are made for the owner only."""
 
 
+def user_path(text: str) -> Path:
+    """A path as somebody has typed it: ``~`` is a home folder, where there is such a home."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
+
+
 def data_dir() -> Path:
     """Folder of recycled candidates, conversations and logs (not created)."""
     home = os.environ.get("TRCHAT_HOME")
-    return Path(home).expanduser() if home else Path(platformdirs.user_data_dir("trchat", appauthor=False))
+    return user_path(home) if home else Path(platformdirs.user_data_dir("trchat", appauthor=False))
 
 
 def config_dir() -> Path:
     """Folder of the configuration file (not created)."""
     home = os.environ.get("TRCHAT_HOME")
-    return Path(home).expanduser() if home else Path(platformdirs.user_config_dir("trchat", appauthor=False))
+    return user_path(home) if home else Path(platformdirs.user_config_dir("trchat", appauthor=False))
 
 
 def log_file() -> Path:

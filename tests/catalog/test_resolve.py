@@ -3,14 +3,18 @@ from pathlib import Path
 import pytest
 
 from tests.gguf_files import write_gguf, write_hub, write_ollama, write_split
-from trchat.catalog.resolve import HOW_TO_GET_ONE, resolve
+from trchat.catalog.resolve import HOW_TO_GET_ONE, resolve_model
 from trchat.catalog.sources import hub_cache_dir, models_dir
 from trchat.errors import ModelError
 
 
-def refused(name, **more):
+def resolve(name):
+    return resolve_model(name).path
+
+
+def refused(name):
     with pytest.raises(ModelError) as caught:
-        resolve(name, **more)
+        resolve(name)
     assert caught.value.exit_code == 3
     assert "\n" not in str(caught.value)
     return str(caught.value)
@@ -102,9 +106,7 @@ def test_empty_names_and_none_at_all():
     assert refused(None) == f"no model to chat with: {HOW_TO_GET_ONE}"
 
 
-def test_without_a_name_the_default_then_the_demo(some, monkeypatch):
-    assert resolve(None, default="8b") == some["large"]
-    assert resolve("0.6", default="8b") == some["small"]
+def test_without_a_name_it_is_the_demo(some, monkeypatch):
     from trchat.catalog import resolve as module
     from trchat.catalog.sources import FoundFile
 

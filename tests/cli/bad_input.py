@@ -80,6 +80,7 @@ MODELS = [
     (["ask", "-m", "x" * 5000, "Hi"], 3, "no model is called 'xxx"),
     (["ask", "-m", "a\x1b[31m\nb", "Hi"], 3, "no model is called 'a␛[31m␊b'"),
     (["ask", "-m", "no-such.gguf", "Hi"], 3, "no-such.gguf does not exist"),
+    (["ask", "-m", "~nobody-here/x.gguf", "Hi"], 3, "~nobody-here/x.gguf does not exist"),
     (["ask", "-m", "./x\0y", "Hi"], 3, "does not exist"),
     (["ask", "-m", "folder", "Hi"], 3, "folder is a folder, not a GGUF file"),
     (["ask", "-m", "text.gguf", "Hi"], 3, "text.gguf is not a GGUF file"),

@@ -1,6 +1,8 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from trchat.text.code_block import first_code_block
+from trchat.text.code_block import fenced_file, first_code_block
 
 
 @pytest.mark.parametrize(
@@ -20,3 +22,10 @@ from trchat.text.code_block import first_code_block
 )
 def test_the_first_fenced_block(text, code):
     assert first_code_block(text) == code
+
+
+@given(st.lists(st.sampled_from(["`", "```", "~~~", "\n", "x = 1", " "])).map("".join))
+def test_a_file_in_a_question_is_closed_by_its_own_fence_only(text):
+    block = fenced_file("a.py", text)
+    assert block.startswith("a.py:\n```")
+    assert first_code_block(block.split("\n", 1)[1]) == text + "\n"

@@ -8,7 +8,6 @@ are passed over.
 import math
 import stat
 import struct
-from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -24,7 +23,7 @@ MAX_ENTRIES = 1 << 16
 MAX_ARRAY_STRINGS = 1 << 23
 """Texts in all arrays of one file together. The largest vocabulary with its merges has under a million."""
 KEPT_ARRAY = 1024
-"""Arrays up to this length are read; longer ones only when they are asked for."""
+"""Arrays up to this length are read, longer ones (vocabularies) passed over."""
 MAX_DIMENSIONS = 4
 MAX_TENSOR_NAME = 63
 TOO_MANY_VALUES = 1 << 62
@@ -103,8 +102,8 @@ class Header:
         return value if isinstance(value, Array) else None
 
 
-def read_header(path: Path, wanted: Collection[str] = ()) -> Header:
-    """Read the header of the GGUF file at ``path``; the arrays named in ``wanted`` are read at any length.
+def read_header(path: Path) -> Header:
+    """Read the header of the GGUF file at ``path``.
 
     Raises ModelError, with one line that names the file and the defect, for what is not a whole GGUF file.
     """
@@ -116,7 +115,7 @@ def read_header(path: Path, wanted: Collection[str] = ()) -> Header:
         if not stat.S_ISREG(mode):  # opening a pipe would wait for ever
             raise ModelError(f"{shown} is not a regular file")
         with path.open("rb") as file:
-            return _read(ByteReader(file, path), frozenset(wanted))
+            return _read(ByteReader(file, path))
     except FileNotFoundError:
         raise ModelError(f"{shown} does not exist") from None
     except OSError as error:
@@ -125,7 +124,7 @@ def read_header(path: Path, wanted: Collection[str] = ()) -> Header:
         raise ModelError(f"{shown} is no file name") from None
 
 
-def _read(reader: ByteReader, wanted: frozenset[str]) -> Header:
+def _read(reader: ByteReader) -> Header:
     version = _read_version(reader)
     tensor_count, key_count = reader.u64(), reader.u64()
     if max(tensor_count, key_count) > MAX_ENTRIES:
@@ -137,7 +136,7 @@ def _read(reader: ByteReader, wanted: frozenset[str]) -> Header:
         if key in metadata:
             raise reader.damaged(f"the metadata key {key[:80]!r} occurs twice")
         start = reader.position
-        value, strings = _read_value(reader, key, key in wanted, strings_left)
+        value, strings = _read_value(reader, key, strings_left)
         metadata[key] = replace(value, span=(start, reader.position)) if isinstance(value, Array) else value
         strings_left -= strings
     alignment = metadata.get("general.alignment", DEFAULT_ALIGNMENT)
@@ -178,7 +177,7 @@ def _read_name(reader: ByteReader, what: str) -> str:
     return name
 
 
-def _read_value(reader: ByteReader, key: str, wanted: bool, strings_left: int) -> tuple[Scalar | Array, int]:
+def _read_value(reader: ByteReader, key: str, strings_left: int) -> tuple[Scalar | Array, int]:
     """One metadata value, and how many texts its array held."""
     kind = reader.u32()
     if kind != _ARRAY:
@@ -189,7 +188,7 @@ def _read_value(reader: ByteReader, key: str, wanted: bool, strings_left: int) -
             raise reader.damaged(f"{key[:80]!r} claims {length} texts")
         if length * 8 > reader.left:
             raise reader.cut_off()
-        if wanted or length <= KEPT_ARRAY:
+        if length <= KEPT_ARRAY:
             return Array(length, tuple(_read_scalar(reader, key, _STRING) for _ in range(length))), length
         reader.skip_strings(length, repr(key[:80]))
         return Array(length, None), length
@@ -202,7 +201,7 @@ def _read_value(reader: ByteReader, key: str, wanted: bool, strings_left: int) -
             if length <= MAX_ARRAY_STRINGS
             else reader.damaged(f"{key[:80]!r} claims {length} values")
         )
-    if wanted or length <= KEPT_ARRAY:
+    if length <= KEPT_ARRAY:
         return Array(length, tuple(_read_scalar(reader, key, kind) for _ in range(length))), 0
     reader.skip(length * width)
     return Array(length, None), 0

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from trchat.paths import user_path
+
 MODEL_LAYER = "application/vnd.ollama.image.model"
 SYSTEM_FOLDER = Path("/usr/share/ollama/.ollama/models")
 """Where the Linux service keeps its models."""
@@ -21,7 +23,7 @@ _DEFAULT_NAMESPACE = "library"
 def folders() -> list[Path]:
     """Ollama's models folders: the one that ``OLLAMA_MODELS`` names, else the user's and the service's."""
     chosen = os.environ.get("OLLAMA_MODELS")
-    return [Path(chosen).expanduser()] if chosen else [Path.home() / ".ollama" / "models", SYSTEM_FOLDER]
+    return [user_path(chosen)] if chosen else [Path.home() / ".ollama" / "models", SYSTEM_FOLDER]
 
 
 def models(folder: Path) -> Iterator[tuple[str, Path]]:

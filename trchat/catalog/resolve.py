@@ -9,6 +9,7 @@ from trchat.catalog.gguf_header import read_header
 from trchat.catalog.listing import Model, read_model
 from trchat.catalog.sources import FoundFile, demo_file, find_files
 from trchat.errors import ModelError
+from trchat.paths import user_path
 from trchat.text.one_line import one_line
 
 NAMED_AT_MOST = 10
@@ -20,33 +21,27 @@ HOW_TO_GET_ONE = (
 )
 
 
-def resolve(name: str | None = None, *, default: str | None = None) -> Path:
-    """Find the GGUF file that ``name`` means: a path, a model's full name, or any unambiguous part of one.
+def resolve_model(name: str | None = None) -> Model:
+    """Find the model that ``name`` means: a path, a model's full name, or any unambiguous part of one.
 
-    Without a name it is ``default`` (from the configuration), else the demo model. The file's header has been
-    read and found good when this returns. Raises ModelError when there is none, or when several fit.
+    Without a name it is the demo model. The file's header has been read and found good when this returns.
+    Raises ModelError when there is none, or when several fit.
     """
-    return resolve_model(name, default=default).path
-
-
-def resolve_model(name: str | None = None, *, default: str | None = None) -> Model:
-    """As ``resolve``, with the model's name and card. Raises ModelError likewise."""
-    wanted = name if name is not None else default
-    if wanted is None:
+    if name is None:
         demo = demo_file()
         if demo is None:
             raise ModelError(f"no model to chat with: {HOW_TO_GET_ONE}")
         return _checked(demo)
-    if not wanted.strip():
+    if not name.strip():
         raise ModelError(f"the model's name is empty: {HOW_TO_GET_ONE}")
-    path = Path(wanted).expanduser() if wanted.startswith("~") else Path(wanted)
+    path = user_path(name)
     if _is_file(path):
         return _checked(FoundFile(plain_name(path.name), path, "path"))
     files = find_files()
-    fitting = _fitting(wanted, files)
+    fitting = _fitting(name, files)
     if not fitting:
-        raise ModelError(_not_found(wanted, path, files))
-    return _only(wanted, fitting)
+        raise ModelError(_not_found(name, path, files))
+    return _only(name, fitting)
 
 
 def _is_file(path: Path) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from trchat.catalog import ollama
 from trchat.catalog.card import part_number, plain_name
-from trchat.paths import data_dir
+from trchat.paths import data_dir, user_path
 
 MAX_DEPTH = 8
 """Folders below a models folder that are looked into; guards against links in circles as well."""
@@ -33,11 +33,11 @@ def models_dir() -> Path:
 def hub_cache_dir() -> Path:
     """The Hugging Face cache, found as ``huggingface_hub`` itself finds it."""
     if os.environ.get("HF_HUB_CACHE"):
-        return Path(os.environ["HF_HUB_CACHE"]).expanduser()
+        return user_path(os.environ["HF_HUB_CACHE"])
     if os.environ.get("HF_HOME"):
-        return Path(os.environ["HF_HOME"]).expanduser() / "hub"
+        return user_path(os.environ["HF_HOME"]) / "hub"
     cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache).expanduser() if cache else Path.home() / ".cache") / "huggingface" / "hub"
+    return (user_path(cache) if cache else Path.home() / ".cache") / "huggingface" / "hub"
 
 
 def find_files() -> list[FoundFile]:

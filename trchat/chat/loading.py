@@ -15,7 +15,7 @@ from trchat.llama.context import ContextOptions
 from trchat.llama.log import route_log
 from trchat.llama.model import ALL_LAYERS, Model, gpu_available
 from trchat.llama.sampler import Sampling
-from trchat.paths import log_file
+from trchat.paths import log_file, user_path
 from trchat.text.decode import decode_text
 from trchat.text.one_line import one_line
 
@@ -74,8 +74,8 @@ def template_source(setting: str | None) -> str | None:
     if setting is None or setting == "chatml":
         return setting and CHATML
     try:
-        raw = Path(setting).expanduser().read_bytes()
-    except (OSError, ValueError, RuntimeError) as error:
+        raw = user_path(setting).read_bytes()
+    except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UsageError(
             f"--template is 'chatml' or a file; cannot read {one_line(setting)}: {reason}"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trchat.errors import UsageError
+from trchat.text.code_block import fenced_file
 from trchat.text.decode import decode_text
 from trchat.text.one_line import one_line
 
@@ -51,10 +52,7 @@ def _read_stdin() -> str:
 
 def _read_file(name: str) -> str:
     text = _read_text(name).strip("\n")
-    fence = "```"
-    while fence in text:
-        fence += "`"
-    return f"{os.path.basename(name)}:\n{fence}\n{text}\n{fence}"  # noqa: PTH119
+    return fenced_file(os.path.basename(name), text)  # noqa: PTH119
 
 
 def _read_text(name: str) -> str:

@@ -1,13 +1,13 @@
 """Slash commands in the line mode."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trchat.catalog.listing import list_models
 from trchat.config_file import change_config, load_config
 from trchat.config_rules import SETTINGS
 from trchat.errors import TrchatError, UsageError
+from trchat.paths import user_path
 from trchat.plain.output import notice, write
 from trchat.session.attachments import read_attachment
 from trchat.session.changes import parse_setting
@@ -95,7 +95,7 @@ def _undo(chat: "PlainChat", _argument: str) -> None:
 
 
 def _save(chat: "PlainChat", argument: str) -> None:
-    path = Path(argument).expanduser() if argument else None
+    path = user_path(argument) if argument else None
     notice(f"saved as {save_markdown(chat.session.thread.store, _current(chat), path)}")
 
 

@@ -1,9 +1,10 @@
 """Text files that go along with a question."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from trchat.errors import UsageError
+from trchat.paths import user_path
+from trchat.text.code_block import fenced_file
 from trchat.text.decode import decode_text
 from trchat.text.one_line import one_line
 from trchat.text.units import byte_size
@@ -22,15 +23,12 @@ class Attachment:
     @property
     def block(self) -> str:
         """The file as it stands in the message: fenced, below its name."""
-        fence = "```"
-        while fence in self.text:
-            fence += "`"
-        return f"{self.name}:\n{fence}\n{self.text}\n{fence}"
+        return fenced_file(self.name, self.text)
 
 
 def read_attachment(name: str) -> Attachment:
     """Read a text file. Raises UsageError for one that is missing, binary or too large."""
-    path = Path(name).expanduser()
+    path = user_path(name)
     shown = one_line(name)
     try:
         if path.is_dir():
@@ -54,7 +52,7 @@ def with_attachments(question: str, attachments: list[Attachment]) -> str:
 
 def complete_path(typed: str) -> list[str]:
     """How a path that was just begun may go on; folders end in a slash."""
-    path = Path(typed).expanduser()
+    path = user_path(typed)
     folder, begun = (path, "") if typed.endswith(("/", "\\")) or not typed else (path.parent, path.name)
     kept = typed[: len(typed) - len(begun)] if begun else typed
     try:

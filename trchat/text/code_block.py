@@ -1,4 +1,4 @@
-"""Finds the code in an answer written in Markdown."""
+"""Code in Markdown: taken out of an answer, and put into a question."""
 
 import re
 
@@ -14,3 +14,11 @@ def first_code_block(text: str) -> str | None:
     body = text[opening.end() + 1 :]
     closing = re.search(rf"^ {{0,3}}{re.escape(fence[0])}{{{len(fence)},}}[ \t]*$", body, re.MULTILINE)
     return body[: closing.start()] if closing else body
+
+
+def fenced_file(name: str, text: str) -> str:
+    """A file as it stands in a question: below its name, in a fence that nothing in it can close."""
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    return f"{name}:\n{fence}\n{text}\n{fence}"

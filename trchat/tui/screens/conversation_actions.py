@@ -1,8 +1,7 @@
 """New, open, rename, delete, undo, save: what the user does with conversations."""
 
-from pathlib import Path
-
 from trchat.errors import TrchatError, UsageError
+from trchat.paths import user_path
 from trchat.session.save import save_markdown
 from trchat.tui.screens.ask_line import AskLine
 from trchat.tui.screens.base import ChatBase
@@ -94,7 +93,7 @@ class ConversationActions(ChatBase):
         try:
             if wanted is None:
                 raise UsageError("there is no conversation yet")
-            path = save_markdown(self.session.thread.store, wanted, Path(name).expanduser() if name else None)
+            path = save_markdown(self.session.thread.store, wanted, user_path(name) if name else None)
         except TrchatError as error:
             self.tell(str(error), "warning")
         else:
