@@ -10,12 +10,11 @@ from trchat.recycling.cost import LADDER, Costs, StepCosts, WidthChoice
 from trchat.recycling.drafter import Verified
 from trchat.recycling.growth import Growth, Guesses, Sources, grow, tree_of
 from trchat.recycling.kinds import sibling_level
-from trchat.recycling.knowledge import Knowledge
+from trchat.recycling.knowledge import CANDIDATES, Knowledge
 from trchat.recycling.suffix import SuffixIndex
 from trchat.recycling.topk import top_k_and_mass
 from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree
 
-_K = 8
 _SIBLING_CANDIDATES = 4
 _LABELS_AT_ONCE = 96
 _FADE = 0.98  # of the record of promises, per draft
@@ -168,14 +167,10 @@ class AutoDrafter:
         second[0] = before
         third = second[parents]
         third[0] = before_that
-        best, values, mass = top_k_and_mass(verified.logits, _K)
+        best, values, mass = top_k_and_mass(verified.logits, CANDIDATES)
         shares = values - mass[:, None]
         packed = pack(best, shares)
-        knowledge = self.knowledge
-        knowledge.clock += 1
-        contexts = np.stack([last, second, third], axis=1)
-        for table in knowledge.tables:
-            table.learn(contexts[:, : table.order], packed[:, : table.k], knowledge.clock)
+        self.knowledge.learn(np.stack([last, second, third], axis=1), packed)
         self._siblings = self._after_siblings(verified, best, shares, mass)
 
     @staticmethod

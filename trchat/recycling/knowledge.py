@@ -1,7 +1,15 @@
 """All that drafting has learned of a model, in bounded memory; it outlives answers."""
 
+import numpy as np
+from numpy.typing import NDArray
+
 from trchat.recycling.calibration import Calibration
 from trchat.recycling.candidates import CandidateTable
+
+CONTEXT = 3
+"""Tokens that a row depends on at most."""
+CANDIDATES = 8
+"""Candidates that a row holds at most."""
 
 MAX_BYTES = 2_000_000
 """Resident bound for any vocabulary: the tables are hashed, not indexed by token."""
@@ -22,6 +30,12 @@ class Knowledge:
         )
         self.calibration = Calibration()
         self.clock = 0
+
+    def learn(self, contexts: NDArray[np.int32], packed: NDArray[np.uint32]) -> None:
+        """Take in one step: ``packed`` (n, CANDIDATES) follow ``contexts`` (n, CONTEXT; last token first)."""
+        self.clock += 1
+        for table in self.tables:
+            table.learn(contexts[:, : table.order], packed[:, : table.k], self.clock)
 
     @property
     def nbytes(self) -> int:

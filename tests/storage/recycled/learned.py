@@ -22,24 +22,17 @@ def candidates(numbers):
 
 def teach(knowledge: Knowledge, tokens, numbers):
     """Learn, in one step, a row of every table for each of ``tokens``; its candidates follow from numbers."""
-    knowledge.clock += 1
     tokens = np.asarray(tokens, np.int32)
-    contexts = np.stack([tokens, tokens + 1, tokens + 2], axis=1)
-    packed = candidates(numbers)
-    for table in knowledge.tables:
-        table.learn(contexts[:, : table.order], packed[:, : table.k], knowledge.clock)
+    knowledge.learn(np.stack([tokens, tokens + 1, tokens + 2], axis=1), candidates(numbers))
 
 
 def teach_at_random(knowledge: Knowledge, random, count, vocabulary):
     """Learn ``count`` rows of random contexts and distinct random candidates in one step."""
-    knowledge.clock += 1
     contexts = random.integers(0, vocabulary, (count, 3)).astype(np.int32)
     tokens = (
         random.integers(0, vocabulary, (count, 1)) + np.arange(8) * random.integers(1, 999, (count, 1))
     ) % vocabulary
-    packed = pack(tokens.astype(np.int32), -10 * random.random((count, 8), np.float32))
-    for table in knowledge.tables:
-        table.learn(contexts[:, : table.order], packed[:, : table.k], knowledge.clock)
+    knowledge.learn(contexts, pack(tokens.astype(np.int32), -10 * random.random((count, 8), np.float32)))
 
 
 def known(knowledge: Knowledge, tokens):

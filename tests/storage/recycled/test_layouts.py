@@ -8,7 +8,7 @@ import pytest
 from tests.storage.recycled.learned import VOCABULARY, expected, identity, known, one, teach
 from trchat.recycling import candidates, kinds
 from trchat.recycling.calibration import Calibration
-from trchat.recycling.candidates import CandidateTable, pack
+from trchat.recycling.candidates import CandidateTable
 from trchat.recycling.knowledge import Knowledge
 from trchat.storage.recycled import hit_rates, memory, tables
 from trchat.storage.recycled.files import open_memory, rows_in_store, store_file
@@ -25,27 +25,19 @@ class OtherKnowledge(Knowledge):
         self.tables = (CandidateTable(1, 1024, 5), CandidateTable(3, 4096, 1))
 
 
-def saved(warnings, knowledge_of=teach):
+def saved(warnings):
     told = open_memory(identity(), "cpu", warnings.append)
-    knowledge_of(told.knowledge, TOKENS, TOKENS)
+    teach(told.knowledge, TOKENS, TOKENS)
     told.knowledge.calibration.learn(np.arange(40, dtype=np.intp), np.ones(40, bool))
     told.save("auto", one())
     assert told.close(60)
     return told
 
 
-def teach_other(knowledge, tokens, _numbers):
-    knowledge.clock += 1
-    contexts = np.stack([np.array(tokens, np.int32) + n for n in range(3)], axis=1)
-    packed = pack(contexts, np.zeros(contexts.shape, np.float32))
-    knowledge.tables[0].learn(contexts[:, :1], np.pad(packed, ((0, 0), (0, 2))), knowledge.clock)
-    knowledge.tables[1].learn(contexts, packed[:, :1], knowledge.clock)
-
-
 def test_any_tables_come_back_as_they_were(warnings, monkeypatch):
     for module in (memory, tables):
         monkeypatch.setattr(module, "Knowledge", OtherKnowledge)
-    before = saved(warnings, teach_other).knowledge
+    before = saved(warnings).knowledge
     after = open_memory(identity(), "cpu", warnings.append, remember=False).knowledge
     for one_table, other in zip(before.tables, after.tables, strict=True):
         assert one_table.rows_learned == other.rows_learned > 80

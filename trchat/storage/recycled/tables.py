@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from trchat.recycling.adjacency import EMPTY, AdjacencyMatrix
 from trchat.recycling.candidates import WAYS, CandidateTable, pack
-from trchat.recycling.knowledge import Knowledge
+from trchat.recycling.knowledge import CANDIDATES, CONTEXT, Knowledge
 from trchat.storage.recycled.rows import Content, Rows, Shape, joined, merge, no_rows, rank_in_place
 
 MATRIX = "matrix"
@@ -28,7 +28,9 @@ def table_name(table: CandidateTable) -> str:
 
 def shapes_of(n_vocab: int) -> dict[str, Shape]:
     """Where the rows of every source go, in this program, for a vocabulary of ``n_vocab`` tokens."""
-    shapes = [table_shape(table, n_vocab) for table in Knowledge().tables]
+    knowledge = Knowledge()
+    _teach(knowledge)
+    shapes = [table_shape(table, n_vocab) for table in knowledge.tables]
     # In the paper's matrix each token is a bucket of its own.
     k = AdjacencyMatrix(0).k
     layout = f"{n_vocab} x {k}"
@@ -36,12 +38,11 @@ def shapes_of(n_vocab: int) -> dict[str, Shape]:
     return {shape.source: shape for shape in shapes}
 
 
-def table_shape(fresh: CandidateTable, n_vocab: int) -> Shape:
-    """Where the rows of a table go; ``fresh``, an empty one, is used up for finding it out."""
-    packed, size = fresh.packed, len(fresh.tags)
-    width = packed[0].nbytes
-    sound = _sound(packed.dtype, n_vocab)
-    return Shape(table_name(fresh), size // WAYS, WAYS, width, _layout(fresh), sound)
+def table_shape(table: CandidateTable, n_vocab: int) -> Shape:
+    """Where the rows of ``table`` go, in a layout that depends on the rows it holds."""
+    sound = _sound(table.packed.dtype, n_vocab)
+    buckets = len(table.tags) // WAYS
+    return Shape(table_name(table), buckets, WAYS, table.packed[0].nbytes, _layout(table), sound)
 
 
 def rows_since(table: CandidateTable, clock: int) -> Rows:
@@ -97,18 +98,22 @@ def _at(table: CandidateTable, slots: NDArray[np.intp]) -> Rows:
     return Rows(places, table.tags[slots].astype(np.uint32), table.stamps[slots].astype(np.uint32), content)
 
 
+def _teach(knowledge: Knowledge) -> None:
+    """Some known rows: where they come to lie, and as what, is what a layout is about."""
+    tokens = np.arange(3, 3 + CANDIDATES, dtype=np.int32)
+    chances = np.linspace(-0.1, -9.0, CANDIDATES, dtype=np.float32)
+    for start in (5, 50, 500):
+        context = np.arange(start, start + CONTEXT, dtype=np.int32)
+        knowledge.learn(context[None], pack(tokens + start, chances)[None])
+
+
 def _layout(table: CandidateTable) -> str:
-    """Geometry, and how some known rows come to lie: so a change of hashing or packing starts cold."""
-    contexts = np.arange(5, 5 + 3 * table.order, dtype=np.int32).reshape(3, table.order)
-    chances = np.linspace(-0.1, -9.0, table.k, dtype=np.float32)
-    tokens = np.arange(3, 3 + table.k, dtype=np.int32)
-    for clock, context in enumerate(contexts, 1):
-        table.learn(context[None], pack(tokens + clock, chances)[None], clock)
+    """Geometry, and how the rows in ``table`` lie: so a change of hashing or packing starts cold."""
     known = _at(table, np.flatnonzero(table.tags))
     columns = (known.places, known.tags, known.stamps, known.content)
-    data = repr((sys.byteorder, table.packed.dtype.str, [column.tolist() for column in columns]))
-    check = hashlib.blake2b(data.encode(), digest_size=6).hexdigest()
-    return f"{len(table.tags)} x {table.k} in {WAYS}, {check}"
+    facts = repr((sys.byteorder, table.packed.dtype.str, [column.tolist() for column in columns]))
+    check = hashlib.blake2b(facts.encode(), digest_size=6).hexdigest()
+    return f"{len(table.tags)} x {table.packed.shape[1]} in {WAYS}, {check}"
 
 
 def _sound(dtype: np.dtype[np.unsignedinteger], n_vocab: int) -> Callable[[Content], NDArray[np.bool_]]:
