@@ -109,7 +109,7 @@ def test_several_processes_on_one_file(tmp_path, warnings, before, seconds):
         assert [message.text for message in thread[::2]] == [f"{title} asks {n}" for n in range(count)]
         assert [message.text for message in thread[1::2]] == [f"answer {n}" for n in range(count)]
     if before is None:
-        assert told == [] and len(chats) == WRITERS and min(rounds.values()) > 10
+        assert told == [] and len(chats) == WRITERS and min(rounds.values()) > 1
     else:
         # Who comes second to a damaged file may find it renamed under its feet, and says so.
         assert chats and told
