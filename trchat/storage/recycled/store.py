@@ -1,17 +1,16 @@
 """One model's store: everything that is read from it, and saving as one transaction."""
 
 import contextlib
-import math
 import os
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, astuple
+from dataclasses import astuple
 from pathlib import Path
 
 from trchat.storage.database import StorageError, Warn, open_database
 from trchat.storage.files import PRIVATE_FILE_MODE, set_aside
-from trchat.storage.recycled import hit_rates, segments
+from trchat.storage.recycled import about, hit_rates, segments
 from trchat.storage.recycled.records import Change, Identity, Loaded, Saved, Totals
 from trchat.storage.recycled.rows import MAX_GENERATION
 from trchat.storage.recycled.schema import APPLICATION_ID, MIGRATIONS
@@ -20,10 +19,6 @@ from trchat.storage.recycled.tables import shapes_of
 MAX_SETTINGS = 16
 """Step costs are kept for so many combinations of device, threads and cache type."""
 
-MAX_VOCABULARY = 1 << 22
-"""Tokens; the largest vocabularies known have a quarter of a million."""
-
-_RESET_AT = "reset_at"
 _BINARY = getattr(os, "O_BINARY", 0)  # on Windows, or line ends are changed
 _CACHE_PAGES = 32  # SQLite's own memory counts too
 
@@ -40,8 +35,8 @@ class RecycledStore:
         """
         self._clock = clock
         self._database = open_database(path, MIGRATIONS, APPLICATION_ID, warn)
-        found = self._database.read(read_about)
-        self._identity = identity or _identity_of(found)
+        found = self._database.read(about.read)
+        self._identity = identity or about.owner(found)
         self._shapes = shapes_of(self._identity.vocabulary)
         if found.get("weights", self._identity.weights) != self._identity.weights and self.path:
             self._database.close()
@@ -71,10 +66,9 @@ class RecycledStore:
         """All rows and the calibration."""
 
         def operation(db: sqlite3.Connection) -> Loaded:
-            reset_at = _reset_at(db)
-            generation = max(segments.newest(db), reset_at)
+            reset_at = about.reset_at(db)
             rows = segments.read(db, self._shapes)
-            return Loaded(generation, rows, _calibration(db), bool(reset_at))
+            return Loaded(max(segments.newest(db), reset_at), rows, _calibration(db), bool(reset_at))
 
         return self._database.read(operation)
 
@@ -85,11 +79,11 @@ class RecycledStore:
         """
 
         def operation(db: sqlite3.Connection) -> None:
-            reset_at = max(segments.newest(db), _reset_at(db)) + 1
+            generation = max(segments.newest(db), about.reset_at(db)) + 1
             for table in ("segments", "calibration", "step_costs", "totals", "about"):
                 db.execute(f"DELETE FROM {table}")
-            self._sign(db)
-            db.execute("INSERT INTO about VALUES (?, ?)", (_RESET_AT, min(reset_at, MAX_GENERATION - 1)))
+            about.sign(db, self._identity, self._clock())
+            about.mark_reset(db, generation)
 
         self._database.write(operation)
         self._database.read(_free)
@@ -110,7 +104,7 @@ class RecycledStore:
 
     def about(self) -> dict[str, str | int | float]:
         """Whose store it is, and ``created_at`` and ``updated_at`` in seconds since 1970."""
-        return self._database.read(read_about)
+        return self._database.read(about.read)
 
     def row_counts(self) -> dict[str, int]:
         """Rows by source."""
@@ -137,17 +131,17 @@ class RecycledStore:
 
         def operation(db: sqlite3.Connection) -> Saved:
             segments.drop_useless(db, self._shapes)
-            generation = max(segments.newest(db), _reset_at(db)) + 1
+            generation = max(segments.newest(db), about.reset_at(db)) + 1
             if generation >= MAX_GENERATION - 1:
                 # Nobody saves that often: the file was made up.
                 db.execute("DELETE FROM segments")
-                db.execute("DELETE FROM about WHERE key = ?", (_RESET_AT,))
+                about.mark_reset(db, 0)
                 generation = 1
             foreign = segments.read(db, self._shapes, change.seen) if generation > change.seen + 1 else {}
             calibration = self._save_calibration(db, change)
             self._save_costs(db, change)
             self._save_totals(db, change.totals)
-            self._sign(db)
+            about.sign(db, self._identity, self._clock())
             segments.add(db, self._shapes, change.rows, generation, segments.room_beside(_other_bytes(db)))
             return Saved(change, generation, foreign, calibration)
 
@@ -164,7 +158,7 @@ class RecycledStore:
         if change.before is None or change.after is None:
             return None
         base = _calibration(db)
-        if base is None and change.seen < _reset_at(db):
+        if base is None and change.seen < about.reset_at(db):
             base = hit_rates.nothing_learned()  # what this process knew before was to be forgotten
         joint = change.after if base is None else hit_rates.add(base, change.before, change.after)
         db.execute("DELETE FROM calibration")
@@ -188,38 +182,11 @@ class RecycledStore:
             sums = _totals(db).get(draft, Totals()) + counts
             db.execute("INSERT OR REPLACE INTO totals VALUES (?, ?, ?, ?, ?, ?)", (draft, *astuple(sums)))
 
-    def _sign(self, db: sqlite3.Connection) -> None:
-        now = self._clock()
-        identity = self._identity
-        facts = {
-            **asdict(identity),
-            "parameters": str(identity.parameters),  # a made-up file may hold more than SQLite's 64 bits
-            "updated_at": now,
-        }
-        db.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", facts.items())
-        db.execute("INSERT OR IGNORE INTO about VALUES ('created_at', ?)", (now,))
-
-
-def read_about(db: sqlite3.Connection) -> dict[str, str | int | float]:
-    """What a store says of itself."""
-    found = {}
-    for key, value in db.execute("SELECT key, value FROM about LIMIT 100"):
-        if isinstance(key, str) and isinstance(value, (str, int, float)):
-            found[key] = value[:1000] if isinstance(value, str) else value
-    return found
-
 
 def _free(db: sqlite3.Connection) -> None:
     """Give back pages that are free now: what was learned of a person's texts should not stay readable."""
     with contextlib.suppress(sqlite3.OperationalError):  # another process is writing: its pages are no secret
         db.execute("VACUUM")
-
-
-def _reset_at(db: sqlite3.Connection) -> int:
-    """The generation at which everything was forgotten; 0 = never."""
-    found = db.execute("SELECT value FROM about WHERE key = ?", (_RESET_AT,)).fetchone()
-    value = found[0] if found else 0
-    return value if isinstance(value, int) and 0 <= value < MAX_GENERATION else 0
 
 
 def _other_bytes(db: sqlite3.Connection) -> int:
@@ -245,28 +212,3 @@ def _totals(db: sqlite3.Connection) -> dict[str, Totals]:
         if isinstance(draft, str):
             found[draft] = Totals(*sound)
     return found
-
-
-def _identity_of(about: Mapping[str, str | int | float]) -> Identity:
-    """Whose store a file says it is; a vocabulary that no model has becomes an empty one."""
-
-    def text(key: str) -> str:
-        value = about.get(key, "")
-        return value if isinstance(value, str) else ""
-
-    vocabulary = about.get("vocabulary")
-    parameters = text("parameters")
-    return Identity(
-        name=text("name"),
-        architecture=text("architecture"),
-        parameters=int(parameters) if parameters.isdecimal() and len(parameters) < 30 else 0,
-        vocabulary=vocabulary if isinstance(vocabulary, int) and 0 <= vocabulary <= MAX_VOCABULARY else 0,
-        quantisation=text("quantisation"),
-        tokenizer=text("tokenizer"),
-        weights=text("weights"),
-    )
-
-
-def moment(value: object) -> float | None:
-    """A time of ``about``, if it is one that can be shown."""
-    return value if isinstance(value, float) and math.isfinite(value) and 0 < value < 1e11 else None
