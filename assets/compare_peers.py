@@ -112,6 +112,7 @@ def in_python(
             n_threads=threads,
             n_threads_batch=threads,
             n_gpu_layers=-1,
+            logits_all=bool(ahead),  # without it a draft near the end of a batch is an error
             draft_model=LlamaPromptLookupDecoding(num_pred_tokens=ahead) if ahead else None,
             verbose=False,
         )
