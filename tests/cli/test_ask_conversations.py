@@ -19,6 +19,20 @@ def test_question_and_answer_are_kept(here, tiny_chat):
     ]
 
 
+def test_a_conversation_is_named_after_what_was_asked_not_what_came_with_it(here, tiny_chat, tmp_path):
+    notes = tmp_path / "notes.txt"
+    notes.write_text("Bread needs flour.")
+    told(here, "-m", tiny_chat, *FAST, "What is missing?", "-f", notes)
+    told(here, "-m", tiny_chat, *FAST, "Summarise this.", input=b"diff --git a/x b/x\n")
+    told(here, "-m", tiny_chat, *FAST, input=b"only piped\nmore\n")
+    _, out, _ = here("history")
+    assert [line.split("\t")[-1] for line in out.splitlines()[1:]] == [
+        "only piped",
+        "Summarise this.",
+        "What is missing?",
+    ]
+
+
 def test_nothing_is_kept_with_no_save(here, tiny_chat, home):
     assert told(here, "-m", tiny_chat, *FAST, "--no-save", "Hi")["conversation"] is None
     assert history() == []

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trchat.text.code_block import fenced_file, first_code_block
+from trchat.text.code_block import fenced_file, first_code_block, without_files
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,11 @@ def test_a_file_in_a_question_is_closed_by_its_own_fence_only(text):
     block = fenced_file("a.py", text)
     assert block.startswith("a.py:\n```")
     assert first_code_block(block.split("\n", 1)[1]) == text + "\n"
+    assert without_files(f"{block}\n\n{block}\n\nWhat is it?") == "What is it?"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "What is it?", "a.py:\nno fence", "Look:\n```\nnever closed", "a.py:\n```\nx\n```"]
+)
+def test_a_question_without_files_stays_and_so_do_files_without_a_question(text):
+    assert without_files(text) == text

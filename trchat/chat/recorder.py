@@ -54,11 +54,16 @@ class Recorder:
         settings: Mapping[str, object],
         warn: Callable[[str], None],
         conversation: int | None = None,
+        title: str = "",
     ) -> None:
-        """``conversation`` is the one to go on with (None = a new one); ``system`` is kept in a new one."""
+        """``conversation`` is the one to go on with (None = a new one); ``system`` is kept in a new one.
+
+        ``title`` is a new one's; without it, the question's beginning is.
+        """
         self._store = store
         self._question = question
         self._system = system
+        self._title = title
         self._model = model
         self._settings = settings
         self._warn = warn
@@ -100,7 +105,7 @@ class Recorder:
 
     def _write_question(self) -> None:
         if self.conversation is None:
-            self.conversation = self._store.create_conversation().id
+            self.conversation = self._store.create_conversation(self._title).id
             if self._system:
                 self._store.add_message(self.conversation, "system", self._system)
         question = self._store.add_message(self.conversation, "user", self._question)

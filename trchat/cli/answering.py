@@ -22,6 +22,7 @@ from trchat.cli.streams import Notices, Output
 from trchat.errors import TrchatError
 from trchat.llama.sampler import Sampling
 from trchat.startup import Prepared, memory_warning, prepare
+from trchat.storage.conversation_rows import title_from
 from trchat.storage.conversations import ConversationStore, open_history
 from trchat.text.code_block import first_code_block
 
@@ -81,6 +82,7 @@ class _Answering:
             settings=_kept_settings(self.prepared, sampling),
             warn=self.notices.say,
             conversation=before.id,
+            title=title_from(" ".join(self.args.prompt)),
         )
         start = perf_counter()
         try:

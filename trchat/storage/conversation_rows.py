@@ -11,6 +11,7 @@ from trchat.storage.records import (
     conversation_from,
     known_id,
 )
+from trchat.text.code_block import without_files
 
 TITLE_LENGTH = 60
 """Characters of the first user message that make a title."""
@@ -73,8 +74,8 @@ def remove(connection: sqlite3.Connection, conversation_ids: Sequence[int]) -> N
 
 
 def title_from(text: str) -> str:
-    """Make a title of a message: its first line that is not blank, shortened at a word."""
-    line = next((line for line in text.splitlines() if line.strip()), "")
+    """Make a title of a message: its first line of words, below the files it begins with; cut at a word."""
+    line = next((line for line in without_files(text).splitlines() if line.strip()), "")
     words = " ".join(line.split())
     if len(words) <= TITLE_LENGTH:
         return words

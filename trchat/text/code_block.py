@@ -2,6 +2,7 @@
 
 import re
 
+_FILES = re.compile(r"(?:[^\n]*:\n(`{3,})\n.*?\n\1(?:\n+|\Z))+", re.DOTALL)
 _OPENING = re.compile(r"^ {0,3}(`{3,}|~{3,})([^`\n]*)$", re.MULTILINE)
 
 
@@ -22,3 +23,9 @@ def fenced_file(name: str, text: str) -> str:
     while fence in text:
         fence += "`"
     return f"{name}:\n{fence}\n{text}\n{fence}"
+
+
+def without_files(text: str) -> str:
+    """A question without the files (see fenced_file) that it begins with; all of it where nothing is left."""
+    files = _FILES.match(text)
+    return text[files.end() :] or text if files else text
