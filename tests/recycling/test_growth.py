@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from trchat.recycling.candidates import pack
 from trchat.recycling.growth import Sources, grow, tree_of
@@ -111,14 +113,50 @@ def test_nothing_known_nothing_grown():
     assert growth.chain() == []
 
 
-def test_growth_is_deterministic_and_every_parent_comes_first():
-    random = np.random.default_rng(6)
+TOKENS = st.integers(0, 12)
+ROWS = st.dictionaries(
+    TOKENS, st.dictionaries(TOKENS, st.sampled_from([0.6, 0.3, 0.1]), max_size=4), max_size=12
+)
+SIBLINGS = st.dictionaries(TOKENS, st.integers(1, 3), max_size=3)
+
+
+@st.composite
+def whatever_was_learned(draw):
+    """Rows for one token and for two, a text, and the hit rates of all kinds of guesses."""
     knowledge = Knowledge()
-    for token in range(50):
-        learn(knowledge.tables[0], [token], {int(t): 0.1 for t in random.choice(50, 8, replace=False)})
-    rates = np.full(N_KINDS, 0.5, np.float32).data
-    first, second = (grown(knowledge, 60, rates=rates) for _ in range(2))
-    assert first == second
-    assert len(first.tokens) == 60
-    assert all(parent < node for node, parent in enumerate(first.parents))
-    assert first.probabilities == sorted(first.probabilities, reverse=True)
+    for table, contexts in ((0, st.tuples(TOKENS)), (1, st.tuples(TOKENS, TOKENS))):
+        for (token, row), context in zip(draw(ROWS).items(), draw(st.lists(contexts)), strict=False):
+            if row:
+                learn(knowledge.tables[table], [token, *context][: table + 1], row)
+    rates = np.random.default_rng(draw(st.integers(0, 9))).random(N_KINDS, np.float32) * 0.9
+    return knowledge, draw(st.lists(TOKENS, min_size=1, max_size=20)), rates.data
+
+
+@given(whatever_was_learned(), SIBLINGS, st.integers(0, 30))
+def test_whatever_was_learned_it_grows_a_tree_of_likeliest_paths(learned, siblings, limit):
+    knowledge, text, rates = learned
+    growth = grown(knowledge, limit, text, rates, siblings)
+    assert len(growth.tokens) <= limit
+    # Parents come first, no two children of a node are the same guess.
+    assert all(parent < node for node, parent in enumerate(growth.parents))
+    assert len(set(zip(growth.parents, growth.tokens, strict=True))) == len(growth.tokens)
+    # A node is as likely as its parent and its own kind of guess together; the likeliest were taken first.
+    for node, (parent, kind) in enumerate(zip(growth.parents, growth.kinds, strict=True)):
+        above = 1.0 if parent == ROOT else growth.probabilities[parent]
+        assert growth.probabilities[node] == pytest.approx(above * rates[kind])
+    assert growth.probabilities == sorted(growth.probabilities, reverse=True)
+    # The same again is the same, and a smaller tree is the beginning of a larger one.
+    more = grown(knowledge, limit + 5, text, rates, siblings)
+    assert more.tokens[:limit] == growth.tokens and more.parents[:limit] == growth.parents
+
+
+@given(whatever_was_learned(), st.data())
+def test_any_part_of_it_becomes_a_draft_tree_with_its_chain_in_front(learned, data):
+    growth = grown(*learned[:1], 20, *learned[1:])
+    chosen = list(range(data.draw(st.integers(0, len(growth.tokens)))))
+    tree, place = tree_of(growth, chosen, growth.chain())
+    assert len(tree) == len(chosen)
+    for node in chosen:
+        assert tree.tokens[place[node]] == growth.tokens[node]
+        assert tree.parents[place[node]] == place[growth.parents[node]] < place[node]
+    assert tree.chain >= sum(node in chosen for node in growth.chain())
