@@ -1,3 +1,5 @@
+"""Settings: which layer wins, and what is said of a wrong value, with its line."""
+
 import dataclasses
 
 import pytest

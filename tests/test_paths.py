@@ -1,3 +1,5 @@
+"""Where things are kept."""
+
 import stat
 import sys
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""From flags to a model and settled settings."""
+
 import pytest
 
 from tests.gguf_files import write_gguf

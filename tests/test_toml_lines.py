@@ -1,3 +1,5 @@
+"""Changing one key of a TOML file and nothing else in it."""
+
 import pytest
 
 from trchat.toml_lines import key_lines, set_value

@@ -1,3 +1,5 @@
+"""The bar chart: what it shows, and what is said before anything is measured."""
+
 import pytest
 
 from trchat.bench.plot import check, conditions, plot

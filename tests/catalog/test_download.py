@@ -1,3 +1,5 @@
+"""Downloads from a hub of our own: interrupted, damaged, refused, and never fetched twice."""
+
 import os
 import subprocess
 import sys

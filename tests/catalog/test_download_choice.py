@@ -1,3 +1,5 @@
+"""Which file of a repository ``REPO[:FILE]`` means."""
+
 import pytest
 
 from trchat.catalog.download import RemoteFile, choose

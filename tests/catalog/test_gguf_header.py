@@ -1,3 +1,5 @@
+"""Headers of sound files are read as they were written; damaged ones are one clear error."""
+
 import random
 import struct
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""What a model will take, and the way out that is offered when that is too much."""
+
 import pytest
 
 from tests.gguf_files import write_gguf

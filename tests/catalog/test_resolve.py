@@ -1,3 +1,5 @@
+"""Which model a name means, and what is said when it means none or several."""
+
 from pathlib import Path
 
 import pytest

@@ -1,3 +1,5 @@
+"""Where models are looked for, and what they are called there."""
+
 import sys
 from pathlib import Path
 

@@ -1,3 +1,5 @@
+"""The fast way over a vocabulary ends where the plain one does, whatever the bytes."""
+
 import random
 import struct
 

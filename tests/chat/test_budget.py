@@ -1,3 +1,5 @@
+"""What is left out of a conversation that is longer than the context."""
+
 import pytest
 
 from trchat.chat.budget import Dropped, fit, reply_reserve

@@ -1,3 +1,5 @@
+"""What people write is never read as mark-up."""
+
 import pytest
 
 from trchat.chat.plain_text import MARKS, PlainText, free_mark, looks_like_a_marker, markers_in, without_mark

@@ -1,3 +1,5 @@
+"""Reasoning is told from the answer while both are still being written."""
+
 import random
 
 import pytest

@@ -1,3 +1,5 @@
+"""Questions and answers on their way to the disk and back as turns."""
+
 import pytest
 
 from trchat.chat.engine import new_answer

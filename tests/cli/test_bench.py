@@ -1,3 +1,5 @@
+"""``trchat bench`` as a user runs it."""
+
 import importlib.util
 import json
 

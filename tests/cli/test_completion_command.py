@@ -1,3 +1,5 @@
+"""Completion scripts, tried in the shells that are here."""
+
 import argparse
 import os
 import shutil

@@ -1,3 +1,5 @@
+"""``trchat config``: every setting and where it comes from."""
+
 from tests.gguf_files import write_gguf
 from trchat.catalog.sources import models_dir
 

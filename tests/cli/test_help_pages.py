@@ -1,3 +1,5 @@
+"""The help of every command, and the page it is kept on."""
+
 from pathlib import Path
 
 import pytest

@@ -1,3 +1,5 @@
+"""``trchat models`` and its actions as a user runs them."""
+
 import json
 import os
 import random

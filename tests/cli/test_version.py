@@ -1,3 +1,5 @@
+"""``trchat --version``, and what a bug report needs."""
+
 import platform
 from importlib.metadata import version
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""A build whose AMX kernels crash is found out in a child process, once."""
+
 import json
 import subprocess
 import sys

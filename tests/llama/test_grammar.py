@@ -1,3 +1,5 @@
+"""Grammars and schemas: what they allow, and that no draft changes what is said under them."""
+
 import json
 
 import numpy as np

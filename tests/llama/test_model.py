@@ -1,3 +1,5 @@
+"""A real model: metadata, vocabulary, text to tokens and back."""
+
 import pytest
 
 from trchat.errors import ModelError

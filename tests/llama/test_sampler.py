@@ -1,3 +1,5 @@
+"""The sampler chain: what each of its parts keeps."""
+
 import numpy as np
 import pytest
 

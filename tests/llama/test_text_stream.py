@@ -1,3 +1,5 @@
+"""Tokens to text: characters that are split over tokens wait for their last byte."""
+
 import itertools
 import unicodedata
 

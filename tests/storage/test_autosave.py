@@ -1,3 +1,5 @@
+"""How often an answer in the making is saved."""
+
 from trchat.storage.autosave import Autosave
 
 

@@ -1,3 +1,5 @@
+"""Conversations as Markdown and JSON."""
+
 import json
 
 from trchat.storage.export import to_json, to_markdown

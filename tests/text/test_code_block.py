@@ -1,3 +1,5 @@
+"""Code in Markdown: out of answers, and into questions."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

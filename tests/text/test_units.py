@@ -1,3 +1,5 @@
+"""Sizes and counts as people read them."""
+
 import pytest
 
 from trchat.text.units import byte_size, parameter_count

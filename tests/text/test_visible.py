@@ -1,3 +1,5 @@
+"""No control character reaches a terminal."""
+
 import sys
 import unicodedata
 
