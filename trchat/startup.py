@@ -34,17 +34,17 @@ def prepare(flags: Mapping[str, object]) -> Prepared:
     model = resolve_model(named.model)
     header = read_header(model.path)
     settings = settle(
-        flags, config=config, model_names=model_names(model), recommended=recommended_sampling(header)
+        flags, config=config, model_names=_model_names(model), recommended=recommended_sampling(header)
     )
     ctx = settings.ctx or min(DEFAULT_CTX, model.card.context or DEFAULT_CTX)
     return Prepared(model, header, settings, config, ctx)
 
 
-def model_names(model: Model) -> tuple[str, str]:
-    """The names that ``[model.NAME]`` may use a part of: the catalogue's, and the file's."""
-    return model.name, model.path.name
-
-
 def memory_warning(prepared: Prepared) -> str | None:
     """One line when the model will not fit into the memory that is free now, else None."""
     return warning(prepared.header, prepared.ctx, prepared.settings.cache_type, free_memory())
+
+
+def _model_names(model: Model) -> tuple[str, str]:
+    """The names that ``[model.NAME]`` may use a part of: the catalogue's, and the file's."""
+    return model.name, model.path.name

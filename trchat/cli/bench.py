@@ -37,7 +37,6 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         help="measure draft modes side by side",
         description="Answer the same questions in each draft mode, in turn, and compare speed and text.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     group = parser.add_argument_group("measurement")
     group.add_argument(

@@ -45,7 +45,6 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         help=about,
         description=about.capitalize() + ".",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_general_options(parser)
     parser.add_argument("shell", choices=SHELLS, help="whose script to print")

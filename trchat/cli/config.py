@@ -42,7 +42,6 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         help=about,
         description=about.capitalize() + ".",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_general_options(parser)
     add_model_options(parser)
@@ -54,31 +53,22 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 def run(args: argparse.Namespace) -> int:
     """Print path and settings; the exit code is 0. Raises UsageError for a file with a mistake in it."""
-    from trchat.catalog.card import recommended_sampling
-    from trchat.catalog.gguf_header import read_header
-    from trchat.catalog.resolve import resolve_model
-    from trchat.cli.table import print_table
+    from trchat.cli.table import print_path, print_table
     from trchat.config import setting_names, settle
     from trchat.config_file import config_path, load_config
     from trchat.errors import ModelError
-    from trchat.startup import model_names
+    from trchat.startup import prepare
     from trchat.text.one_line import one_line
 
     if args.what == "path":
-        print(config_path())
+        print_path(config_path())
         return 0
     config = load_config()
-    settings = settle(vars(args), config=config)
     try:
-        model = resolve_model(settings.model)
-        settings = settle(
-            vars(args),
-            config=config,
-            model_names=model_names(model),
-            recommended=recommended_sampling(read_header(model.path)),
-        )
+        settings = prepare(vars(args)).settings
     except ModelError as error:  # the settings are worth seeing all the same
         print(f"trchat: {error}", file=sys.stderr)
+        settings = settle(vars(args), config=config)
     print(f"{one_line(str(config.path))}{'' if config.exists else ' (not there)'}")
     rows = []
     for name in setting_names():

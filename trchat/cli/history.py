@@ -29,7 +29,6 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         help="list, read, search, export and remove conversations",
         description="List, read, search, export and remove conversations. Without an action: list.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_general_options(parser)
     parser.set_defaults(run=run, act=_list, limit=20)

@@ -40,7 +40,6 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         help=about,
         description=about.capitalize() + ".",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_general_options(parser)
     _add_json(parser)
