@@ -35,7 +35,9 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     actions = parser.add_subparsers(dest="action", metavar="ACTION", title="actions")
 
     def action(name: str, act: Callable[[argparse.Namespace], None], help: str) -> argparse.ArgumentParser:
-        sub: argparse.ArgumentParser = actions.add_parser(name, help=help, description=help + ".")
+        sub: argparse.ArgumentParser = actions.add_parser(
+            name, help=help, description=help[0].upper() + help[1:] + "."
+        )
         add_general_options(sub)
         sub.set_defaults(act=act)
         if name != "import":
