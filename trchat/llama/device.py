@@ -37,7 +37,8 @@ def devices() -> list[str]:
     for function in (name, description):
         function.argtypes, function.restype = [ctypes.c_void_p], ctypes.c_char_p
     found = (get(index) for index in range(count()))
-    return [
-        f"{name(device).decode(errors='replace')}: {description(device).decode(errors='replace')}"
-        for device in found
-    ]
+    return [f"{_text(name(device))}: {_text(description(device))}" for device in found]
+
+
+def _text(raw: bytes | None) -> str:
+    return (raw or b"").decode(errors="replace").strip()
