@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trchat.config_file import FILE_NAME, ConfigFile, Placed, load_config
-from trchat.config_rules import SETTINGS, Value
+from trchat.config_rules import SETTINGS, Value, spelled
 from trchat.errors import UsageError
 from trchat.text.one_line import one_line
 
@@ -91,7 +91,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, tuple[Value, str]
         if not text:  # set to nothing is the shell's way to unset
             continue
         try:
-            found[name] = (rule.parse(text), variable)
+            found[name] = (spelled(rule, text), variable)
         except ValueError:
             raise UsageError(f"{variable} must be {rule.meaning}, not {one_line(text)!r}") from None
     return found

@@ -29,10 +29,6 @@ class Text:
             raise ValueError
         return value
 
-    def parse(self, text: str) -> Value:
-        """The value that ``text`` spells. Raises ValueError."""
-        return self.check(text)
-
 
 @dataclass(frozen=True, slots=True)
 class Number:
@@ -50,12 +46,6 @@ class Number:
         if not math.isfinite(value) or not self.low <= value <= self.high:
             raise ValueError
         return value if self.whole else float(value)
-
-    def parse(self, text: str) -> Value:
-        """The value that ``text`` spells. Raises ValueError."""
-        if not _NUMBER.fullmatch(text.strip()):  # Python would read 1_000 and other scripts' digits too
-            raise ValueError
-        return self.check(int(text) if self.whole else float(text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +65,6 @@ class Choice:
             raise ValueError
         return value
 
-    def parse(self, text: str) -> Value:
-        """The value that ``text`` spells. Raises ValueError."""
-        return self.check(text)
-
 
 @dataclass(frozen=True, slots=True)
 class Layers:
@@ -94,12 +80,18 @@ class Layers:
             return value if value in ("all", "auto") else self.check(int(value))
         raise ValueError
 
-    def parse(self, text: str) -> Value:
-        """The value that ``text`` spells. Raises ValueError."""
-        return self.check(text)
-
 
 Rule = Text | Number | Choice | Layers
+
+
+def spelled(rule: Rule, text: str) -> Value:
+    """The value that ``text`` spells, on the command line or in the environment. Raises ValueError."""
+    if not isinstance(rule, Number):
+        return rule.check(text)
+    if not _NUMBER.fullmatch(text.strip()):  # Python would read 1_000 and other scripts' digits too
+        raise ValueError
+    return rule.check(int(text) if rule.whole else float(text))
+
 
 SAMPLING: dict[str, Rule] = {
     "temp": Number(0.0, 100.0, "a number from 0 (greedy) to 100"),

@@ -7,7 +7,7 @@ is decided by the layers below the command line, and a subcommand never overwrit
 import argparse
 from collections.abc import Callable
 
-from trchat.config_rules import CACHE_TYPES, DRAFT_MODES, MOST, SETTINGS, Number, Rule, Value
+from trchat.config_rules import CACHE_TYPES, DRAFT_MODES, MOST, SETTINGS, Number, Rule, Value, spelled
 
 _LARGEST_IDENTIFIER = 2**63 - 1
 
@@ -17,7 +17,7 @@ def accepted_by(rule: Rule) -> Callable[[str], Value]:
 
     def parse(text: str) -> Value:
         try:
-            return rule.parse(text)
+            return spelled(rule, text)
         except ValueError:
             raise argparse.ArgumentTypeError(f"must be {rule.meaning}, not {text!r}") from None
 

@@ -1,6 +1,6 @@
 """Settings as people type them."""
 
-from trchat.config_rules import SETTINGS, Value
+from trchat.config_rules import SETTINGS, Value, spelled
 from trchat.errors import UsageError
 from trchat.text.one_line import one_line
 
@@ -18,6 +18,6 @@ def parse_setting(name: str, text: str) -> tuple[str, Value | None]:
     if text.lower() in ("", "default"):
         return field, None
     try:
-        return field, rule.parse(text)
+        return field, spelled(rule, text)
     except ValueError:
         raise UsageError(f"{field} must be {rule.meaning}, not {one_line(text)!r}") from None
