@@ -21,6 +21,12 @@ def model(demo_model):
         yield model
 
 
+def test_a_context_of_any_size_takes_as_long_a_prompt_as_it_says(model):
+    with Context(model, ContextOptions(n_ctx=300)) as context:
+        cache = KVCache(context)
+        assert list(cache.prefill(words(context.n_ctx - 1)))[-1] == context.n_ctx - 1
+
+
 def words(n):
     return np.random.default_rng(5).integers(100, 40_000, n).tolist()
 

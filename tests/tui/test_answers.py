@@ -28,12 +28,16 @@ def test_a_question_is_answered_shown_and_saved(run_chat):
     assert stored() == [("user", "Hi", None), ("assistant", "Hello world.", "stop")]
 
 
-def test_letters_typed_just_before_enter_are_sent_with_it(run_chat):
+def test_keys_that_come_all_at_once_act_in_their_order(run_chat):
     async def test(chat):
-        for key in ("o", "k", "enter"):  # all in the queue before any is handled
+        keys = ["o", "x", "backspace", "k", "enter", "n", "o", "ctrl+u", "y", "e", "s", "enter", "!"]
+        for key in keys:  # all in the queue before any is handled
             chat.app.post_message(_key(key))
-        await chat.until(lambda: len(chat.messages) == 2)
+        await chat.until(lambda: len(chat.engine.prompts) == 1)
+        await chat.idle()
         assert chat.messages[0] == ("user", "ok")
+        # The second came while the first was being answered: it is refused, and given back or typed over.
+        assert chat.screen.prompt.text.endswith("!")
 
     run_chat(test)
 

@@ -17,6 +17,8 @@ from trchat.llama.threads import physical_cores
 
 DEFAULT_CONTEXT = 4096
 ALL_SEQUENCES = -1
+_CELLS = 256
+"""A context holds a multiple of so many tokens."""
 END = -1
 
 _TYPE_F16, _TYPE_Q8_0, _TYPE_BF16 = 1, 8, 30
@@ -127,7 +129,9 @@ class Context(Owned):
     def _create(self, value_type: int | None) -> Any:
         options = self.options
         params = llama.llama_context_default_params()
-        params.n_ctx = self._wanted_ctx()
+        # llama.cpp rounds the context up by itself, but not the limit of a batch that it takes from it: a
+        # prompt of 400 tokens in a context of "300" would abort the process.
+        params.n_ctx = -(-self._wanted_ctx() // _CELLS) * _CELLS
         params.n_batch = params.n_ubatch = options.n_batch
         params.n_threads = params.n_threads_batch = self.threads
         params.n_seq_max = options.n_seq if self.model.can_draft else 1

@@ -61,7 +61,7 @@ def parse_command(text: str) -> tuple[Command, str] | None:
         return None
     command = _BY_NAME.get(word.lower())
     if command is None:
-        near = difflib.get_close_matches(word.lower(), _BY_NAME, n=1, cutoff=0.5)
+        near = difflib.get_close_matches(word.lower(), _BY_NAME, n=1, cutoff=0.6)
         hint = f"did you mean /{near[0]}? " if near else ""
         raise UsageError(f"there is no command /{one_line(word)}; {hint}/help shows them all")
     argument = argument.strip()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from trchat.decoding.loop import Step
+    from trchat.recycling.cost import Costs
 
 ENOUGH = 3
 """Steps of one width, before their median says anything."""
@@ -25,13 +26,18 @@ class PlainSpeed:
             times = self._times.setdefault(step.width, deque(maxlen=_KEPT))
             times.append(step.decode_s + step.host_s)
 
-    def ratio(self, tokens_per_s: float) -> tuple[float | None, bool]:
+    def ratio(self, tokens_per_s: float, costs: "Costs | None" = None) -> tuple[float | None, bool]:
         """How much faster than plain decoding this is, and whether one-token steps were timed.
 
-        Without them the narrowest steps seen stand in, which cost more: the ratio is then an upper bound.
+        Where there were none in this session, ``costs`` may know them from the start or from an earlier
+        one. Without them the narrowest steps seen stand in, which cost more: an upper bound.
         """
         widths = [width for width, times in self._times.items() if len(times) >= ENOUGH]
         if not widths or not tokens_per_s:
             return None, False
         width = min(widths)
+        if width > 1 and isinstance(curves := getattr(costs, "curves", None), dict):
+            assert costs is not None
+            if any(1 in curve for curve in curves.values()):
+                return tokens_per_s * costs.of(1) / 1000, True
         return tokens_per_s * median(self._times[width]), width == 1

@@ -52,7 +52,7 @@ class Progress:
         if not self._step_tokens:
             return None
         sums = answer.statistics
-        ratio, exact = self._plain.ratio(sums.tokens_per_s)
+        ratio, exact = self._plain.ratio(sums.tokens_per_s, self._engine.costs)
         self.speed = Speed(
             sums.tokens,
             sums.steps,

@@ -30,6 +30,8 @@ class Session:
         self._flags = dict(flags)
         self._system: str | None = prepared.settings.system
         self._continued: set[int] = set()
+        self.n_ctx = prepared.ctx
+        """Tokens the context holds; what was asked for until the model is ready."""
         self.writing: int | None = None
         """The answer being written, until its ``Ended`` is taken by ``ended``."""
 
@@ -61,6 +63,7 @@ class Session:
             self._system = self.settings.system
         moved = before.model.path != self.prepared.model.path or before.ctx != self.prepared.ctx
         if moved or any(getattr(before.settings, each) != getattr(self.settings, each) for each in RELOADS):
+            self.n_ctx = self.prepared.ctx
             self.host.load(self.prepared)
             return True
         if before.settings.draft != self.settings.draft:
@@ -141,6 +144,10 @@ class Session:
         """Stop the answer being written and keep it."""
         self.host.stop()
 
+    def ready(self, n_ctx: int) -> None:
+        """Take note that the model is there, with a context of ``n_ctx`` tokens."""
+        self.n_ctx = n_ctx
+
     def ended(self, message_id: int) -> None:
         """Take note that an answer has ended: the branch is fetched anew."""
         if self.writing == message_id:
@@ -158,8 +165,7 @@ class Session:
         """Tokens that may be asked before the oldest messages are left out."""
         from trchat.chat.budget import reply_reserve
 
-        ctx = self.prepared.ctx
-        return ctx - reply_reserve(ctx, self.settings.max_tokens)
+        return self.n_ctx - reply_reserve(self.n_ctx, self.settings.max_tokens)
 
     def close(self) -> None:
         """Save and free everything."""

@@ -58,6 +58,7 @@ class AnswerActions(ChatBase):
         thread = self.session.thread
         shown = {view.message.id for view in self.transcript.query(MessageView)}
         new = [message for message in thread.messages[-3:] if message.id not in shown]
+        self.transcript.writing = self.session.writing
         await self.transcript.add(*new)
         self.prompt.recall_from([each.text for each in thread.messages if each.role == "user"])
         self.show_heading()

@@ -95,6 +95,7 @@ class ChatBase(Screen[None]):
     async def show_thread(self) -> None:
         """Draw the conversation as the session has it now."""
         thread = self.session.thread
+        self.transcript.writing = self.session.writing
         await self.transcript.show(thread.messages, thread.siblings)
         self.prompt.recall_from([each.text for each in thread.messages if each.role == "user"])
         self.status.set_context(self.session.context_used)

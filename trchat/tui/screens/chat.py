@@ -107,6 +107,7 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
 
     def _model_ready(self, news: Ready) -> None:
         self._ready = True
+        self.session.ready(news.n_ctx)
         self.bar.display = False
         self.status.set_state("")
         self._show_settings()
@@ -161,7 +162,7 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
             return
         self._warned.add(conversation.id)
         self.say(
-            f"The context is nearly full: {used:,} of {self.session.prepared.ctx:,} tokens. From now on the "
+            f"The context is nearly full: {used:,} of {self.session.n_ctx:,} tokens. From now on the "
             "oldest questions may be left out; /set ctx N gives more room, /new begins afresh."
         )
 

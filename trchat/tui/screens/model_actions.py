@@ -45,7 +45,7 @@ class ModelActions(ChatBase):
     def _show_settings(self) -> None:
         prepared = self.session.prepared
         self.transcript.model = prepared.model.name
-        self.status.set_model(prepared.model.name, prepared.settings.draft, prepared.ctx)
+        self.status.set_model(prepared.model.name, prepared.settings.draft, self.session.n_ctx)
 
     @work(group="models", exclusive=True)
     async def action_model(self, name: str = "") -> None:

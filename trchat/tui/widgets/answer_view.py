@@ -27,9 +27,12 @@ ENDS = {
 class AnswerView(MessageView):
     """Grows while the model writes."""
 
-    def __init__(self, message: Message, branch: tuple[int, int] = (1, 1), model: str = "") -> None:
-        """``model``: the one in use; an answer by another one says so."""
+    def __init__(
+        self, message: Message, branch: tuple[int, int] = (1, 1), model: str = "", growing: bool = False
+    ) -> None:
+        """``model``: the one in use; an answer by another one says so. ``growing``: it is being written."""
         super().__init__(message, branch)
+        self._growing = growing
         self._model = model
         self._raw = ""
         """All that was written while it was watched, made visible."""
@@ -52,7 +55,7 @@ class AnswerView(MessageView):
         notice.display = False
         yield notice
         info = Static(self._info(None), classes="info", markup=False)
-        info.display = not self.message.interrupted
+        info.display = not self._growing
         yield info
 
     @property
@@ -122,7 +125,7 @@ class AnswerView(MessageView):
     def set_lens(self, on: bool, colour: Callable[[str], str | None] | None = None) -> None:
         """Mark what was guessed ahead, where ``colour`` is given by who guessed it, or no longer."""
         self._marks = None
-        if on and (self._pieces or self.message.interrupted):
+        if on and (self._pieces or self._growing):
             self._marks = Marks(colour)
             self._marks.add(self._pieces)
             self._marks.shift = len(self._raw) - len(self._body.text)

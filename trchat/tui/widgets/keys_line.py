@@ -9,6 +9,9 @@ from textual.widgets import Static
 LAST = ("help", "command_palette", "quit")
 """These stay however narrow the screen is: they lead to all others."""
 
+FIRST_TO_GO = ("newline",)
+"""The welcome says it too."""
+
 
 class KeysLine(Static):
     """Like Textual's Footer, but whole: no key is cut in two, and none is shown that would do nothing now."""
@@ -51,11 +54,12 @@ class KeysLine(Static):
             if binding.show and enabled and binding.action not in self._idle:
                 shown.setdefault(binding.action, (binding, self.app.get_key_display(binding)))
         keys = sorted(shown.values(), key=lambda key: key[0].action in LAST)
+        by_worth = sorted(keys, key=lambda key: (key[0].action not in LAST, key[0].action in FIRST_TO_GO))
         while sum(_width(*key) for key in keys) > self.size.width:
-            spare = [key for key in keys if key[0].action not in LAST]
-            if not spare:
+            least = by_worth.pop()
+            if least[0].action in LAST:
                 break
-            keys.remove(spare[-1])
+            keys.remove(least)
         self._keys = keys
         parts = [
             Content.styled(display, "bold $footer-key-foreground")

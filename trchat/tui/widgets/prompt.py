@@ -119,9 +119,15 @@ class Prompt(TextArea):
         self.post_message(self.Hinted(self._candidates()[:SHOWN_CANDIDATES]))
 
     async def _on_key(self, event: events.Key) -> None:
-        if event.key == "enter":
-            # To the bindings, in the order of typing: a priority binding would overtake the letters before.
+        if event.is_printable:
+            return
+        # Run here, in the order of typing: a binding of the screen would be overtaken by the letters after it
+        # (and a priority binding would overtake the letters before it).
+        active = self.screen.active_bindings.get(event.key)
+        if active is not None and active.node is self:
+            event.stop()
             event.prevent_default()
+            await self.run_action(active.binding.action)
 
     async def _on_paste(self, event: events.Paste) -> None:
         # Inserted by TextArea, whose turn is next; what is pasted must not act on the terminal either.

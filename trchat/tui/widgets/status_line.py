@@ -57,7 +57,11 @@ class StatusLine(Static):
         width = self.size.width or 80
         left = self._state or self._model
         parts = self._numbers()
-        while parts and sum(len(text) + 3 for _rank, text in parts) + min(len(left), 24) + 1 > width:
+        while (
+            parts
+            and sum(len(text) + 3 for _rank, text in parts) + min(len(left), 24 if width >= 100 else 12) + 1
+            > width
+        ):
             parts.remove(max(parts))
         right = " · ".join(text for _rank, text in parts)
         room = max(width - len(right) - 1, 0)

@@ -31,6 +31,8 @@ class Transcript(VerticalScroll, can_focus=False):
         self._loading = False
         self.model = ""
         """The model in use."""
+        self.writing: int | None = None
+        """The answer being written."""
         self._views_by_id: dict[int, MessageView] = {}
 
     def compose(self) -> ComposeResult:
@@ -126,7 +128,7 @@ class Transcript(VerticalScroll, can_focus=False):
 
     def _views(self, messages: Sequence[Message]) -> list[MessageView]:
         views: list[MessageView] = [
-            AnswerView(message, self._branch(message), self.model)
+            AnswerView(message, self._branch(message), self.model, message.id == self.writing)
             if message.role == "assistant"
             else QuestionView(message, self._branch(message))
             for message in messages
