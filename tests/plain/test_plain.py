@@ -32,6 +32,14 @@ def test_the_same_commands_work(trchat, tmp_path):
     assert ANSWER in (tmp_path / "out.md").read_text("utf-8")
 
 
+def test_the_lens_tells_in_words_what_was_guessed(trchat):
+    lines = ["/lens", "Say a b c d a b c d a b c d a b c d a b c d.", "/lens", QUESTION]
+    code, out, _ = chat(trchat, "-t", "0", "--draft", "lookup", "-n", "40", lines=lines)
+    assert code == 0
+    assert out.count("tokens per step") == 1
+    assert "guesses accepted" in out and "prompt: " in out and "rows of candidates" in out
+
+
 def test_continue_takes_up_the_conversation(trchat):
     chat(trchat, "-t", "0", "--draft", "off", lines=[QUESTION])
     _, out, _ = chat(trchat, "-t", "0", "--draft", "off", "--continue", lines=["/quit"])

@@ -243,3 +243,26 @@ def test_a_comparison_that_differs_says_where(run_chat):
         await chat.sees("part after 3 characters")
 
     run_chat(test, ScriptedEngine([["abcd"], ["abcx"]]))
+
+
+def test_reasoning_can_be_unfolded(run_chat):
+    async def test(chat):
+        await chat.send("Hi")
+        chat.screen.query_one("Collapsible CollapsibleTitle").focus()
+        await chat.pilot.press("enter")
+        await chat.sees("secret thought")
+
+    run_chat(test, ScriptedEngine([["<think>", "secret ", "thought", "</think>", "Answer."]]))
+
+
+def test_an_answer_that_a_crash_cut_short_says_so(run_chat):
+    store = open_history(print)
+    number = store.create_conversation().id
+    question = store.add_message(number, "user", "Hi")
+    store.update_answer(store.begin_answer(question.id, "model", {}).id, "Half of it", None)
+    store.close()
+
+    async def test(chat):
+        await chat.sees("Half of it", "interrupted")
+
+    run_chat(test, continue_id=0)

@@ -18,7 +18,16 @@ def test_accepted_tokens_are_underlined_and_the_tree_is_drawn(run_chat):
         await chat.pilot.press("ctrl+l")
         await chat.send("Hi", wait=False)
         await chat.at_stop()
-        await chat.sees("Last draft", "wor ✓", "wrong", "ld. the model's own", "depth 1", "mean 2.00")
+        await chat.sees(
+            "Last draft",
+            "wor 90% ✓",
+            "wrong 10%",
+            "2-token rows",
+            "suffix",
+            "ld. the model's own",
+            "depth 1",
+            "mean 2.00",
+        )
         assert "wrong" not in underlined(chat)
         assert underlined(chat).count("wor") == 2  # in the answer and in the tree
         chat.engine.go_on.set()
@@ -60,3 +69,30 @@ def test_the_tree_shows_the_accepted_path_and_counts_the_rest():
     assert [line.node.text for line in lines if line.node and line.node.accepted] == ["a", "c", "d"]
     shown = sum(1 for line in lines if line.node)
     assert shown + sum(line.left_out for line in lines) == len(nodes)
+
+
+def test_by_command_guessed_tokens_get_the_colour_of_their_source(run_chat):
+    async def test(chat):
+        await chat.send("Hi")
+        await chat.send("/lens colour")
+        await chat.until(lambda: "Hel" in underlined(chat))
+        wanted = chat.screen.colours.hex("2-token rows", chat.app.theme_variables)
+        strips = chat.app.screen._compositor.render_strips(chat.app.size)
+        colours = {
+            segment.style.color.get_truecolor().hex
+            for strip in strips
+            for segment in strip
+            if segment.style and segment.style.underline and segment.text.strip() == "Hel"
+        }
+        assert colours == {wanted.lower()}
+
+    run_chat(test, size=(130, 45))
+
+
+def test_the_lens_opened_afterwards_shows_the_last_draft(run_chat):
+    async def test(chat):
+        await chat.send("Hi")
+        await chat.pilot.press("ctrl+l")
+        await chat.sees("wor 90% ✓", "2-token rows", "2 of 4 guesses (50%)", "mean 2.00")
+
+    run_chat(test, size=(130, 45))

@@ -151,3 +151,29 @@ def test_typing_is_possible_while_the_model_loads(run_chat):
 
     engine.opener = slow
     run_chat(test, engine, wait=False)
+
+
+def test_shift_enter_breaks_the_line_where_the_terminal_tells_it(run_chat):
+    from textual._xterm_parser import XTermParser
+
+    events = [event for event in XTermParser().feed("\x1b[13;2u") if hasattr(event, "key")]
+    assert [event.key for event in events] == ["shift+enter"]
+
+    async def test(chat):
+        await chat.pilot.press("a")
+        chat.app.post_message(events[0])
+        await chat.pilot.press("b")
+        await chat.until(lambda: chat.screen.prompt.text == "a\nb")
+        assert chat.messages == []
+
+    run_chat(test)
+
+
+def test_what_is_typed_before_the_prompt_has_the_focus_is_kept(run_chat):
+    async def test(chat):
+        chat.screen.set_focus(None)
+        await chat.pilot.press("h", "i")
+        await chat.until(lambda: chat.screen.prompt.text == "hi")
+        assert chat.app.focused is chat.screen.prompt
+
+    run_chat(test)

@@ -121,3 +121,35 @@ def test_what_stays_is_what_a_fresh_drawing_gives(run_chat):
         assert fresh.lines == streamed
 
     run_chat(test, ScriptedEngine([list(text)]))
+
+
+def test_nothing_moves_when_an_answer_is_complete(run_chat):
+    async def test(chat):
+        await chat.send("Hi", wait=False)
+        await chat.at_stop()
+        await chat.sees("line 59")
+        rows = chat.text.split("\n")
+        before = next(row for row, text in enumerate(rows) if "line 59" in text)
+        chat.engine.go_on.set()
+        await chat.idle()
+        await chat.sees("tokens/s")
+        assert "line 59" in chat.text.split("\n")[before]
+
+    run_chat(test, ScriptedEngine([[*(f"line {number}\n\n" for number in range(60)), STOP_HERE, " "]]))
+
+
+@pytest.mark.parametrize("width", [40, 80, 100, 300])
+def test_keys_are_shown_whole(run_chat, width):
+    async def test(chat):
+        await chat.send("Hi")
+        await chat.sees("f1 Help", "^q Quit")
+        line = chat.text.rstrip("\n").split("\n")[-1]
+        keys = [key.strip() for key in line.strip().split("  ")]
+        labels = {
+            f"{chat.app.get_key_display(each.binding)} {each.binding.description}"
+            for each in chat.screen.active_bindings.values()
+        }
+        assert set(keys) <= labels
+        assert "esc Stop" not in keys
+
+    run_chat(test, size=(width, 30))

@@ -3,8 +3,10 @@
 import pytest
 
 from tests.tiny_gguf import make
+from tests.tui.scripted_engine import ScriptedEngine
 from trchat.config_file import load_config
 from trchat.errors import UsageError
+from trchat.session.news import Notice
 
 
 def write_config(home, text):
@@ -83,7 +85,8 @@ def test_another_model_is_chosen_from_the_list(run_chat, tmp_path, monkeypatch):
 def test_a_vanished_model_becomes_a_message_and_the_old_one_stays(run_chat, tmp_path):
     async def test(chat):
         await chat.send(f"/model {tmp_path}/gone.gguf")
-        await chat.sees("does not exist")
+        await chat.until(lambda: "does not exist" in chat.text)
+        await chat.sees("goes on answering")
         await chat.send("Hi")
         await chat.sees("Hello world.")
 
@@ -102,7 +105,6 @@ def test_what_the_model_starts_from_is_told(run_chat):
 
 
 def test_a_model_that_cannot_be_loaded_leaves_the_app_alive(run_chat):
-    from tests.tui.scripted_engine import ScriptedEngine
     from trchat.errors import ModelError
 
     engine = ScriptedEngine()
@@ -187,3 +189,39 @@ def test_help_shows_keys_and_commands(run_chat):
         await chat.until(lambda: chat.app.screen is chat.screen)
 
     run_chat(test, size=(120, 80))
+
+
+def test_before_the_oldest_messages_are_left_out_it_is_said_in_the_chat(run_chat):
+    async def test(chat):
+        await chat.send("one two three")
+        assert "nearly full" not in chat.text
+        await chat.send("word " * 15)
+        await chat.until(lambda: "The context is nearly full" in chat.text)
+        await chat.send("Hi")
+        assert chat.text.count("nearly full") == 1
+
+    run_chat(test, ScriptedEngine([["a " * 4]], n_ctx=32), ctx=32, max_tokens=4, size=(100, 60))
+
+
+def test_what_the_store_says_stays_in_the_chat(run_chat):
+    async def test(chat):
+        chat.session.host.outbox.put(Notice("the store was [damaged] \x1b[2J and begins anew"))
+        await chat.until(lambda: "the store was [damaged] ␛[2J and begins anew" in chat.text)
+
+    run_chat(test)
+
+
+def test_no_color_leaves_the_colours_to_the_terminal(run_chat, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    async def test(chat):
+        await chat.send("Hi")
+        await chat.pilot.press("ctrl+o")
+        await chat.sees("Conversations")
+        strips = chat.app.screen._compositor.render_strips(chat.app.size)
+        styles = [segment.style for strip in strips for segment in strip if segment.style]
+        assert styles and all(style.color is None or style.color.is_default for style in styles)
+        assert all(style.bgcolor is None or style.bgcolor.is_default for style in styles)
+        assert any(style.reverse for style in styles)  # what is chosen is set off all the same
+
+    run_chat(test)

@@ -1,11 +1,11 @@
 """Reads a line, answers it, reads the next."""
 
 import queue
-import sys
 from collections.abc import Mapping
 
 from trchat.errors import TrchatError
 from trchat.plain.commands import LeaveError, carry_out
+from trchat.plain.input import read_line
 from trchat.plain.output import label, notice, write
 from trchat.session.attachments import Attachment, with_attachments
 from trchat.session.commands import parse_command, unescaped
@@ -24,6 +24,9 @@ class PlainChat:
         self._woken: queue.SimpleQueue[None] = queue.SimpleQueue()
         self.session: Session = start_session(flags, prepared, lambda: self._woken.put(None), notice)
         self.attached: list[Attachment] = []
+        self.lens = False
+        """Whether each answer is followed by how it was guessed."""
+        self._last: Grown | None = None
         self.deleted: list[int] = []
 
     def run(self) -> int:
@@ -36,16 +39,15 @@ class PlainChat:
         notice(f"{self.session.prepared.model.name} is ready. /help shows commands, /quit leaves.")
         self.show_latest()
         while True:
-            label("You")
             try:
-                line = sys.stdin.readline()
+                line = read_line("You")
             except KeyboardInterrupt:
                 write("\n")
                 return 0
-            if not line:
+            if line is None:
                 return 0
             try:
-                self._take(line.rstrip("\r\n"))
+                self._take(line)
             except LeaveError:
                 return 0
             except TrchatError as error:
@@ -100,12 +102,16 @@ class PlainChat:
                 notice(f"the context is full: the oldest {count} questions were left out of this prompt")
             case Grown():
                 write(news.text)
+                self._last = news
             case Ended():
                 self.session.ended(news.message_id)
                 write("\n")
                 ends = {"length": "cut by the token limit; /continue goes on", "cancelled": "stopped"}
                 if news.error or news.finish in ends:
                     notice(news.error or ends[news.finish])
+                if self.lens and self._last is not None:
+                    for line in lens_lines(self._last):
+                        notice(line)
             case Compared():
                 self.session.ended(news.message_id)
                 same = "identical" if news.identical else f"different after {news.same} characters"
@@ -114,6 +120,17 @@ class PlainChat:
                     or f"draft {news.mode}: {news.tokens_per_s:.1f} tokens/s, "
                     f"draft off: {news.plain_tokens_per_s:.1f} tokens/s; the texts are {same}"
                 )
+
+
+def lens_lines(grown: Grown) -> list[str]:
+    """What the draft lens shows, in words."""
+    speed = grown.speed
+    parts = [f"{speed.tokens_per_s:.1f} tokens/s", f"{speed.tokens_per_step:.2f} tokens per step"]
+    if speed.ratio is not None:
+        parts.append(f"{'' if speed.ratio_exact else 'at most '}{speed.ratio:.1f} times plain decoding")
+    lines = [", ".join(parts), f"{speed.accepted} of {speed.drafted} guesses accepted"]
+    lines += [f"{name}: {hits} of {tried}" for name, hits, tried in grown.by_source]
+    return [*lines, f"{grown.rows_learned:,} rows of candidates learned"]
 
 
 def chat(flags: Mapping[str, object], prepared: Prepared) -> int:

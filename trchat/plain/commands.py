@@ -25,7 +25,7 @@ class LeaveError(TrchatError):
     """The user wants to leave."""
 
 
-ONLY_ON_SCREEN = ("lens", "theme", "stop")
+ONLY_ON_SCREEN = ("theme", "stop")
 
 
 def carry_out(chat: "PlainChat", name: str, argument: str) -> None:
@@ -197,6 +197,11 @@ def _settings(chat: "PlainChat", _argument: str) -> None:
     notice("/set NAME VALUE changes one")
 
 
+def _lens(chat: "PlainChat", _argument: str) -> None:
+    chat.lens = not chat.lens
+    notice("every answer is followed by what was guessed" if chat.lens else "the guesses are not shown")
+
+
 def _compare(chat: "PlainChat", _argument: str) -> None:
     chat.session.compare()
     notice("answering again without drafts")
@@ -225,6 +230,7 @@ HANDLERS: dict[str, Callable[["PlainChat", str], None]] = {
     "draft": lambda chat, mode: _set(chat, f"draft {mode}"),
     "set": _set,
     "settings": _settings,
+    "lens": _lens,
     "compare": _compare,
     "quit": _quit,
 }

@@ -49,7 +49,7 @@ class Progress:
 
     def take(self, answer: "Answer", last: bool = False) -> Grown | None:
         """What is new since the last call; None when nothing is. The ``last`` one always has the tree."""
-        if not self._step_tokens:
+        if not self._step_tokens and not (last and self._last):
             return None
         sums = answer.statistics
         ratio, exact = self._plain.ratio(sums.tokens_per_s, self._engine.costs)

@@ -16,6 +16,7 @@ from textual.strip import Strip
 from trchat.session.news import Piece
 
 MARKUP = frozenset("*_~`#>-+=|\\:!()[]<>&;. \t\n")
+EMPHASIS = "*_~`"
 WORD = 6
 """Drawn characters that must agree where the two walks meet again."""
 AHEAD = 400
@@ -103,8 +104,8 @@ def source_of_cells(strips: Sequence[Strip], text: str, start: int, end: int) ->
             place = _next(text, at, end, character)
             if place is None:
                 place = _meet(text, at, end, drawn, index)
-        elif character == " " and at < end and text[at] in " \t":
-            place = at
+        elif character == " ":
+            place = _space(text, at, end)
         if place is not None:
             at = place + 1
         places.append(place)
@@ -126,6 +127,13 @@ def _next(text: str, at: int, end: int, character: str) -> int | None:
             return None
         at += 1
     return None
+
+
+def _space(text: str, at: int, end: int) -> int | None:
+    """The space that stands here, or behind the end of something emphasised."""
+    while at < end and text[at] in EMPHASIS:
+        at += 1
+    return at if at < end and text[at] in " \t" else None
 
 
 def _meet(text: str, at: int, end: int, drawn: str, index: int) -> int | None:

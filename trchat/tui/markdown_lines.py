@@ -144,13 +144,14 @@ _Document.elements = {
 
 
 def _styles(variables: Mapping[str, str]) -> dict[str, Style]:
-    def coloured(name: str, bold: bool = False, underline: bool = False) -> Style:
+    # Nothing is underlined: that is how the draft lens marks what was guessed.
+    def coloured(name: str, bold: bool = False) -> Style:
         value = variables.get(name, "")
-        return Style(color=value if value.startswith("#") else None, bold=bold, underline=underline)
+        return Style(color=value if value.startswith("#") else None, bold=bold)
 
     heading = coloured("text-primary", bold=True)
     return {
-        "markdown.h1": heading + Style(underline=True),
+        "markdown.h1": heading,
         "markdown.h2": heading,
         "markdown.h3": heading,
         "markdown.h4": heading + Style(italic=True),
@@ -160,7 +161,7 @@ def _styles(variables: Mapping[str, str]) -> dict[str, Style]:
         "markdown.item.number": coloured("text-accent"),
         "markdown.hr": Style(dim=True),
         "markdown.link": coloured("text-primary"),
-        "markdown.link_url": coloured("text-primary", underline=True),
+        "markdown.link_url": coloured("text-primary"),
         "markdown.table.border": Style(dim=True),
         "markdown.table.header": coloured("text-primary", bold=True),
     }

@@ -74,8 +74,10 @@ class ModelActions(ChatBase):
         """Show all settings; the chosen one is asked for, until the user leaves."""
         while True:
             settings = self.session.settings
+            now = {name: _shown(getattr(settings, name)) for name in SETTINGS}
+            now |= {"model": self.session.prepared.model.name, "ctx": str(self.session.n_ctx)}
             choices = [
-                Choice(name, f"{name:<15}{_shown(getattr(settings, name))}", settings.origins.get(name, ""))
+                Choice(name, f"{name:<15}{now[name][:40]:<14}", settings.origins.get(name, ""))
                 for name in SETTINGS
             ]
             name = await self.pick(PickScreen("Settings", narrowed(choices)))

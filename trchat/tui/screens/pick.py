@@ -56,7 +56,7 @@ class PickScreen(ModalScreen[str | None]):
         """Title, search field, list."""
         with Vertical(id="box"):
             yield Static(one_line(self._title), id="title", markup=False)
-            yield Input(self._query, placeholder="type to search", id="query")
+            yield Input(self._query, placeholder="type to search, ↑ ↓ move, enter chooses", id="query")
             yield OptionList(id="list", markup=False)
             yield Static(self._empty, id="empty", markup=False)
             yield KeysLine()

@@ -6,7 +6,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
-LAST = ("help", "command_palette", "quit")
+LAST = ("dismiss", "help", "command_palette", "quit")
 """These stay however narrow the screen is: they lead to all others."""
 
 FIRST_TO_GO = ("newline",)

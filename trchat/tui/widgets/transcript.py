@@ -41,7 +41,7 @@ class Transcript(VerticalScroll, can_focus=False):
         with Vertical(id="messages"):
             yield Static(WELCOME, id="welcome", markup=False)
             yield Static("", id="earlier", markup=False)
-        yield Static("", id="room", markup=False)
+            yield Static("", id="room", markup=False)
 
     def on_mount(self) -> None:
         """Follow the end."""
@@ -57,7 +57,7 @@ class Transcript(VerticalScroll, can_focus=False):
             await self.query("MessageView, .told").remove()
             self._views_by_id.clear()
             self.query_one("#welcome").display = not messages
-            await self._messages.mount_all(self._views(messages[-AT_ONCE:]))
+            await self._messages.mount_all(self._views(messages[-AT_ONCE:]), before="#room")
         self._tell_earlier()
         self.keep_room(0)
         self.anchor()
@@ -66,13 +66,13 @@ class Transcript(VerticalScroll, can_focus=False):
         """Add messages at the end, and follow them."""
         self.query_one("#welcome").display = False
         self.keep_room(0)
-        await self._messages.mount_all(self._views(messages))
+        await self._messages.mount_all(self._views(messages), before="#room")
         self.anchor()
 
     def say(self, text: str) -> None:
         """Put a notice below the last message; it stays until another conversation or branch is shown."""
         self.keep_room(0)
-        self._messages.mount(Static(visible(text), classes="told", markup=False))
+        self._messages.mount(Static(visible(text), classes="told", markup=False), before="#room")
 
     def keep_room(self, lines: int) -> None:
         """Keep empty lines below the last message, until the next: what stands there does not move."""
