@@ -1,6 +1,7 @@
 """The whole program in a real terminal, with the demo model."""
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -24,28 +25,33 @@ def terminal(tmp_path, home):
         return subprocess.run([tmux, "-S", socket, *args], capture_output=True, text=True, check=True).stdout
 
     class Terminal:
-        def start(self, *args):
-            variables = f"TRCHAT_HOME={home} OMP_WAIT_POLICY=passive"
+        def start(self, *args, **variables):
+            variables = {"TRCHAT_HOME": home, "OMP_WAIT_POLICY": "passive", **variables}
             command = shlex.join([sys.executable, "-m", "trchat", *args])
-            run(
-                "new-session",
-                "-d",
-                "-x",
-                "100",
-                "-y",
-                "30",
-                f"env {variables} {command}; echo EXIT $?; exec cat",
-            )
+            settings = shlex.join(f"{name}={value}" for name, value in variables.items())
+            shell = f"env -u COLUMNS -u LINES {settings} {command}; echo EXIT $?; exec cat"
+            run("new-session", "-d", "-x", "100", "-y", "30", shell)
 
         def keys(self, *names):
             run("send-keys", *names)
 
+        def resize(self, width, height):
+            run("resize-window", "-x", str(width), "-y", str(height))
+
         def sees(self, *words):
             """Wait until all of these stand on the screen; the screen is asked, never slept for."""
+            return self.until(lambda shown: all(word in shown for word in words))
+
+        def until(self, condition):
             end = monotonic() + LONGEST_S
-            while not all(word in (shown := run("capture-pane", "-p")) for word in words):
+            while not condition(shown := run("capture-pane", "-p")):
                 assert monotonic() < end, shown
             return shown
+
+        def styles(self):
+            """All style sequences on the screen."""
+            found = re.findall(r"\x1b\[([0-9;]*)m", run("capture-pane", "-pe"))
+            return {code for codes in found for code in codes.split(";")}
 
     yield Terminal()
     subprocess.run([tmux, "-S", socket, "kill-server"], capture_output=True, check=False)
@@ -56,10 +62,31 @@ def terminal(tmp_path, home):
 def test_chatting_in_a_real_terminal(terminal):
     terminal.start("-t", "0", "--draft", "lookup")
     terminal.sees("Ask something")
-    terminal.keys("Name the capital of France.", "Enter")
-    terminal.sees("The capital of France is Paris.", "tokens/s", "SmolLM2-135M-Instruct")
+    # All at once, as a program types: the answer is waited for, and nothing is lost.
+    terminal.keys("Name the capital of France.", "Enter", "/lens", "Enter")
+    terminal.sees("The capital of France is Paris.", "tokens/s", "Last draft", "Recycled")
     terminal.keys("C-l")
-    terminal.sees("Last draft", "Recycled")
+    terminal.until(lambda shown: "Last draft" not in shown)
+    terminal.keys("C-n")
+    terminal.sees("New conversation")
+    terminal.keys("Tell me a long story about a dog.", "Enter")
+    terminal.sees("esc Stop", "writing")
+    terminal.resize(40, 10)
+    terminal.keys("Escape")
+    terminal.sees("stopped")
+    terminal.resize(120, 40)
+    terminal.sees("a long story about a dog", "SmolLM2-135M-Instruct")
     terminal.keys("C-q")
     terminal.sees("EXIT 0")
     terminal.keys("C-c")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="tmux")
+def test_no_color_is_honoured_in_a_real_terminal(terminal):
+    terminal.start(NO_COLOR="1")
+    terminal.keys("typed ahead")
+    terminal.sees("typed ahead", "context 0/")
+    coloured = {str(code) for code in (*range(30, 39), *range(40, 49), *range(90, 98), *range(100, 108))}
+    assert not terminal.styles() & coloured
+    terminal.keys("C-q")
+    terminal.sees("EXIT 0")
