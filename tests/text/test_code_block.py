@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trchat.text.code_block import fenced_file, first_code_block, without_files
+from trchat.text.code_block import code_blocks, fenced_file, first_code_block, without_files
 
 
 @pytest.mark.parametrize(
@@ -20,10 +20,17 @@ from trchat.text.code_block import fenced_file, first_code_block, without_files
         ("```python", ""),
         ("  ```\n  x\n  ```", "  x\n"),
         ("```\n```", ""),
+        ("1. Try:\n\n     ```sh\n     ls\n     ```\n", "     ls\n"),
     ],
 )
 def test_the_first_fenced_block(text, code):
     assert first_code_block(text) == code
+
+
+def test_all_of_them_in_order():
+    text = "```\na\n```\nwords\n~~~ py\nb\n```\n~~~\n````\nnot\n```\nclosed"
+    assert code_blocks(text) == ["a\n", "b\n```\n", "not\n```\nclosed"]
+    assert code_blocks("no code") == []
 
 
 @given(st.lists(st.sampled_from(["`", "```", "~~~", "\n", "x = 1", " "])).map("".join))

@@ -11,11 +11,12 @@ from trchat.paths import user_path
 from trchat.plain.output import notice, write
 from trchat.session.attachments import read_attachment
 from trchat.session.changes import parse_setting
-from trchat.session.clipboard import code_blocks, copy_natively
+from trchat.session.clipboard import copy_natively
 from trchat.session.commands import COMMANDS
 from trchat.session.news import Compared, Ready
 from trchat.session.save import save_markdown
 from trchat.storage.export import heading
+from trchat.text.code_block import code_blocks
 
 if TYPE_CHECKING:
     from trchat.plain.chat import PlainChat
@@ -105,7 +106,7 @@ def _copy(chat: "PlainChat", argument: str) -> None:
         blocks = code_blocks(text)
         if not argument.isdigit() or not 0 < int(argument) <= len(blocks):
             raise UsageError(f"there are {len(blocks)} code blocks")
-        text = blocks[int(argument) - 1]
+        text = blocks[int(argument) - 1].removesuffix("\n")
     program = copy_natively(text)
     if program is None:
         raise UsageError("there is no clipboard program here; /save writes a file")

@@ -36,20 +36,3 @@ def copy_natively(text: str) -> str | None:
             continue
         return command[0]
     return None
-
-
-def code_blocks(markdown: str) -> list[str]:
-    """The fenced code blocks of an answer, in order, without their fences; the last may be unclosed."""
-    blocks: list[str] = []
-    fence = ""
-    lines: list[str] = []
-    for line in markdown.split("\n"):
-        begun = line.lstrip()
-        if fence and begun.startswith(fence) and not begun.strip(fence[0]).strip():
-            blocks.append("\n".join(lines))
-            fence, lines = "", []
-        elif fence:
-            lines.append(line)
-        elif begun.startswith(("```", "~~~")):
-            fence = begun[0] * (len(begun) - len(begun.lstrip(begun[0])))
-    return [*blocks, "\n".join(lines)] if fence else blocks

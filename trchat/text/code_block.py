@@ -3,18 +3,26 @@
 import re
 
 _FILES = re.compile(r"(?:[^\n]*:\n(`{3,})\n.*?\n\1(?:\n+|\Z))+", re.DOTALL)
-_OPENING = re.compile(r"^ {0,3}(`{3,}|~{3,})([^`\n]*)$", re.MULTILINE)
+# At any depth: models put code into lists, and indent it as they like.
+_OPENING = re.compile(r"^[ \t]*(`{3,}|~{3,})([^`\n]*)$", re.MULTILINE)
+
+
+def code_blocks(text: str) -> list[str]:
+    """What stands inside each fenced code block, in order; to the end of ``text`` if it is never closed."""
+    blocks: list[str] = []
+    place = 0
+    while opening := _OPENING.search(text, place):
+        fence = opening[1]
+        closing = re.compile(rf"^[ \t]*{re.escape(fence[0])}{{{len(fence)},}}[ \t]*$", re.MULTILINE)
+        closed = closing.search(text, opening.end() + 1)
+        blocks.append(text[opening.end() + 1 : closed.start() if closed else len(text)])
+        place = closed.end() if closed else len(text)
+    return blocks
 
 
 def first_code_block(text: str) -> str | None:
-    """What stands inside the first fenced code block, to the end if it is never closed; None without one."""
-    opening = _OPENING.search(text)
-    if opening is None:
-        return None
-    fence = opening[1]
-    body = text[opening.end() + 1 :]
-    closing = re.search(rf"^ {{0,3}}{re.escape(fence[0])}{{{len(fence)},}}[ \t]*$", body, re.MULTILINE)
-    return body[: closing.start()] if closing else body
+    """What stands inside the first fenced code block; None without one."""
+    return next(iter(code_blocks(text)), None)
 
 
 def fenced_file(name: str, text: str) -> str:

@@ -6,8 +6,9 @@ from textual import on, work
 
 from trchat.errors import TrchatError, UsageError
 from trchat.session.attachments import Attachment, read_attachment, with_attachments
-from trchat.session.clipboard import code_blocks, copy_natively
+from trchat.session.clipboard import copy_natively
 from trchat.session.commands import parse_command, unescaped
+from trchat.text.code_block import code_blocks
 from trchat.tui.screens.base import ChatBase
 from trchat.tui.widgets.message_view import MessageView
 from trchat.tui.widgets.prompt import Prompt
@@ -162,7 +163,7 @@ class AnswerActions(ChatBase):
             if code > len(blocks):
                 raise UsageError(f"there are only {len(blocks)} code blocks")
             number = code or len(blocks)
-            self._copy(blocks[number - 1], f"code block {number} of {len(blocks)}")
+            self._copy(blocks[number - 1].removesuffix("\n"), f"code block {number} of {len(blocks)}")
 
         self.attempt(copy)
 
