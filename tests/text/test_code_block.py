@@ -18,9 +18,9 @@ from trchat.text.code_block import code_blocks, fenced_file, first_code_block, w
         ("~~~ sh\nls\n~~~", "ls\n"),
         ("```\nnever closed", "never closed"),
         ("```python", ""),
-        ("  ```\n  x\n  ```", "  x\n"),
+        ("  ```\n  x\n    y\n  ```", "x\n  y\n"),
         ("```\n```", ""),
-        ("1. Try:\n\n     ```sh\n     ls\n     ```\n", "     ls\n"),
+        ("1. Try:\n\n     ```sh\n     ls\n     ```\n", "ls\n"),
     ],
 )
 def test_the_first_fenced_block(text, code):

@@ -4,7 +4,7 @@ import re
 
 _FILES = re.compile(r"(?:[^\n]*:\n(`{3,})\n.*?\n\1(?:\n+|\Z))+", re.DOTALL)
 # At any depth: models put code into lists, and indent it as they like.
-_OPENING = re.compile(r"^[ \t]*(`{3,}|~{3,})([^`\n]*)$", re.MULTILINE)
+_OPENING = re.compile(r"^([ \t]*)(`{3,}|~{3,})([^`\n]*)$", re.MULTILINE)
 
 
 def code_blocks(text: str) -> list[str]:
@@ -12,10 +12,12 @@ def code_blocks(text: str) -> list[str]:
     blocks: list[str] = []
     place = 0
     while opening := _OPENING.search(text, place):
-        fence = opening[1]
+        indent, fence = len(opening[1]), opening[2]
         closing = re.compile(rf"^[ \t]*{re.escape(fence[0])}{{{len(fence)},}}[ \t]*$", re.MULTILINE)
         closed = closing.search(text, opening.end() + 1)
-        blocks.append(text[opening.end() + 1 : closed.start() if closed else len(text)])
+        body = text[opening.end() + 1 : closed.start() if closed else len(text)]
+        # As Markdown has it: what the fence is indented by is no part of the code.
+        blocks.append(re.sub(rf"^[ \t]{{1,{indent}}}", "", body, flags=re.MULTILINE) if indent else body)
         place = closed.end() if closed else len(text)
     return blocks
 
