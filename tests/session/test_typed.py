@@ -1,0 +1,80 @@
+"""What people type in a chat: commands, settings, and text that only looks like a command."""
+
+import pytest
+
+from trchat.errors import UsageError
+from trchat.session.changes import parse_setting
+from trchat.session.commands import COMMANDS, completions, parse_command, unescaped
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "argument"),
+    [
+        ("/new", "new", ""),
+        ("/NEW", "new", ""),
+        ("/rename  The sky ", "rename", "The sky"),
+        ("/set temp 0.5", "set", "temp 0.5"),
+    ],
+)
+def test_a_command_and_its_argument(text, name, argument):
+    found = parse_command(text)
+    assert found is not None
+    assert (found[0].name, found[1]) == (name, argument)
+
+
+@pytest.mark.parametrize("text", ["Hi", "//not a command", "/usr/lib is full", "/new\nline", "/", " /new"])
+def test_what_is_said_to_the_model(text):
+    assert parse_command(text) is None
+
+
+def test_a_doubled_slash_says_one():
+    assert unescaped("//help is a command") == "/help is a command"
+    assert unescaped("either / or") == "either / or"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("/renmae x", "there is no command /renmae; did you mean /rename? /help shows them all"),
+        ("/zzz", "there is no command /zzz; /help shows them all"),
+        ("/rename", "/rename needs TITLE"),
+    ],
+)
+def test_a_command_that_is_none_says_what_to_do(text, told):
+    with pytest.raises(UsageError) as caught:
+        parse_command(text)
+    assert str(caught.value) == told
+
+
+def test_completions_are_commands_that_begin_so():
+    assert completions("/per") == ["/persona", "/persona-save"]
+    assert completions("/") == [f"/{command.name}" for command in COMMANDS]
+    assert completions("per") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "setting"),
+    [
+        ("temp", "0.5", ("temp", 0.5)),
+        ("Max-Tokens", " 100 ", ("max_tokens", 100)),
+        ("gpu_layers", "all", ("gpu_layers", "all")),
+        ("seed", "default", ("seed", None)),
+        ("seed", "", ("seed", None)),
+    ],
+)
+def test_a_setting_as_it_is_typed(name, text, setting):
+    assert parse_setting(name, text) == setting
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("tmep", "1", "there is no setting 'tmep'; there are model, system, ctx"),
+        ("temp", "warm", "temp must be a number from 0 (greedy) to 100, not 'warm'"),
+        ("draft", "magic", "draft must be one of auto, recycling, lookup, off, not 'magic'"),
+    ],
+)
+def test_a_wrong_setting_says_what_may_stand_there(name, text, told):
+    with pytest.raises(UsageError) as caught:
+        parse_setting(name, text)
+    assert str(caught.value).startswith(told)
