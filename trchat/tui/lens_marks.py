@@ -72,8 +72,9 @@ class Marks:
         cuts: list[int] = []
         styles: list[Style | None] = []
         cell = 0
-        for character, place in zip(strip.text, places, strict=True):
-            style = self._at(place)
+        end = len(strip.text.rstrip())
+        for index, (character, place) in enumerate(zip(strip.text, places, strict=True)):
+            style = self._at(place) if index < end else None
             if not styles or styles[-1] is not style:
                 cuts.append(cell)
                 styles.append(style)

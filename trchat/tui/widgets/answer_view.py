@@ -99,9 +99,10 @@ class AnswerView(MessageView):
             self.say(error)
         return max(room - 1, 0)
 
-    def say(self, text: str) -> None:
-        """Put a notice below the answer."""
+    def say(self, text: str, compared: bool = False) -> None:
+        """Put a notice below the answer: something went wrong, or how a comparison went."""
         notice = self.query_one(".notice", Static)
+        notice.set_class(compared, "compared")
         notice.update(visible(text))
         notice.display = True
 
@@ -119,7 +120,8 @@ class AnswerView(MessageView):
         self.say(
             f"A/B   draft {result.mode:<9}  {result.tokens_per_s:6.1f} tokens/s\n"
             f"      draft {'off':<9}  {result.plain_tokens_per_s:6.1f} tokens/s\n"
-            f"      {ratio:.2f}x over {result.tokens} tokens; {texts}"
+            f"      {ratio:.2f}x over {result.tokens} tokens; {texts}",
+            compared=True,
         )
 
     def set_lens(self, on: bool, colour: Callable[[str], str | None] | None = None) -> None:
