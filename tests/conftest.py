@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+TUI = Path(__file__).with_name("tui")
 OWN_PROCESS = {"trchat", "program", "on_terminal"}
-WHOLE_APP = {"run_chat"}
+"""Fixtures that start the program."""
 
 
 def pytest_collection_modifyitems(items):
-    """What a test uses says how long it takes: the demo model, a process of its own, or the whole app.
+    """What a test uses says how long it takes: the demo model, a process of its own, or the full-screen chat.
 
     The marks are documented in pyproject.toml; what is slow for another reason is marked where it stands.
     """
@@ -19,7 +20,7 @@ def pytest_collection_modifyitems(items):
         used = set(item.fixturenames)
         if "demo_model" in used:
             item.add_marker(pytest.mark.model)
-        if used & (OWN_PROCESS | WHOLE_APP):
+        if used & OWN_PROCESS or TUI in item.path.parents:
             item.add_marker(pytest.mark.slow)
 
 
