@@ -35,7 +35,7 @@ def test_list(history, capsys):
     assert main(["history", "list"]) == 0
     out, err = capsys.readouterr()
     columns, evil, sky = (line.split("\t") for line in out.splitlines())
-    assert columns == ["id", "last used", "messages", "title"]
+    assert columns == ["ID", "LAST USED", "MESSAGES", "TITLE"]
     assert (sky[0], sky[2], sky[3]) == ("1", "3", "Why is the sky blue?")
     assert (evil[0], evil[2]) == ("2", "1") and "\x1b" not in evil[3]
     assert err == ""
@@ -100,7 +100,7 @@ def test_a_terminal_gets_nothing_that_acts_on_it(history, terminal, capsys, comm
 def test_search(history, capsys):
     assert main(["history", "search", "scatt"]) == 0
     columns, hit = (line.split("\t") for line in capsys.readouterr().out.splitlines())
-    assert columns == ["id", "date", "role", "text", "title"]
+    assert columns == ["ID", "DATE", "ROLE", "TEXT", "TITLE"]
     assert (hit[0], *hit[2:]) == ("1", "assistant", "Scattering.", "Why is the sky blue?")
     assert main(["history", "search", "sky", "blue"]) == 0
     assert capsys.readouterr().out.count("\n") == 2

@@ -1,8 +1,10 @@
 """Sizes and counts as people read them."""
 
+from datetime import datetime
+
 import pytest
 
-from trchat.text.units import byte_size, parameter_count
+from trchat.text.units import byte_size, date_and_time, parameter_count
 
 
 @pytest.mark.parametrize(
@@ -26,3 +28,8 @@ def test_byte_sizes(count, shown):
 
 def test_parameter_counts():
     assert [parameter_count(n) for n in (1088, 134_515_008, 7_241_732_096)] == ["1.1K", "135M", "7.2B"]
+
+
+def test_times_are_on_the_clock_of_this_machine():
+    then = datetime(2026, 11, 24, 20, 54, 30).astimezone()
+    assert date_and_time(then.timestamp()) == "2026-11-24 20:54"

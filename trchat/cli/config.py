@@ -1,7 +1,6 @@
 """``trchat config``: the settings in force, and where each of them comes from."""
 
 import argparse
-import sys
 
 from trchat.cli.options import (
     add_draft_option,
@@ -53,6 +52,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 def run(args: argparse.Namespace) -> int:
     """Print path and settings; the exit code is 0. Raises UsageError for a file with a mistake in it."""
+    from trchat.cli.streams import say
     from trchat.cli.table import print_path, print_table
     from trchat.config import setting_names, settle
     from trchat.config_file import config_path, load_config
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         settings = prepare(vars(args)).settings
     except ModelError as error:  # the settings are worth seeing all the same
-        print(f"trchat: {error}", file=sys.stderr)
+        say(str(error))
         settings = settle(vars(args), config=config)
     print(f"{one_line(str(config.path))}{'' if config.exists else ' (not there)'}")
     rows = []

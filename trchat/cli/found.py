@@ -3,12 +3,12 @@
 import os
 import sys
 from collections.abc import Sequence
-from datetime import datetime
 from itertools import groupby
 
 from trchat.cli.table import print_table
 from trchat.storage.records import SearchHit
 from trchat.text.one_line import one_line
+from trchat.text.units import date_and_time
 
 UNTITLED = "Untitled conversation"
 
@@ -17,10 +17,16 @@ def print_found(hits: Sequence[SearchHit]) -> None:
     """Print ``hits``, the found words in bold where that is possible."""
     if not sys.stdout.isatty():
         rows = [
-            (str(hit.conversation_id), _day(hit), hit.role or "", hit.snippet, hit.title or UNTITLED)
+            (
+                str(hit.conversation_id),
+                date_and_time(hit.created_at),
+                hit.role or "",
+                hit.snippet,
+                hit.title or UNTITLED,
+            )
             for hit in hits
         ]
-        print_table(("id", "date", "role", "text", "title"), rows)
+        print_table(("ID", "DATE", "ROLE", "TEXT", "TITLE"), rows)
         return
     from rich.console import Console
     from rich.text import Text
@@ -29,7 +35,8 @@ def print_found(hits: Sequence[SearchHit]) -> None:
     console = Console(highlight=False, soft_wrap=True)
     for conversation_id, group in groupby(hits, key=lambda hit: hit.conversation_id):
         found = list(group)
-        console.print(Text(f"{conversation_id:>5}  {_day(found[0])}  {one_line(found[0].title or UNTITLED)}"))
+        when, title = date_and_time(found[0].created_at), one_line(found[0].title or UNTITLED)
+        console.print(Text(f"{conversation_id:>5}  {when}  {title}"))
         for hit in found:
             if hit.message_id is not None:
                 line = Text(f"       {hit.role}: ")
@@ -45,7 +52,3 @@ def _pieces(hit: SearchHit) -> list[tuple[str, bool]]:
         pieces += [(hit.snippet[at:start], False), (hit.snippet[start:end], True)]
         at = end
     return [*pieces, (hit.snippet[at:], False)]
-
-
-def _day(hit: SearchHit) -> str:
-    return f"{datetime.fromtimestamp(hit.created_at):%Y-%m-%d %H:%M}"

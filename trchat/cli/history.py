@@ -4,10 +4,10 @@ import argparse
 import sys
 from collections.abc import Callable
 from contextlib import closing
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from trchat.cli.options import add_general_options, identifier, positive_int
+from trchat.cli.streams import confirmed, say, warn
 from trchat.errors import TrchatError, UsageError
 from trchat.text.visible import visible
 
@@ -73,10 +73,10 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if not history_file().exists():
         # Looking leaves no traces.
-        with closing(ConversationStore(None, _warn)) as nothing:
+        with closing(ConversationStore(None, warn)) as nothing:
             args.act(nothing, args)
         return 0
-    with closing(open_history(_warn)) as store:
+    with closing(open_history(warn)) as store:
         args.act(store, args)
     return 0
 
@@ -84,18 +84,19 @@ def run(args: argparse.Namespace) -> int:
 def _list(store: "ConversationStore", args: argparse.Namespace) -> None:
     from trchat.cli.table import print_table
     from trchat.storage.export import heading
+    from trchat.text.units import date_and_time
 
     found = store.conversations(limit=args.limit + 1)
     rows = [
-        (str(each.id), _day(each.updated_at), str(each.messages), heading(each))
+        (str(each.id), date_and_time(each.updated_at), str(each.messages), heading(each))
         for each in found[: args.limit]
     ]
     if rows:
-        print_table(("id", "last used", "messages", "title"), rows, right=("id", "messages"))
+        print_table(("ID", "LAST USED", "MESSAGES", "TITLE"), rows, right=("ID", "MESSAGES"))
     else:
-        _say("no conversations yet")
+        say("no conversations yet")
     if len(found) > args.limit:
-        _say(f"there are more than these {args.limit}: see --limit")
+        say(f"there are more than these {args.limit}: see --limit")
 
 
 def _search(store: "ConversationStore", args: argparse.Namespace) -> None:
@@ -108,7 +109,7 @@ def _search(store: "ConversationStore", args: argparse.Namespace) -> None:
     if hits:
         print_found(hits)
     else:
-        _say(f"nothing found for {query!r}")
+        say(f"nothing found for {query!r}")
 
 
 def _show(store: "ConversationStore", args: argparse.Namespace) -> None:
@@ -128,16 +129,17 @@ def _export(store: "ConversationStore", args: argparse.Namespace) -> None:
 
 
 def _remove(store: "ConversationStore", args: argparse.Namespace) -> None:
+    from trchat.storage.export import heading
+
     chosen = [_chosen(store, conversation_id) for conversation_id in dict.fromkeys(args.ids)]
-    if not args.yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise UsageError("nobody can be asked here: `trchat history rm` needs --yes")
     for conversation in chosen:
-        if not args.yes and not _confirmed(conversation):
+        question = f"Remove conversation {conversation.id}, {heading(conversation)!r}, for good?"
+        if not args.yes and not confirmed(question, "trchat history rm"):
             continue
         store.remove(conversation.id)
         if store.path is None:
             raise TrchatError(f"conversation {conversation.id} is still there: its file cannot be written")
-        _say(f"removed conversation {conversation.id}")
+        say(f"removed conversation {conversation.id}")
 
 
 def _chosen(store: "ConversationStore", conversation_id: int | None) -> "Conversation":
@@ -150,27 +152,6 @@ def _chosen(store: "ConversationStore", conversation_id: int | None) -> "Convers
     if conversation.deleted_at is not None:
         raise UsageError(f"conversation {conversation_id} was deleted")
     return conversation
-
-
-def _confirmed(conversation: "Conversation") -> bool:
-    from trchat.storage.export import heading
-
-    question = f"Remove conversation {conversation.id}, {heading(conversation)!r}, for good? [y/N] "
-    sys.stderr.write(visible(question))
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
-
-
-def _day(time_s: float) -> str:
-    return f"{datetime.fromtimestamp(time_s):%Y-%m-%d %H:%M}"
-
-
-def _warn(line: str) -> None:
-    print(f"trchat: warning: {visible(line)}", file=sys.stderr)
-
-
-def _say(line: str) -> None:
-    print(visible(f"trchat: {line}"), file=sys.stderr)
 
 
 def _print(text: str) -> None:

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trchat.cli.options import add_general_options
+from trchat.cli.streams import confirmed, say, warn
 from trchat.errors import TrchatError, UsageError
 from trchat.text.visible import visible
 
@@ -72,7 +72,7 @@ def _info(args: argparse.Namespace) -> None:
     if args.json:
         print(json.dumps(found, indent=1, ensure_ascii=False))
     elif not found:
-        _say("nothing was learned yet: ask a model something first")
+        say("nothing was learned yet: ask a model something first")
     for number, facts in enumerate(() if args.json else found):
         if number:
             print()
@@ -85,7 +85,7 @@ def _facts(path: Path) -> dict[str, Any] | None:
     from trchat.storage.recycled.store import RecycledStore
 
     size = path.stat().st_size if path.exists() else 0
-    store = RecycledStore(path, None, _warn)
+    store = RecycledStore(path, None, warn)
     try:
         identity, about, rows = store.identity, store.about(), store.row_counts()
         rates, totals = store.rates(), store.totals()
@@ -152,17 +152,12 @@ def _reset(args: argparse.Namespace) -> None:
     title = f"{identity.name or 'this model'} {identity.quantisation}"
     path = store_file(identity)
     if not path.exists() or _facts(path) is None:
-        _say(f"nothing was learned of {title} yet")
+        say(f"nothing was learned of {title} yet")
         return
-    if not args.yes:
-        if not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise UsageError("nobody can be asked here: `trchat matrix reset` needs --yes")
-        sys.stderr.write(visible(f"Forget what was learned of {title}? [y/N] "))
-        sys.stderr.flush()
-        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-            return
+    if not args.yes and not confirmed(f"Forget what was learned of {title}?", "trchat matrix reset"):
+        return
     reset_store(identity)
-    _say(f"forgot what was learned of {title}")
+    say(f"forgot what was learned of {title}")
 
 
 def _path(args: argparse.Namespace) -> None:
@@ -193,9 +188,7 @@ def _import(args: argparse.Namespace) -> None:
         identity, rows = import_store(args.file)
     except OSError as error:
         raise UsageError(f"cannot read {args.file}: {error.strerror or error}") from error
-    _say(
-        f"merged {rows} rows into what was learned of {identity.name or 'its model'} {identity.quantisation}"
-    )
+    say(f"merged {rows} rows into what was learned of {identity.name or 'its model'} {identity.quantisation}")
 
 
 def _learned_file(args: argparse.Namespace) -> Path | None:
@@ -230,11 +223,3 @@ def _ago(then: float | None) -> str:
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {name} ago"
     return f"{seconds:.0f} seconds ago"
-
-
-def _warn(line: str) -> None:
-    print(f"trchat: warning: {visible(line)}", file=sys.stderr)
-
-
-def _say(line: str) -> None:
-    print(visible(f"trchat: {line}"), file=sys.stderr)

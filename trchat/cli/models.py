@@ -2,12 +2,12 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from trchat.cli.options import add_general_options
+from trchat.cli.streams import say
 
 EPILOG = """examples:
   trchat models                                        what there is
@@ -100,12 +100,12 @@ def _list(args: argparse.Namespace) -> None:
 
     models, problems = list_models()
     for problem in problems:
-        print(f"trchat: left out: {problem}", file=sys.stderr)
+        say(f"left out: {problem}")
     if getattr(args, "json", False):
         print(json.dumps([_as_json(model) for model in models], indent=2))
         return
     if not models:
-        print(f"trchat: no models found: {HOW_TO_GET_ONE}", file=sys.stderr)
+        say(f"no models found: {HOW_TO_GET_ONE}")
         return
     rows = []
     for model in models:
@@ -177,7 +177,7 @@ def _default(args: argparse.Namespace) -> None:
     # A path is kept as a whole path: the next call may come from another folder.
     name = str(model.path.absolute()) if model.source == "path" else model.name
     path = change_config((DEFAULT_MODEL,), name)
-    print(f"trchat: {one_line(name)} is the default model now ({one_line(str(path))})", file=sys.stderr)
+    say(f"{one_line(name)} is the default model now ({one_line(str(path))})")
 
 
 def _path(args: argparse.Namespace) -> None:
@@ -191,7 +191,7 @@ def _get(args: argparse.Namespace) -> None:
     from trchat.catalog.download import download
     from trchat.cli.table import print_path
 
-    print_path(download(args.spec, notify=lambda line: print(f"trchat: {line}", file=sys.stderr)))
+    print_path(download(args.spec, notify=say))
 
 
 def _chosen(args: argparse.Namespace) -> Any:

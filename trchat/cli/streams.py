@@ -1,4 +1,4 @@
-"""What ``ask`` writes: the answer to stdout, everything else to stderr, progress to terminals only."""
+"""What commands write: answers to stdout, words about them to stderr, progress to terminals only."""
 
 import os
 import sys
@@ -60,7 +60,7 @@ class Notices:
         """One line."""
         if not self._quiet:
             self.progress("")
-            print(f"trchat: {visible(text)}", file=sys.stderr)
+            say(text)
 
     def aside(self, text: str) -> None:
         """A piece of text that streams beside the answer: reasoning."""
@@ -75,3 +75,23 @@ class Notices:
             self._shown = text
             sys.stderr.write(_CLEAR_LINE + text)
             sys.stderr.flush()
+
+
+def say(line: str) -> None:
+    """One line for a person, on stderr; control characters are made visible."""
+    if sys.stderr is not None:
+        print(visible(f"trchat: {line}"), file=sys.stderr)
+
+
+def warn(line: str) -> None:
+    """One line about trouble that does not end the command."""
+    say(f"warning: {line}")
+
+
+def confirmed(question: str, command: str) -> bool:
+    """Ask for a yes at the terminal. Raises UsageError, naming ``command``, where nobody can be asked."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError(f"nobody can be asked here: `{command}` needs --yes")
+    sys.stderr.write(visible(f"{question} [y/N] "))
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -1,4 +1,6 @@
-"""Bytes and counts the way people read them."""
+"""Bytes, counts and times the way people read them."""
+
+from datetime import datetime
 
 _STEP = 1000
 
@@ -11,6 +13,11 @@ def byte_size(count: int) -> str:
 def parameter_count(count: int) -> str:
     """A number of parameters as model names say it: ``135M``, ``7.2B``."""
     return _scaled(count, ("", "K", "M", "B", "T"))
+
+
+def date_and_time(seconds: float) -> str:
+    """A time in seconds since 1970, on this machine's clock: ``2026-11-24 20:54``."""
+    return f"{datetime.fromtimestamp(seconds):%Y-%m-%d %H:%M}"
 
 
 def _scaled(count: int, units: tuple[str, ...]) -> str:
