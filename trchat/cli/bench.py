@@ -12,6 +12,7 @@ from trchat.cli.options import (
     add_sampling_options,
     positive_int,
 )
+from trchat.cli.streams import say
 from trchat.config_rules import DRAFT_MODES
 from trchat.errors import TrchatError, UsageError
 
@@ -152,7 +153,7 @@ def run(args: argparse.Namespace) -> int:
             if mode in warmed:
                 return warmed[mode]
             # Each mode starts from the same rows: what one learns here must not help another.
-            memory = hot_memory(prepared.model.path, engine.model.n_vocab, _say) if args.hot else None
+            memory = hot_memory(prepared.model.path, engine.model.n_vocab, say) if args.hot else None
             return make_measured(mode, engine.model.n_vocab, args, curve, costs, memory)
 
         turns = sum(len(q.turns) if all_turns else 1 for q in questions)
@@ -241,10 +242,6 @@ def _show_progress(args: argparse.Namespace, done: int, total: int) -> None:
     line = f"\r\x1b[K[{'#' * filled}{'.' * (30 - filled)}] {done}/{total}" if done < total else "\r\x1b[K"
     sys.stderr.write(line)
     sys.stderr.flush()
-
-
-def _say(line: str) -> None:
-    print(f"trchat: {line}", file=sys.stderr)
 
 
 def _write(path: Path, text: str) -> None:
