@@ -10,6 +10,12 @@ from pathlib import Path
 import pytest
 
 import trchat
+from tests.decoding.scripted import ScriptedContext, plain_greedy
+from trchat.chat.engine import new_answer
+from trchat.cli.report import report
+from trchat.decoding.kv_cache import KVCache
+from trchat.decoding.loop import generate
+from trchat.recycling.drafter import Drafter
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -123,3 +129,25 @@ def test_the_map_shows_every_room():
     rooms = {path.name for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"}
     block = README.split("```text\ntrchat/\n", 1)[1].split("```", 1)[0]
     assert set(re.findall(r"^  (\w+)/", block, re.MULTILINE)) == rooms
+
+
+def test_the_drafter_that_is_shown_drafts_and_changes_no_text():
+    (code,) = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    names = {}
+    exec(code, names)
+    drafter: Drafter = names["EchoDrafter"](distance=3)
+    prompt = [5, 6, 7] * 4
+    cache = KVCache(ScriptedContext())
+    list(cache.prefill(prompt[:-1]))
+    steps = list(generate(cache, drafter, lambda _row, logits: int(logits.argmax()), prompt, max_tokens=60))
+    assert [token for step in steps for token in step.tokens] == plain_greedy(prompt, 60)
+    assert sum(step.accepted for step in steps) > 0
+
+
+def test_the_json_that_is_shown_has_the_fields_that_ask_prints():
+    block = re.search(r"One object and nothing else:\n\n```text\n(.*?)```", README, re.DOTALL)
+    assert block is not None
+    shown = re.findall(r'"(\w+)":', block[1])
+    printed = report(new_answer(1), "m", "auto", 0, 0.0)
+    parts = [*printed, *printed["draft"], *printed["timings"]]
+    assert sorted(shown) == sorted(parts)
