@@ -107,7 +107,7 @@ def test_what_is_not_run_is_still_there():
 
 
 def test_links_and_pictures_lead_somewhere():
-    links = re.findall(r"\]\(([^)#]+)\)", README)
+    links = re.findall(r"\]\(([^)#]+)\)", README) + re.findall(r'src(?:set)?="([^"]+)"', README)
     missing = [link for link in links if "://" not in link and not (ROOT / link).exists()]
     assert links and missing == []
     headings = {
