@@ -245,6 +245,21 @@ def test_a_comparison_that_differs_says_where(run_chat):
     run_chat(test, ScriptedEngine([["abcd"], ["abcx"]]))
 
 
+def test_while_it_thinks_the_status_says_so(run_chat):
+    async def test(chat):
+        await chat.send("Hi", wait=False)
+        await chat.at_stop()
+        await chat.sees("thinking", "Reasoning")
+        chat.engine.go_on.set()
+        await chat.at_stop()
+        await chat.sees("writing", "Answer.")
+        chat.engine.go_on.set()
+        await chat.idle()
+
+    script = ["<think>", "secret ", STOP_HERE, "thought", "</think>", "Answer.", STOP_HERE, "!"]
+    run_chat(test, ScriptedEngine([script]))
+
+
 def test_reasoning_can_be_unfolded(run_chat):
     async def test(chat):
         await chat.send("Hi")

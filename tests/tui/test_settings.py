@@ -141,11 +141,12 @@ def test_the_theme_is_remembered(run_chat):
 
 
 def test_keys_can_be_bound_anew(run_chat, home):
-    write_config(home, '[keys]\nsend = "ctrl+s"\nnewline = "enter"\n')
+    write_config(home, '[keys]\nsend = "ctrl+s"\nnewline = "enter"\nlens = "f9"\n')
 
     async def test(chat):
         await chat.pilot.press("a", "enter", "b")
         assert chat.screen.prompt.text == "a\nb"
+        await chat.sees("^s Send", "f9 Lens")
         await chat.pilot.press("ctrl+s")
         await chat.until(lambda: len(chat.messages) == 2)
         assert chat.messages[0] == ("user", "a\nb")

@@ -128,7 +128,10 @@ def lens_lines(grown: Grown) -> list[str]:
     parts = [f"{speed.tokens_per_s:.1f} tokens/s", f"{speed.tokens_per_step:.2f} tokens per step"]
     if speed.ratio is not None:
         parts.append(f"{'' if speed.ratio_exact else 'at most '}{speed.ratio:.1f} times plain decoding")
-    lines = [", ".join(parts), f"{speed.accepted} of {speed.drafted} guesses accepted"]
+    guessed = (
+        f"{speed.accepted} of {speed.drafted} guesses accepted" if speed.drafted else "nothing was guessed"
+    )
+    lines = [", ".join(parts), guessed]
     lines += [f"{name}: {hits} of {tried}" for name, hits, tried in grown.by_source]
     return [*lines, f"{grown.rows_learned:,} rows of candidates learned"]
 

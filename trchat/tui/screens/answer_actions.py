@@ -84,7 +84,8 @@ class AnswerActions(ChatBase):
         if selected:
             self._copy(selected, "the selection")
         else:
-            self.tell("ctrl+q leaves")
+            leaving = [key for key, each in self.active_bindings.items() if each.binding.id == "quit"]
+            self.tell(f"{' or '.join(leaving) or '/quit'} leaves")
 
     async def action_regenerate(self) -> None:
         """Answer the focused (or last) question again."""

@@ -132,12 +132,12 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
             )
 
     async def _grown(self, news: Grown) -> None:
-        self.status.set_state("writing")
-        self.status.set_speed(news.speed, at_once=False)
-        self.panel.grow(news)
         view = self.transcript.answer_view(news.message_id)
         if view:
             view.grow(news)
+        self.status.set_state("thinking" if view and view.thinking else "writing")
+        self.status.set_speed(news.speed, at_once=False)
+        self.panel.grow(news)
 
     async def _ended(self, news: Ended) -> None:
         self.session.ended(news.message_id)

@@ -63,6 +63,11 @@ class AnswerView(MessageView):
         """The answer cut by who wrote it; empty for one that was written before."""
         return self._pieces
 
+    @property
+    def thinking(self) -> bool:
+        """Whether there is nothing but reasoning yet."""
+        return bool(self._reasoning) and not self._body.text.strip()
+
     def grow(self, grown: Grown) -> None:
         """Take in what is new."""
         self._raw += visible(grown.text)

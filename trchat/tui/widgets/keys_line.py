@@ -6,9 +6,13 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
+from trchat.tui.keys import APP_KEYS, CHAT_KEYS
+
 LAST = ("dismiss", "help", "command_palette", "quit")
 """These stay however narrow the screen is: they lead to all others."""
 
+ORDER = {binding.id: place for place, binding in enumerate((*CHAT_KEYS, *APP_KEYS)) if binding.id}
+"""Keys of the user's own would come last; keys of what has the focus come first."""
 FIRST_TO_GO = ("newline",)
 """The welcome says it too."""
 
@@ -53,7 +57,7 @@ class KeysLine(Static):
         for _node, binding, enabled, _tooltip in self.screen.active_bindings.values():
             if binding.show and enabled and binding.action not in self._idle:
                 shown.setdefault(binding.action, (binding, self.app.get_key_display(binding)))
-        keys = sorted(shown.values(), key=lambda key: key[0].action in LAST)
+        keys = sorted(shown.values(), key=lambda key: (key[0].action in LAST, ORDER.get(key[0].id or "", -1)))
         by_worth = sorted(keys, key=lambda key: (key[0].action not in LAST, key[0].action in FIRST_TO_GO))
         while sum(_width(*key) for key in keys) > self.size.width:
             least = by_worth.pop()

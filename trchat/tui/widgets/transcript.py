@@ -18,7 +18,7 @@ AT_ONCE = 20
 WELCOME = """\
 Ask anything below. Enter sends, ctrl+j breaks the line, esc stops an answer.
 
-/help shows all commands and keys, ctrl+p finds them by name, ctrl+q leaves."""
+/help shows all commands and keys, /quit leaves."""
 
 
 class Transcript(VerticalScroll, can_focus=False):
