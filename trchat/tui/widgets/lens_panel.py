@@ -1,10 +1,12 @@
 """The draft lens' side: the last draft tree, tokens per step, hit rates, and what it all has saved."""
 
 from collections import deque
+from time import monotonic
 
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
+from textual.timer import Timer
 from textual.widgets import Static
 
 from trchat.session.lifetime import Lifetime, add_to_lifetime, read_lifetime
@@ -17,6 +19,8 @@ TREE_LINES = 18
 BELOW_TREE = 20
 """Lines of the other parts, which a low screen should still show."""
 STEPS_SHOWN = 500
+INTERVAL_S = 0.5
+"""A tree that changes more often cannot be read, and drawing it takes time from the model."""
 BLOCKS = "▁▂▃▄▅▆▇█"
 DEPTHS = 4
 
@@ -31,6 +35,9 @@ class LensPanel(VerticalScroll, can_focus=False):
         self._lifetime = Lifetime()
         self._grown: Grown | None = None
         self._colours: SourceColours | None = None
+        self._drawn_at = 0.0
+        self._later: Timer | None = None
+        self._heights: dict[str, int] = {}
 
     def compose(self) -> ComposeResult:
         """Four short sections."""
@@ -44,12 +51,14 @@ class LensPanel(VerticalScroll, can_focus=False):
 
     def on_resize(self) -> None:
         """Fit the width."""
+        self._heights.clear()
         self._draw()
 
     def begin(self) -> None:
         """Another answer begins."""
         self._steps.clear()
         self._grown = None
+        self._heights.clear()
         self._draw()
 
     def set_colours(self, colours: SourceColours | None) -> None:
@@ -67,7 +76,11 @@ class LensPanel(VerticalScroll, can_focus=False):
         self._steps.extend(grown.step_tokens)
         self._rows = grown.rows_learned or self._rows
         self._grown = grown
-        self._draw()
+        wait = self._drawn_at + INTERVAL_S - monotonic()
+        if wait <= 0:
+            self._draw()
+        elif self._later is None:
+            self._later = self.set_timer(wait, self._draw)
 
     def add_lifetime(self, speed: Speed) -> None:
         """An answer is complete: add it to the sums since the first day."""
@@ -75,8 +88,12 @@ class LensPanel(VerticalScroll, can_focus=False):
         self._draw()
 
     def _draw(self) -> None:
+        if self._later is not None:
+            self._later.stop()
+            self._later = None
         if not self.is_mounted or not self.display:
             return
+        self._drawn_at = monotonic()
         width = max(self.size.width - 4, 16)
         room = min(max(self.size.height - BELOW_TREE, 4), TREE_LINES)
         self._part(
@@ -89,7 +106,13 @@ class LensPanel(VerticalScroll, can_focus=False):
         self._part("sums", _title("Recycled") + Content(f"{rows}\n{saved}"))
 
     def _part(self, name: str, content: Content) -> None:
-        self.query_one(f"#lens-{name}", Static).update(content)
+        """Draw one section. Within an answer it only grows: what is below does not jump with every draft."""
+        lines = content.plain.count("\n") + 1
+        height = self._heights.get(name, 0)
+        if lines < height:
+            content += Content("\n" * (height - lines))
+        self._heights[name] = max(lines, height)
+        self.query_one(f"#lens-{name}", Static).update(content, layout=lines > height)
 
 
 def _title(text: str) -> Content:
