@@ -23,26 +23,29 @@ FOLDER = Path(__file__).parent
 FLAGS = {"temp": 0.0, "max_tokens": 220}
 EVEN = "Write a Python function that checks if a number is even."
 TYPED = "Add type hints and a docstring to it."
+COLOURED = "/lens colour"
 TIPS = "List five tips for learning the guitar, each with one sentence of explanation."
 AGAIN = "Say it all again."
+TELLING_TOKENS = 80
 
 
 @dataclass(frozen=True)
 class Picture:
-    """What is asked, and the keys pressed ``before`` the first question and ``after`` the last answer."""
+    """What is asked (or commanded), and the keys pressed ``after`` the last answer."""
 
     name: str
     questions: tuple[str, ...]
     theme: str = "textual-dark"
-    before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    live: bool = False
+    """Taken while the last answer is written, when a draft was accepted in part."""
     size: tuple[int, int] = (110, 32)
 
 
 PICTURES = (
     Picture("chat-dark", (EVEN, TYPED)),
     Picture("chat-light", (EVEN, TYPED), theme="textual-light"),
-    Picture("draft-lens", (TIPS, AGAIN), before=("ctrl+l",), size=(118, 36)),
+    Picture("draft-lens", (COLOURED, TIPS, AGAIN), live=True, size=(118, 36)),
     Picture("compare", (TIPS, AGAIN), after=("ctrl+t",)),
 )
 
@@ -53,11 +56,11 @@ async def draw(picture: Picture) -> None:
     try:
         async with app.run_test(size=picture.size) as pilot:
             app.theme = picture.theme
-            await pilot.press(*picture.before)
             for question in picture.questions:
                 app.chat.prompt.put(question)
                 await pilot.press("enter")
-                await settled(app, pilot)
+                live = picture.live and question == picture.questions[-1]
+                await (telling if live else settled)(app, pilot)
             if picture.after:
                 await pilot.press(*picture.after)
                 await settled(app, pilot)
@@ -72,6 +75,19 @@ async def settled(app: TrchatApp, pilot: Pilot[None]) -> None:
     await pilot.pause()
     while app.session.busy:
         await pilot.pause(0.05)
+    await pilot.pause()
+
+
+async def telling(app: TrchatApp, pilot: Pilot[None]) -> None:
+    """Wait for a draft that tells something: late in the answer, some of it accepted and some not."""
+    await pilot.pause()
+    while app.session.busy:
+        last = app.chat.panel.last
+        if last and last.drafted and last.speed.tokens > TELLING_TOKENS:
+            accepted = sum(node.accepted for node in last.drafted.nodes)
+            if accepted >= 2 and len(last.drafted.nodes) > accepted:
+                break
+        await pilot.pause(0.02)
     await pilot.pause()
 
 

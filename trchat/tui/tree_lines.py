@@ -62,6 +62,9 @@ def _draw(
         (each for each in below if each in kept), key=lambda each: (not nodes[each].accepted, each)
     )
     left_out = sum(_size(each, children) for each in below if each not in kept)
+    if left_out == 1 and shown:  # its number would take as much room
+        shown += [each for each in below if each not in kept]
+        left_out = 0
     for number, index in enumerate(shown):
         last = number == len(shown) - 1 and not left_out
         lines.append(Line(indent + ("└ " if last else "├ "), nodes[index]))

@@ -34,6 +34,7 @@ class LensPanel(VerticalScroll, can_focus=False):
         self._rows = 0
         self._lifetime = Lifetime()
         self._grown: Grown | None = None
+        self._shown: Grown | None = None
         self._colours: SourceColours | None = None
         self._drawn_at = 0.0
         self._later: Timer | None = None
@@ -61,6 +62,11 @@ class LensPanel(VerticalScroll, can_focus=False):
         self._heights.clear()
         self._draw()
 
+    @property
+    def last(self) -> Grown | None:
+        """What is on the screen of the answer."""
+        return self._shown
+
     def set_colours(self, colours: SourceColours | None) -> None:
         """Draw each source in its colour, or all alike."""
         self._colours = colours
@@ -85,6 +91,7 @@ class LensPanel(VerticalScroll, can_focus=False):
     def add_lifetime(self, speed: Speed) -> None:
         """An answer is complete: add it to the sums since the first day."""
         self._lifetime = add_to_lifetime(speed.tokens, speed.steps)
+        self._heights.clear()
         self._draw()
 
     def _draw(self) -> None:
@@ -94,6 +101,7 @@ class LensPanel(VerticalScroll, can_focus=False):
         if not self.is_mounted or not self.display:
             return
         self._drawn_at = monotonic()
+        self._shown = self._grown
         width = max(self.size.width - 4, 16)
         room = min(max(self.size.height - BELOW_TREE, 4), TREE_LINES)
         self._part(
@@ -185,4 +193,4 @@ def _bar(name: str, hits: int, tried: int, width: int, colour: str) -> Content:
 
 def _token(text: str) -> str:
     """A token so that spaces and line breaks in it can be seen."""
-    return one_line(text.replace("\n", "↵")).replace(" ", "·") or "∅"
+    return one_line(text.replace("\n", "↵")).replace(" ", "·") or "‹end›"
