@@ -51,6 +51,20 @@ def test_the_lens_shows_an_answer_that_is_already_there_and_hides_again(run_chat
     run_chat(test)
 
 
+def test_a_continued_answer_is_marked_from_its_beginning(run_chat):
+    async def test(chat):
+        await chat.pilot.press("ctrl+l")
+        await chat.send("Count")
+        chat.engine.finish = "stop"
+        await chat.pilot.press("ctrl+g")
+        await chat.idle()
+        await chat.until(lambda: "one two three four" in chat.text)
+        assert all(half in underlined(chat) for half in ("on", "tw", "thr", "fo"))
+        assert not any(half in underlined(chat).split() for half in ("e", "o", "ee", "ur"))
+
+    run_chat(test, ScriptedEngine([["one ", "two "], ["**three** ", "four "]], finish="length"))
+
+
 def test_what_was_saved_is_summed_up_over_all_days(run_chat):
     async def test(chat):
         await chat.send("Hi")

@@ -118,6 +118,7 @@ class AnswerActions(ChatBase):
             view = self.transcript.answer_view(self.session.writing or 0)
             if view:
                 view.go_on()
+            self.transcript.keep_room(0)
             self._asked()
 
     def action_compare(self) -> None:
