@@ -41,6 +41,8 @@ def plain_greedy(prompt, n_tokens, end_tokens=()):
 @dataclass
 class ScriptedContext:
     n_ctx: int = 512
+    n_spare: int = 64
+    keeps_order: bool = True
     n_seq: int = 64
     batch: Batch = None
     cells: list = None
@@ -51,7 +53,7 @@ class ScriptedContext:
 
     def __post_init__(self):
         self.batch = Batch(128, self.n_seq)
-        self.cells = [None] * self.n_ctx
+        self.clear()
         self._rows = np.zeros((0, N_VOCAB), np.float32)
 
     def decode(self, n_tokens):
@@ -74,6 +76,8 @@ class ScriptedContext:
     def visible(self, pos, seq):
         """Tokens that a query of ``seq`` at ``pos`` attends to, in cell order."""
         seen = [cell for cell in self.cells if cell and seq in cell.seqs and cell.pos <= pos]
+        if not self.keeps_order:
+            seen.sort(key=lambda cell: cell.pos)
         assert [cell.pos for cell in seen] == list(range(pos + 1)), "a hole, a stranger, or a wrong order"
         return [cell.token for cell in seen]
 
@@ -109,4 +113,4 @@ class ScriptedContext:
                 cell.seqs.add(target)
 
     def clear(self):
-        self.cells = [None] * self.n_ctx
+        self.cells = [None] * (self.n_ctx + self.n_spare)

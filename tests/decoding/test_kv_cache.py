@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.decoding.scripted import ScriptedContext, next_logits
-from trchat.decoding.kv_cache import KVCache
+from trchat.decoding.kv_cache import LONGEST_GAP, KVCache
 from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree
 
 PROMPT = [3, 1, 4, 1, 5]
@@ -19,8 +19,20 @@ def cache():
     return cache
 
 
+HIDDEN = ScriptedContext.n_seq - 1
+
+
 def cells(cache):
-    return [(cell.token, cell.pos) for cell in cache.context.cells if cell]
+    """Visible cells in the order in which they lie."""
+    return [(cell.token, cell.pos) for cell in cache.context.cells if cell and cell.seqs != {HIDDEN}]
+
+
+def hidden(cache):
+    return [(cell.token, cell.pos) for cell in cache.context.cells if cell and cell.seqs == {HIDDEN}]
+
+
+def text_of(cache):
+    return list(zip(cache.tokens, range(len(cache.tokens)), strict=True))
 
 
 #           root
@@ -41,25 +53,73 @@ def test_every_node_sees_the_prefix_and_its_own_ancestors_only(cache):
 
 
 @pytest.mark.parametrize(
-    ("path", "kept", "text"),
+    ("path", "text", "gaps"),
     [
-        ((0, 1, 2), 3, [2, 7, 6]),  # the whole chain
-        ((0, 1), 2, [2, 7]),
-        ((0,), 1, [2]),
-        ((), 0, []),
-        ((0, 4), 1, [2]),  # leaves the chain after one node: the rest is dropped
-        ((3, 5), 0, []),  # another branch altogether
+        ((0, 1, 2), [2, 7, 6], []),  # the whole chain
+        ((0, 1), [2, 7], []),
+        ((0,), [2], []),
+        ((), [], []),
+        ((0, 4), [2, 9], [(7, 8), (6, 9), (8, 7)]),  # leaves the chain after one node
+        ((3, 5), [8, 9], [(2, 7), (7, 8), (6, 9), (9, 8)]),  # another branch altogether
     ],
 )
-def test_only_the_accepted_part_of_the_chain_stays_and_in_order(cache, path, kept, text):
+def test_accepted_cells_stay_in_order_and_rejected_ones_between_them_are_hidden(cache, path, text, gaps):
     cache.verify([9, 2], TREE)
-    assert cache.keep(path) == kept
+    assert cache.keep(path) == len(path)
     assert cache.tokens == [*PROMPT, 9, 2, *text]
-    assert cells(cache) == list(zip(cache.tokens, range(len(cache.tokens)), strict=True))
-    # Whatever was dropped, the next tree sees a clean prefix again.
+    assert cells(cache) == text_of(cache)
+    assert hidden(cache) == gaps
+    assert cache.hidden == len(gaps)
+    # Whatever was dropped, the next tree sees a clean prefix again, also with a gap behind its position.
     logits = cache.verify([5], TREE)
     assert (logits[3] == next_logits([*cache.tokens, 5, 2, 7, 6])).all()
     assert (logits[6] == next_logits([*cache.tokens, 5, 8, 9])).all()
+    assert cache.keep(()) == 0
+    assert (cells(cache), hidden(cache)) == (text_of(cache), gaps)
+
+
+@pytest.mark.parametrize(("n_spare", "kept"), [(4, 2), (3, 1), (2, 0), (0, 0)])
+def test_without_room_for_a_gap_the_tokens_behind_it_are_sent_again(n_spare, kept):
+    cache = KVCache(ScriptedContext(n_spare=n_spare))
+    list(cache.prefill(PROMPT))
+    cache.verify([9], TREE)
+    assert cache.keep((3, 5)) == kept
+    assert cells(cache) == text_of(cache)
+    assert cache.hidden == len(hidden(cache)) <= n_spare
+
+
+def test_a_gap_may_not_be_too_long(cache):
+    n = LONGEST_GAP + 1
+    fan = tree(list(range(n + 1)), [ROOT] * (n + 1))
+    cache.verify([9], fan)
+    assert cache.keep((n,)) == 0
+    cache.verify([9], fan)
+    assert cache.keep((n - 1,)) == 1
+    assert cache.hidden == LONGEST_GAP
+
+
+def test_where_order_does_not_matter_gaps_are_left_to_later_tokens():
+    cache = KVCache(ScriptedContext(keeps_order=False, n_spare=0))
+    list(cache.prefill(PROMPT))
+    cache.verify([9], TREE)
+    assert cache.keep((3, 5)) == 2
+    assert hidden(cache) == []
+    for row, path in enumerate([[], [2], [2, 7], [2, 7, 6], [8], [2, 9], [8, 9]]):
+        logits = cache.verify([4], TREE)
+        assert (logits[row] == next_logits([*cache.tokens, 4, *path])).all()
+        cache.keep(())
+
+
+def test_what_is_dropped_takes_its_gaps_along_but_never_tears_one_open(cache):
+    cache.verify([9], TREE)
+    cache.keep((3, 5))  # hides positions 6, 7, 8 and 7; two visible tokens behind them
+    gaps = hidden(cache)
+    cache.truncate(7)
+    assert (cells(cache), hidden(cache)) == (text_of(cache), gaps)
+    cache.truncate(6)
+    assert (cells(cache), hidden(cache)) == (text_of(cache), [])
+    assert cache.hidden == 0
+    assert cache.reuse([*PROMPT, 9, 1]) == 6
 
 
 def test_sequences_are_brought_up_to_date_only_when_a_tree_needs_them(cache):
@@ -118,11 +178,11 @@ def test_memory_that_cannot_go_back_starts_again():
 
 def test_random_trees_and_random_acceptance_never_disturb_the_order():
     random = np.random.default_rng(3)
-    for _ in range(40):
-        cache = KVCache(ScriptedContext())
+    for _ in range(60):
+        cache = KVCache(ScriptedContext(n_spare=int(random.integers(0, 40))))
         list(cache.prefill(random.integers(0, 16, int(random.integers(1, 9))).tolist()))
         forced = [int(random.integers(0, 16))]
-        for _ in range(6):
+        for _ in range(10):
             n = int(random.integers(0, 20))
             grown = tree(random.integers(0, 16, n), [int(random.integers(-1, node)) for node in range(n)])
             logits = cache.verify(forced, grown)
@@ -136,4 +196,10 @@ def test_random_trees_and_random_acceptance_never_disturb_the_order():
             kept = cache.keep(path)
             forced = [*grown.tokens[path[kept:]].tolist(), int(random.integers(0, 16))]
             assert cache.tokens == base + grown.tokens[path[:kept]].tolist()
-            assert cells(cache) == list(zip(cache.tokens, range(len(cache.tokens)), strict=True))
+            assert cells(cache) == text_of(cache)
+            assert cache.hidden == len(hidden(cache))
+            if random.random() < 0.2:
+                cache.truncate(int(random.integers(1, 1 + len(cache.tokens))))
+                forced = [int(random.integers(0, 16))]
+                assert cells(cache) == text_of(cache)
+                assert cache.hidden == len(hidden(cache))

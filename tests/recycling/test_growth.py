@@ -1,14 +1,34 @@
+"""Best-first growth on hand-made probabilities, and its properties on random ones."""
+
+from collections import defaultdict
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from trchat.recycling.candidates import pack
-from trchat.recycling.growth import Sources, grow, tree_of
-from trchat.recycling.kinds import N_KINDS, ONE, SUFFIX, TWO
+from trchat.recycling.growth import Guesser, grow
+from trchat.recycling.kinds import (
+    ALONE,
+    OPPOSED,
+    RECENT,
+    ROWS1,
+    ROWS2,
+    STRIDES,
+    SUFFIX,
+    UNITED,
+    other_suffix_level,
+    passed_over_level,
+    suffix_level,
+)
 from trchat.recycling.knowledge import Knowledge
+from trchat.recycling.recent import RecentCandidates
+from trchat.recycling.sources import all_sources
 from trchat.recycling.suffix import SuffixIndex
 from trchat.recycling.tree import ROOT
+
+ONE, TWO, PLACE, LATELY = (STRIDES[source] for source in (ROWS1, ROWS2, SUFFIX, RECENT))
 
 
 def learn(table, context, candidates):
@@ -16,15 +36,12 @@ def learn(table, context, candidates):
     shares = np.log(np.array([list(candidates.values())], np.float32))
     packed = np.zeros((1, table.k), np.uint32)
     packed[0, : tokens.shape[1]] = pack(tokens, shares)
-    table.learn(np.array([context], np.int32), packed, 1)
+    table.learn(np.array([[*context, -1, -1][:3]], np.int32), packed, 1)
 
 
-def flat_rates(**by_kind):
+def flat_rates(rates):
     """Rates by kind: all small, except the given ones."""
-    rates = np.full(N_KINDS, 0.001, np.float32)
-    for kind, rate in by_kind.items():
-        rates[int(kind[1:])] = rate
-    return rates.data
+    return defaultdict(lambda: 0.001, rates)
 
 
 @pytest.fixture
@@ -39,14 +56,17 @@ def knowledge():
 
 
 # Levels of 1-token rows: 0.9 -> 6, 0.6 -> 5, 0.3 -> 4.
-RATES = flat_rates(k6=0.8, k5=0.5, k4=0.45)
+RATES = flat_rates({6 * ONE: 0.8, 5 * ONE: 0.5, 4 * ONE: 0.45})
 
 
-def grown(knowledge, limit, text=(1,), rates=RATES, siblings=None):
+def guesser(knowledge, text, recent=None, without=frozenset()):
+    return Guesser(all_sources(knowledge, text, recent or RecentCandidates()), text, without)
+
+
+def grown(knowledge, limit, text=(1,), rates=RATES, recent=None):
     index = SuffixIndex()
     index.extend(text)
-    sources = Sources(knowledge, index)
-    return grow(sources, rates, index.context(), index.matches(), siblings or {}, limit)
+    return grow(guesser(knowledge, index, recent), rates, index.context(), index.matches(), limit)
 
 
 def test_nodes_are_taken_by_the_probability_of_their_whole_path(knowledge):
@@ -57,18 +77,22 @@ def test_nodes_are_taken_by_the_probability_of_their_whole_path(knowledge):
     assert growth.probabilities == pytest.approx([0.5, 0.45, 0.4, 0.36, 0.32])
 
 
+def test_guesses_that_promise_more_than_all_share_what_there_is(knowledge):
+    growth = grown(knowledge, 2, rates=flat_rates({5 * ONE: 0.9, 4 * ONE: 0.6}))
+    assert growth.probabilities == pytest.approx([0.6, 0.4])
+
+
 def test_a_smaller_tree_is_the_beginning_of_a_larger_one(knowledge):
     for limit in range(6):
         assert grown(knowledge, limit).tokens == grown(knowledge, 5).tokens[:limit]
 
 
-def test_the_chain_follows_the_likeliest_children_and_leads_the_tree(knowledge):
+def test_the_chain_of_likeliest_children_leads_the_tree(knowledge):
     growth = grown(knowledge, 5)
-    assert growth.chain() == [0, 2, 4]
-    tree, place = tree_of(growth, [0, 1, 2, 3], growth.chain())
+    assert growth.order(5) == [0, 2, 4, 1, 3]
+    tree = growth.tree(growth.order(4))
     assert tree.tokens.tolist() == [2, 4, 3, 5]
     assert tree.parents.tolist() == [ROOT, 0, ROOT, 2]
-    assert place == {ROOT: ROOT, 0: 0, 2: 1, 1: 2, 3: 3}
     assert tree.probabilities == pytest.approx([0.5, 0.4, 0.45, 0.36])
     assert tree.sources == ["1-token rows"] * 4
 
@@ -79,45 +103,77 @@ def test_sources_that_agree_make_one_guess_of_a_kind_of_its_own(knowledge):
     assert growth.guesses[ROOT] == {2: 5 * ONE, 3: 4 * ONE + 6 * TWO}
 
 
+def test_gap_rows_look_past_the_last_token(knowledge):
+    learn(knowledge.tables[3], [99, 8, 7], {5: 0.9})  # after "7 8 whatever"
+    growth = grown(knowledge, 1, text=[7, 8, 42])
+    assert set(growth.guesses[ROOT]) == {5}
+
+
 def test_the_suffix_goes_on_where_it_matched(knowledge):
     text = [20, 21, 22, 23, 24, 20, 21]
-    rates = flat_rates(**{f"k{2 * SUFFIX}": 0.9, f"k{3 * SUFFIX}": 0.9, f"k{4 * SUFFIX}": 0.9})
+    rates = flat_rates({suffix_level(length, ALONE) * PLACE: 0.9 for length in (2, 3, 4)})
     growth = grown(Knowledge(), 3, text=text, rates=rates)
     assert growth.tokens == [22, 23, 24]
     assert growth.parents == [ROOT, 0, 1]
 
 
 def test_another_place_that_goes_on_differently_is_a_second_guess():
-    text = [1, 2, 3, 1, 2, 4, 1, 2]
-    growth = grown(Knowledge(), 1, text=text)
-    assert growth.guesses[ROOT] == {4: 2 * SUFFIX, 3: 8 * SUFFIX}
+    growth = grown(Knowledge(), 1, text=[1, 2, 3, 1, 2, 4, 1, 2])
+    assert growth.guesses[ROOT] == {
+        4: suffix_level(2, OPPOSED) * PLACE,
+        3: other_suffix_level(2) * PLACE,
+    }
 
 
-def test_siblings_hint_only_at_the_root(knowledge):
-    growth = grown(knowledge, 5, siblings={9: 3, 2: 1})
-    assert set(growth.guesses[ROOT]) == {2, 3, 9}
-    assert all(9 not in guesses for node, guesses in growth.guesses.items() if node != ROOT)
+def test_places_that_go_on_alike_support_one_another():
+    growth = grown(Knowledge(), 1, text=[1, 2, 3, 9, 1, 2, 3, 8, 1, 2])
+    assert growth.guesses[ROOT] == {3: suffix_level(2, UNITED) * PLACE}
+
+
+def test_a_match_speaks_against_what_others_guess(knowledge):
+    growth = grown(knowledge, 1, text=[1, 9, 1])
+    assert growth.guesses[ROOT] == {
+        2: 5 * ONE + passed_over_level(1) * PLACE,
+        3: 4 * ONE + passed_over_level(1) * PLACE,
+        9: suffix_level(1, ALONE) * PLACE,
+    }
+
+
+def test_what_was_considered_lately_is_favoured_but_never_guessed_alone(knowledge):
+    recent = RecentCandidates()
+    recent.step([[(2, 0.4), (77, 0.5), (8, 0.05)]], (8,))
+    growth = grown(knowledge, 1, recent=recent)
+    assert growth.guesses[ROOT] == {2: 5 * ONE + 3 * LATELY, 3: 4 * ONE}
+    assert 8 not in recent.kinds  # it was said
+    for _ in range(60):
+        recent.step([[]], (1,))
+    assert recent.kinds == {}
 
 
 def test_sources_can_be_left_out_to_measure_them(knowledge):
     index = SuffixIndex()
     index.extend([1, 2, 1])
-    without = Sources(knowledge, index, frozenset({"rows1", "suffix", "siblings"}))
-    assert without.guess(1, 2, 1, index.matches(), {5: 1}) == {}
-    assert without.matches_below(index.matches(), 2, 1, 2) == []
+    without = guesser(knowledge, index, without=frozenset({"rows1", "suffix"}))
+    assert without.guess(index.context(), index.matches()) == {}
 
 
 def test_nothing_known_nothing_grown():
     growth = grown(Knowledge(), 10)
     assert growth.tokens == []
-    assert growth.chain() == []
+    assert growth.order(0) == []
 
 
 TOKENS = st.integers(0, 12)
 ROWS = st.dictionaries(
     TOKENS, st.dictionaries(TOKENS, st.sampled_from([0.6, 0.3, 0.1]), max_size=4), max_size=12
 )
-SIBLINGS = st.dictionaries(TOKENS, st.integers(1, 3), max_size=3)
+
+
+class RandomRates(dict):
+    """Any rate for any kind, always the same."""
+
+    def __missing__(self, kind):
+        return 0.05 + 0.9 * np.random.default_rng([kind, self["seed"]]).random()
 
 
 @st.composite
@@ -128,14 +184,14 @@ def whatever_was_learned(draw):
         for (token, row), context in zip(draw(ROWS).items(), draw(st.lists(contexts)), strict=False):
             if row:
                 learn(knowledge.tables[table], [token, *context][: table + 1], row)
-    rates = np.random.default_rng(draw(st.integers(0, 9))).random(N_KINDS, np.float32) * 0.9
-    return knowledge, draw(st.lists(TOKENS, min_size=1, max_size=20)), rates.data
+    rates = RandomRates(seed=draw(st.integers(0, 9)))
+    return knowledge, draw(st.lists(TOKENS, min_size=1, max_size=20)), rates
 
 
-@given(whatever_was_learned(), SIBLINGS, st.integers(0, 30))
-def test_whatever_was_learned_it_grows_a_tree_of_likeliest_paths(learned, siblings, limit):
+@given(whatever_was_learned(), st.integers(0, 30))
+def test_whatever_was_learned_it_grows_a_tree_of_likeliest_paths(learned, limit):
     knowledge, text, rates = learned
-    growth = grown(knowledge, limit, text, rates, siblings)
+    growth = grown(knowledge, limit, text, rates)
     assert len(growth.tokens) <= limit
     # Parents come first, no two children of a node are the same guess.
     assert all(parent < node for node, parent in enumerate(growth.parents))
@@ -143,20 +199,24 @@ def test_whatever_was_learned_it_grows_a_tree_of_likeliest_paths(learned, siblin
     # A node is as likely as its parent and its own kind of guess together; the likeliest were taken first.
     for node, (parent, kind) in enumerate(zip(growth.parents, growth.kinds, strict=True)):
         above = 1.0 if parent == ROOT else growth.probabilities[parent]
-        assert growth.probabilities[node] == pytest.approx(above * rates[kind])
+        shared = max(1.0, sum(rates[other] for other in growth.guesses[parent].values()))
+        assert growth.probabilities[node] == pytest.approx(above * rates[kind] / shared)
     assert growth.probabilities == sorted(growth.probabilities, reverse=True)
     # The same again is the same, and a smaller tree is the beginning of a larger one.
-    more = grown(knowledge, limit + 5, text, rates, siblings)
+    more = grown(knowledge, limit + 5, text, rates)
     assert more.tokens[:limit] == growth.tokens and more.parents[:limit] == growth.parents
 
 
 @given(whatever_was_learned(), st.data())
 def test_any_part_of_it_becomes_a_draft_tree_with_its_chain_in_front(learned, data):
-    growth = grown(*learned[:1], 20, *learned[1:])
-    chosen = list(range(data.draw(st.integers(0, len(growth.tokens)))))
-    tree, place = tree_of(growth, chosen, growth.chain())
-    assert len(tree) == len(chosen)
-    for node in chosen:
-        assert tree.tokens[place[node]] == growth.tokens[node]
-        assert tree.parents[place[node]] == place[growth.parents[node]] < place[node]
-    assert tree.chain >= sum(node in chosen for node in growth.chain())
+    knowledge, text, rates = learned
+    growth = grown(knowledge, 20, text, rates)
+    n_nodes = data.draw(st.integers(0, len(growth.tokens)))
+    order = growth.order(n_nodes)
+    assert sorted(order) == list(range(n_nodes))
+    tree = growth.tree(order)
+    for place, node in enumerate(order):
+        assert tree.tokens[place] == growth.tokens[node]
+        parent = growth.parents[node]
+        assert tree.parents[place] == (ROOT if parent == ROOT else order.index(parent)) < place
+    assert tree.chain or not n_nodes

@@ -56,5 +56,5 @@ def test_matches_are_right_on_random_text():
 
 def test_work_per_token_does_not_grow_with_the_text():
     text = index([1, 2, 3] * 5000)
-    assert all(len(places) <= 4 for table in text._places for places in table.values())
-    assert len(text.matches()) <= 12
+    assert all(len(places) <= 8 for table in text._places for places in table.values())
+    assert len(text.matches()) <= 24

@@ -91,7 +91,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     parser.set_defaults(run=run)
 
 
-PARTS = ("rows1", "rows2", "rows3", "suffix", "siblings", "calibration", "width")
+PARTS = ("rows1", "rows2", "rows3", "gap", "suffix", "recent", "calibration", "width")
 
 
 def draft_modes(text: str) -> list[str]:

@@ -1,9 +1,11 @@
 """Keeps the KV cache in position order while draft trees come and go.
 
-Attention sums over cells in the order they lie in, and rounding makes that order matter. So a verified
-tree never leaves holes behind: its leading chain is stored first, and of the accepted path only what is
-a prefix of that chain stays in place. All other cells are dropped; accepted tokens that were among them
-are sent again, ahead of the next tree. The cells then lie as plain decoding would have laid them.
+Attention sums over cells in the order they lie in, and rounding makes that order matter. So of a verified
+tree the accepted cells stay where they are, the rejected ones behind them are freed, and those between them
+are kept occupied but hidden: cells that no later token fills leave the order as plain decoding has it, and a
+hidden cell adds nothing to the sum. Such gaps take room, of which there is a little to spare; where a gap
+would be too long, or the spare room is used up, the accepted tokens behind it are dropped and sent again,
+ahead of the next tree.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,11 +21,16 @@ from trchat.recycling.tree import DraftTree
 ALL_SEQUENCES = -1
 END = -1
 
+LONGEST_GAP = 12
+"""Hidden cells that keeping the accepted part of one tree may cost."""
+
 
 class TreeContext(Protocol):
     """What is needed of a llama.cpp context (see trchat.llama.context)."""
 
     n_ctx: int
+    n_spare: int
+    keeps_order: bool
     n_seq: int
     batch: Batch
 
@@ -39,26 +46,33 @@ class TreeContext(Protocol):
 
 
 class KVCache:
-    """The one owner of what the context's KV cache holds: one token per position, gapless, in order.
+    """The one owner of what the context's KV cache holds: one token per position, in order.
 
     ``decode_s`` is how long the model took for the last ``verify``, in seconds.
 
     Sequence 0 always holds everything. A tree needs one sequence per leaf, and each must hold the whole
-    prefix; they are brought up to date only when a tree uses them.
+    prefix; they are brought up to date only when a tree uses them. The last sequence holds the hidden cells.
     """
 
     def __init__(self, context: TreeContext) -> None:
         self.context = context
         self.tokens: list[int] = []
         self.decode_s = 0.0
-        self._held = np.zeros(context.n_seq, np.int64)  # positions [0, held) each sequence can see
+        self._gaps: list[tuple[int, int]] = []  # of each hidden cell: tokens before its gap, its position
+        self._hidden_seq = context.n_seq - 1
+        self._held = np.zeros(context.n_seq - 1, np.int64)  # positions [0, held) each sequence can see
         self._tree: DraftTree | None = None
         self._forced: Sequence[int] = ()
 
     @property
     def room(self) -> int:
-        """Free cells."""
+        """Tokens that still fit."""
         return self.context.n_ctx - len(self.tokens)
+
+    @property
+    def hidden(self) -> int:
+        """Cells that are gaps."""
+        return len(self._gaps)
 
     def reuse(self, tokens: Sequence[int]) -> int:
         """Keep the longest common prefix with ``tokens``, drop the rest; returns its length.
@@ -76,14 +90,29 @@ class KVCache:
 
     def truncate(self, length: int) -> None:
         """Drop everything from position ``length`` on, and whatever an interrupted step left behind."""
-        if self.context.remove(ALL_SEQUENCES, length, END):
+        if length and self._remove_from_all(length):
             self.tokens = self.tokens[:length]
             np.minimum(self._held, length, out=self._held)
         else:  # recurrent state cannot go back, only start again
             self.context.clear()
             self.tokens = []
+            self._gaps = []
             self._held[:] = 0
         self._tree = None
+
+    def _remove_from_all(self, length: int) -> bool:
+        """Drop the tokens from ``length`` on, and the hidden cells that have none before or behind them.
+
+        A hidden cell may have a later position than visible ones behind it, and must stay there: a token
+        that took its cell would be out of order.
+        """
+        for seq in range(self._hidden_seq):
+            if not self.context.remove(seq, length, END):
+                return False
+        end = max([length, *(place + 1 for before, place in self._gaps if before < length)])
+        self.context.remove(self._hidden_seq, end, END)
+        self._gaps = [(before, place) for before, place in self._gaps if before < length or place < end]
+        return True
 
     def prefill(self, tokens: Sequence[int]) -> Iterator[int]:
         """Append ``tokens`` to the cache batch by batch; yields how many are done after each batch."""
@@ -139,32 +168,66 @@ class KVCache:
         return logits
 
     def keep(self, path: Sequence[int]) -> int:
-        """Settle the last ``verify``: keep the forced tokens and the part of ``path`` that lies in order.
+        """Settle the last ``verify``: keep the forced tokens and as much of ``path`` as may stay.
 
-        ``path`` holds the accepted nodes. Returns how many of them stay cached (a prefix of the tree's
-        chain); the others are dropped and must be sent again as forced tokens.
+        ``path`` holds the accepted nodes. Returns how many of them stay cached; the others are dropped and
+        must be sent again as forced tokens.
         """
         tree = self._tree
         assert tree is not None, "keep follows verify"
         base = len(self.tokens) + len(self._forced)
-        kept = 0
-        while kept < len(path) and kept < tree.chain and path[kept] == kept:
-            kept += 1
+        kept = self._in_order(path)
         end = base + kept
-        if len(tree) > kept:
-            self.context.remove(ALL_SEQUENCES, end, END)
-            members = tree.members
-            shared = members[: tree.chain].sum(axis=0)  # chain nodes on the way to each leaf
-            for leaf in np.flatnonzero(shared < kept).tolist():
-                self.context.remove(leaf, base + int(shared[leaf]), end)
-            self._held[: len(shared)] = base + np.minimum(shared, kept)
-        elif len(tree):
-            self._held[: tree.members.shape[1]] = end
+        if len(tree):
+            self._settle(tree, path[:kept], base)
         self._held[0] = end
         self.tokens.extend(self._forced)
-        self.tokens.extend(tree.tokens[:kept].tolist())
+        self.tokens.extend(tree.tokens[list(path[:kept])].tolist())
         self._tree = None
         return kept
+
+    def _in_order(self, path: Sequence[int]) -> int:
+        """How many nodes of ``path`` can stay: those whose gaps are short enough and have room."""
+        kept = len(path)
+        if self.context.keeps_order:
+            longest = min(LONGEST_GAP, self.context.n_spare - self.hidden)
+            while kept and path[kept - 1] + 1 - kept > longest:
+                kept -= 1
+        return kept
+
+    def _settle(self, tree: DraftTree, path: Sequence[int], base: int) -> None:
+        """Show the kept ``path`` to sequence 0, hide the nodes between its nodes, free all others."""
+        context, members = self.context, tree.members
+        kept, n_leaves = len(path), members.shape[1]
+        end = base + kept
+        if kept == len(tree):
+            self._held[:n_leaves] = end
+            return
+        shared = members[list(path)].sum(axis=0)  # kept nodes on the way to each leaf
+        if kept:
+            seen_by = int(members[path[-1]].argmax())
+            if context.keeps_order:
+                self._hide(tree, path, base)
+            if seen_by:
+                context.remove(0, base + int(shared[0]), END)
+                context.copy(seen_by, 0, base + int(shared[0]), end)
+                shared[0] = kept
+        if all(place < end for _, place in self._gaps):
+            # One pass for all sequences.
+            context.remove(ALL_SEQUENCES, end, END)
+            stop, leaves = end, np.flatnonzero(shared < kept).tolist()
+        else:
+            stop, leaves = END, list(range(n_leaves))
+        for leaf in leaves:
+            context.remove(leaf, base + int(shared[leaf]), stop)
+        self._held[:n_leaves] = base + shared
+
+    def _hide(self, tree: DraftTree, path: Sequence[int], base: int) -> None:
+        """Give the rejected nodes before the end of ``path`` to a sequence that nothing attends to."""
+        for node in set(range(path[-1])).difference(path):
+            place = base + int(tree.depths[node]) - 1
+            self.context.copy(int(tree.members[node].argmax()), self._hidden_seq, place, place + 1)
+            self._gaps.append((base, place))
 
     def _show_prefix_to(self, n_leaves: int) -> None:
         length = len(self.tokens)

@@ -21,6 +21,8 @@ _CELLS = 256
 """A context holds a multiple of so many tokens."""
 END = -1
 
+_SPARE = 512  # cells; a multiple of _CELLS
+
 _TYPE_F16, _TYPE_Q8_0, _TYPE_BF16 = 1, 8, 30
 _FLASH_AUTO, _FLASH_OFF, _FLASH_ON = -1, 0, 1
 _FLASH = {"auto": _FLASH_AUTO, "off": _FLASH_OFF, "on": _FLASH_ON}
@@ -40,7 +42,7 @@ class ContextOptions:
         cache_type: ``f16`` or ``q8_0``.
         flash_attn: ``auto``, ``on`` or ``off``.
         n_batch: most tokens in one batch.
-        n_seq: sequence ids, one per leaf of a draft tree (at most 256).
+        n_seq: sequence ids, one per leaf of a draft tree and one more for hidden cells (at most 256).
         n_rows: most rows of logits in one batch.
         on_gpu: whether any layer runs on a GPU.
     """
@@ -56,7 +58,16 @@ class ContextOptions:
 
 
 class Context(Owned):
-    """One KV cache and the means to fill it. Free it with ``close()``, before its model."""
+    """One KV cache and the means to fill it. Free it with ``close()``, before its model.
+
+    Attributes:
+        n_ctx: tokens it can hold.
+        n_spare: further cells, for gaps between them.
+        keeps_order: whether the order of cells shows in the results, to the last bit. A GPU's kernels round
+            differently by batch width anyway.
+        n_seq: sequence ids.
+        batch: what the next decode will compute.
+    """
 
     def __init__(self, model: Model, options: ContextOptions) -> None:
         """Allocate the cache and compute buffers; raises TrchatError when there is no memory for them."""
@@ -70,7 +81,9 @@ class Context(Owned):
                 "try a smaller --ctx or --cache-type q8_0"
             )
         self._memory: Any = llama.llama_get_memory(self._context)
-        self.n_ctx = int(llama.llama_n_ctx(self._context))
+        self.keeps_order = not options.on_gpu
+        self.n_spare = self._wanted_spare()
+        self.n_ctx = int(llama.llama_n_ctx(self._context)) - self.n_spare
         self.n_seq = options.n_seq
         self.batch = Batch(options.n_batch, options.n_seq)
         # The pointer table must live as long as the struct that points at it.
@@ -126,12 +139,15 @@ class Context(Owned):
     def _wanted_ctx(self) -> int:
         return self.options.n_ctx or min(DEFAULT_CONTEXT, self.model.n_ctx_train or DEFAULT_CONTEXT)
 
+    def _wanted_spare(self) -> int:
+        return _SPARE if self.model.can_draft and not self.options.on_gpu else 0
+
     def _create(self, value_type: int | None) -> Any:
         options = self.options
         params = llama.llama_context_default_params()
         # llama.cpp rounds the context up by itself, but not the limit of a batch that it takes from it: a
         # prompt of 400 tokens in a context of "300" would abort the process.
-        params.n_ctx = -(-self._wanted_ctx() // _CELLS) * _CELLS
+        params.n_ctx = -(-self._wanted_ctx() // _CELLS) * _CELLS + self._wanted_spare()
         params.n_batch = params.n_ubatch = options.n_batch
         params.n_threads = params.n_threads_batch = self.threads
         params.n_seq_max = options.n_seq if self.model.can_draft else 1

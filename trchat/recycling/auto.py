@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 from trchat.recycling.candidates import pack
 from trchat.recycling.cost import LADDER, Costs, StepCosts, WidthChoice
 from trchat.recycling.drafter import Verified
-from trchat.recycling.growth import Growth, Guesses, Sources, grow, tree_of
-from trchat.recycling.kinds import sibling_level
+from trchat.recycling.growth import Growth, Guesser, grow
 from trchat.recycling.knowledge import CANDIDATES, Knowledge
+from trchat.recycling.recent import RecentCandidates
+from trchat.recycling.sources import Context, Guesses, all_sources
 from trchat.recycling.suffix import SuffixIndex
 from trchat.recycling.topk import top_k_and_mass
 from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree
 
-_SIBLING_CANDIDATES = 4
 _LABELS_AT_ONCE = 96
 _FADE = 0.98  # of the record of promises, per draft
 _PATIENCE = 4.0  # accepted tokens that every drafter is credited with
@@ -40,13 +40,12 @@ class AutoDrafter:
     ) -> None:
         """``width`` fixes the tree at so many tokens, root included, instead of choosing by cost.
 
-        ``without`` leaves parts out to measure what they bring: sources (see Sources) or ``calibration``.
+        ``without`` leaves parts out to measure what they bring: sources by name, or ``calibration``.
         """
         self.knowledge = knowledge
         self.costs: Costs = costs or StepCosts()
         self._width = width
         self._without = without
-        self._siblings: Guesses = {}
         self._guesses: dict[int, Guesses] = {}
         self._kinds: list[int] = []
         self._right: list[bool] = []
@@ -66,20 +65,14 @@ class AutoDrafter:
     def draft(self, room: int, n_forced: int = 1) -> DraftTree:
         """Grow the likeliest tree and cut it where more would not pay."""
         if self._width:
-            return self._draft_fixed(min(room, self._width - 1))
+            growth = self._grow(min(room, self._width - 1))
+            return self._cut(growth, len(growth.tokens))
         self.costs.enter(len(self._text.tokens))
-        widest = min(LADDER[-1], room + n_forced)
+        choice = WidthChoice(self.costs, n_forced, min(LADDER[-1], room + n_forced))
         trust = self._trust()
-        reach = WidthChoice(self.costs, n_forced, widest)
-        growth = self._grow(room, lambda share: reach.take(share * trust))
-        chain = growth.chain()
-        order, gains = self._by_gain(growth, chain, trust)
-        choice = WidthChoice(self.costs, n_forced, widest)
-        for gain in gains:
-            if not choice.take(gain):
-                break
-        self._promised = sum(growth.probabilities[node] for node in order[: choice.nodes])
-        return self._cut(growth, order[: choice.nodes], chain)
+        growth = self._grow(room, lambda share: choice.take(share * trust))
+        self._promised = sum(growth.probabilities[: choice.nodes])
+        return self._cut(growth, choice.nodes)
 
     def learn(self, verified: Verified) -> None:
         """Take in the step's time, label all guesses, recycle every row, and index the new tokens."""
@@ -99,100 +92,63 @@ class AutoDrafter:
     def _restart(self, prompt: Sequence[int]) -> None:
         self._text = SuffixIndex()
         self._text.extend(prompt)
-        self._sources = Sources(self.knowledge, self._text, self._without)
-        self._siblings = {}
+        self._recent = RecentCandidates()
+        sources = all_sources(self.knowledge, self._text, self._recent)
+        self._guesser = Guesser(sources, self._text, self._without)
         self._guesses = {}
-
-    def _draft_fixed(self, n_nodes: int) -> DraftTree:
-        growth = self._grow(n_nodes)
-        return self._cut(growth, list(range(min(n_nodes, len(growth.tokens)))), growth.chain())
 
     def _grow(self, limit: int, go_on: Callable[[float], bool] | None = None) -> Growth:
         rates = self.knowledge.calibration.rates
-        context, matches = self._text.context(), self._text.matches()
-        return grow(self._sources, rates, context, matches, self._siblings, limit, go_on)
+        return grow(self._guesser, rates, self._text.context(), self._text.matches(), limit, go_on)
 
-    def _cut(self, growth: Growth, chosen: list[int], chain: list[int]) -> DraftTree:
-        """The tree of the chosen nodes; what was guessed below them is kept to be labelled."""
-        tree, place = tree_of(growth, chosen, chain) if chosen else (EMPTY_TREE, {ROOT: ROOT})
-        self._guesses = {place[node]: found for node, found in growth.guesses.items() if node in place}
-        return tree
+    def _cut(self, growth: Growth, n_nodes: int) -> DraftTree:
+        """The tree of the likeliest nodes; what was guessed below them is kept to be labelled."""
+        order = growth.order(n_nodes)
+        self._guesses = {
+            place: growth.guesses[node] for place, node in enumerate(order) if node in growth.guesses
+        }
+        self._guesses[ROOT] = growth.guesses[ROOT]
+        return growth.tree(order) if order else EMPTY_TREE
 
     def _trust(self) -> float:
         """How much of what drafts promised came true lately: hopes are chosen for being high."""
         return min(1.0, (self._kept + _PATIENCE) / (self._hoped + _PATIENCE))
 
-    def _by_gain(self, growth: Growth, chain: list[int], trust: float) -> tuple[list[int], list[float]]:
-        """Nodes by what they bring, and how much: accepted tokens beside the chain are paid for twice.
-
-        They do not stay in the KV cache and are sent again with the next batch, so a part of what they save
-        is lost: the price of one more token in a batch, in steps saved.
-        """
-        again = min(0.9, max(0.0, (self.costs.of(8) - self.costs.of(2)) / 6 / self.costs.of(1)))
-        on_chain = set(chain)
-        gains = [
-            share * trust if node in on_chain else share * trust * (1 - again)
-            for node, share in enumerate(growth.probabilities)
-        ]
-        order = sorted(range(len(gains)), key=lambda node: -gains[node])
-        return order, [gains[node] for node in order]
-
     def _label(self, verified: Verified) -> None:
         if "calibration" in self._without:
             return
-        kinds: list[int] = []
-        right: list[bool] = []
-        last, second, third = self._text.context()
+        context: Context = self._text.context()
         node: int | None = ROOT
         for number, token in enumerate(verified.emitted):
             guesses = self._guesses.get(node) if node is not None else None
             if guesses is None:
-                found = self._text.after(last, second, third)
-                guesses = self._sources.guess(last, second, third, [found] if found else [], {})
-            kinds.extend(guesses.values())
-            right.extend(guess == token for guess in guesses)
+                guesses = self._guesser.guess_anew(context)
+            self._kinds.extend(guesses.values())
+            self._right.extend([guess == token for guess in guesses])
             node = verified.path[number] if number < len(verified.path) else None
-            last, second, third = token, last, second
-        self._kinds += kinds
-        self._right += right
+            context = (token, context[0], context[1])
         if len(self._kinds) >= _LABELS_AT_ONCE:
             self.settle()
 
     def _recycle(self, verified: Verified) -> None:
         tree = verified.tree
-        _, before, before_that = self._text.context()
-        last = np.concatenate([[verified.root], tree.tokens]).astype(np.int32)
-        parents = np.concatenate([[0], tree.parents + 1])
-        second = last[parents]
-        second[0] = before
-        third = second[parents]
-        third[0] = before_that
-        best, values, mass = top_k_and_mass(verified.logits, CANDIDATES)
-        shares = values - mass[:, None]
-        packed = pack(best, shares)
-        self.knowledge.learn(np.stack([last, second, third], axis=1), packed)
-        self._siblings = self._after_siblings(verified, best, shares, mass)
+        contexts = np.empty((1 + len(tree), 3), np.int32)
+        contexts[0] = self._text.context()
+        contexts[1:, 0] = tree.tokens
+        parents = tree.parents + 1
+        contexts[1:, 1] = contexts[parents, 0]
+        contexts[1:, 2] = contexts[parents, 1]
+        best, shares = self._candidates(verified)
+        self.knowledge.learn(contexts, pack(best, shares))
+        chosen_from = [0, *(1 + node for node in verified.path)][: len(verified.emitted)]
+        chances = np.exp(shares[chosen_from]).tolist()
+        rows = [
+            list(zip(tokens, row, strict=True))
+            for tokens, row in zip(best[chosen_from].tolist(), chances, strict=True)
+        ]
+        self._recent.step(rows, verified.emitted)
 
     @staticmethod
-    def _after_siblings(
-        verified: Verified, best: NDArray[np.int32], shares: NDArray[np.float32], mass: NDArray[np.float32]
-    ) -> Guesses:
-        """What the model would have said after the rejected alternatives to the last emitted token.
-
-        Words that fit the same place are often followed by the same word, and the token itself was not in
-        the tree, so nothing else is known yet of what follows it here.
-        """
-        at = verified.path[-1] if verified.path else ROOT
-        siblings = np.flatnonzero(verified.tree.parents == at)
-        if len(verified.emitted) == len(verified.path) or not len(siblings):
-            return {}
-        likely = verified.logits[1 + at, verified.tree.tokens[siblings]] - mass[1 + at]
-        weights: dict[int, float] = {}
-        for sibling, weight in zip((1 + siblings).tolist(), np.exp(likely / 2).tolist(), strict=True):
-            tokens = best[sibling, :_SIBLING_CANDIDATES].tolist()
-            for token, share in zip(
-                tokens, np.exp(shares[sibling, :_SIBLING_CANDIDATES]).tolist(), strict=True
-            ):
-                weights[token] = weights.get(token, 0.0) + share * weight
-        levels = {token: sibling_level(weight) for token, weight in weights.items()}
-        return {token: level for token, level in levels.items() if level}
+    def _candidates(verified: Verified) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        best, values, mass = top_k_and_mass(verified.logits, CANDIDATES)
+        return best, values - mass[:, None]

@@ -1,12 +1,16 @@
-"""Recycled candidates in bounded memory: rows keyed by the last one, two or three tokens."""
+"""Recycled candidates in bounded memory: rows keyed by some of the last tokens."""
 
 from array import array
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 WAYS = 4
 """Rows that may share a bucket; the one learned longest ago makes room for a new one."""
+
+CONTEXT = 3
+"""Tokens back that a row's key may look."""
 
 _MASK = (1 << 64) - 1
 _FACTORS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9)
@@ -23,8 +27,8 @@ def quantise(log_probabilities: NDArray[np.float32]) -> NDArray[np.uint32]:
 
 
 def probability(step: int) -> float:
-    """The probability that an 8-bit step stands for."""
-    return float(2.0 ** ((step - 255) / _STEPS_PER_HALVING))
+    """The probability that an 8-bit step stands for; 0 for 0."""
+    return float(2.0 ** ((step - 255) / _STEPS_PER_HALVING)) if step else 0.0
 
 
 def pack(tokens: NDArray[np.int32], log_probabilities: NDArray[np.float32]) -> NDArray[np.uint32]:
@@ -32,24 +36,44 @@ def pack(tokens: NDArray[np.int32], log_probabilities: NDArray[np.float32]) -> N
     return (tokens.astype(np.uint32) << np.uint32(8)) | quantise(log_probabilities)
 
 
+_PROBABILITY = [probability(step) for step in range(256)]
+_PROBABILITIES = np.array(_PROBABILITY, np.float32)
+_FINE = 1 << 14
+# Steps by probability, so that mixing a few rows needs no logarithm.
+_STEP: list[int] = quantise(np.log(np.maximum(np.arange(_FINE + 1), 0.5) / _FINE).astype(np.float32)).tolist()
+
+
 class CandidateTable:
-    """A set-associative hash table from the last ``order`` tokens to ``k`` packed candidates, best first.
+    """A set-associative hash table from contexts to ``k`` packed candidates, best first.
+
+    A context is some of the last tokens: ``back`` says which, 1 = the last one. A row that is learned again
+    is mixed with what it held: one context is followed by different things at different places, and the
+    mean of a few distributions foretells the next one better than the last of them alone.
 
     Keys are hashed to 32 bits beside the bucket: two contexts that collide share a row, which can only cost
     a guess, never change the text.
 
     Attributes:
+        fresh: weight of a new row; 1 forgets what the row held.
         tags: uint32, shape (rows,); 0 = free.
         stamps: uint32, shape (rows,); the clock when the row was last learned.
         packed: uint32, shape (rows, k); 0 = no candidate.
     """
 
-    def __init__(self, order: int, rows: int, k: int) -> None:
-        """``rows`` must be a power of two, at least 2 * WAYS."""
+    def __init__(self, name: str, back: Sequence[int], rows: int, k: int, fresh: float = 1.0) -> None:
+        """``rows`` must be a power of two, at least 2 * WAYS; ``fresh`` is the weight of a new row (0 to 1).
+
+        ``name`` is what the rows are known by, wherever they are kept.
+        """
         if rows & (rows - 1) or rows < 2 * WAYS:
             raise ValueError(f"rows must be a power of two from {2 * WAYS}, not {rows}")
-        self.order = order
+        if not set(back) <= set(range(1, CONTEXT + 1)):
+            raise ValueError(f"a key looks 1 to {CONTEXT} tokens back, not {list(back)}")
+        self.name = name
         self.k = k
+        self._columns = [number - 1 for number in back]
+        self._factors = [_FACTORS[column] for column in self._columns]
+        self.fresh = fresh
         self._shift = 64 - (rows // WAYS).bit_length() + 1
         self.tags = np.zeros(rows, np.uint32)
         self.stamps = np.zeros(rows, np.uint32)
@@ -69,8 +93,11 @@ class CandidateTable:
         """Rows in use."""
         return int(np.count_nonzero(self.tags))
 
-    def find(self, mixed: int) -> list[int]:
-        """Packed candidates of the context with this ``mix``; empty if unknown."""
+    def find(self, context: Sequence[int]) -> list[int]:
+        """Packed candidates after ``context`` (the last CONTEXT tokens, last first); empty if unknown."""
+        mixed = 0
+        for column, factor in zip(self._columns, self._factors, strict=True):
+            mixed ^= (context[column] + 1) * factor
         mixed = ((mixed & _MASK) * _FINAL) & _MASK
         tag = (mixed & 0xFFFFFFFF) or 1
         slot = (mixed >> self._shift) * WAYS
@@ -82,7 +109,7 @@ class CandidateTable:
         return []
 
     def learn(self, contexts: NDArray[np.int32], packed: NDArray[np.uint32], clock: int) -> None:
-        """Overwrite the rows of ``contexts`` (n, order; last token first) with ``packed`` (n, k).
+        """Mix ``packed`` (n, at least k) into the rows of ``contexts`` (n, CONTEXT; last token first).
 
         Of a context that occurs twice the later row counts. A new row takes a free place in its bucket, or
         that of the row learned longest ago.
@@ -94,11 +121,11 @@ class CandidateTable:
 
     def _learn_few(self, contexts: list[list[int]], packed: list[list[int]], clock: int) -> None:
         # For a handful of rows plain integers are faster than arrays: numpy's price is per call.
-        tags, stamps = self._tag_view, self._stamp_view
+        tags, stamps, k = self._tag_view, self._stamp_view, self.k
         for context, row in zip(contexts, packed, strict=True):
             mixed = 0
-            for token, factor in zip(context, _FACTORS, strict=False):
-                mixed ^= (token + 1) * factor
+            for column, factor in zip(self._columns, self._factors, strict=True):
+                mixed ^= (context[column] + 1) * factor
             mixed = ((mixed & _MASK) * _FINAL) & _MASK
             tag = (mixed & 0xFFFFFFFF) or 1
             first = (mixed >> self._shift) * WAYS
@@ -110,42 +137,84 @@ class CandidateTable:
                     break
                 if (stamp := stamps[place] if there else -1) < age:
                     slot, age = place, stamp
+            start = slot * k
+            if tags[slot] == tag and self.fresh < 1:
+                row = self._mixed(self._packed_view[start : start + k].tolist(), row)
             tags[slot] = tag
             stamps[slot] = clock
-            self._packed_view[slot * self.k : (slot + 1) * self.k] = array("I", row)
+            self._packed_view[start : start + k] = array("I", row[:k])
+
+    def _mixed(self, old: list[int], new: list[int]) -> list[int]:
+        fresh, shares = self.fresh, _PROBABILITY
+        kept = 1 - fresh
+        chances = {packed >> 8: kept * shares[packed & 255] for packed in old if packed}
+        for packed in new:
+            if packed:
+                token = packed >> 8
+                chances[token] = chances.get(token, 0.0) + fresh * shares[packed & 255]
+        best = sorted(chances.items(), key=_by_chance)[: self.k]
+        row = [token << 8 | _STEP[int(share * _FINE)] for token, share in best]
+        return row + [0] * (self.k - len(row))
 
     def _learn_many(self, contexts: NDArray[np.int32], packed: NDArray[np.uint32], clock: int) -> None:
         mixed = np.zeros(len(contexts), np.uint64)
-        for column, factor in zip(contexts.T, _FACTORS, strict=False):
-            mixed ^= (column.astype(np.uint64) + np.uint64(1)) * np.uint64(factor)
+        for column, factor in zip(self._columns, self._factors, strict=True):
+            mixed ^= (contexts[:, column].astype(np.uint64) + np.uint64(1)) * np.uint64(factor)
         mixed *= np.uint64(_FINAL)
+        # Sorted, which puts contexts of one bucket beside each other; of repeated ones the last is picked.
+        mixed, first = np.unique(mixed[::-1], return_index=True)
+        packed = packed[len(packed) - 1 - first]
         tags = mixed.astype(np.uint32)
         tags[tags == 0] = 1
-        places = (mixed >> np.uint64(self._shift)).astype(np.intp) * WAYS + np.arange(WAYS)[:, None]
-        there = self.tags[places]
-        same = there == tags
-        age = np.where(there == 0, -1, self.stamps[places].astype(np.int64))
-        way = np.where(same.any(axis=0), same.argmax(axis=0), age.argmin(axis=0))
-        slots = places[way, np.arange(len(contexts))]
-        # numpy leaves open which of several writes to one place stays, so the last one is picked here.
-        backwards = slots[::-1]
-        slots, first = np.unique(backwards, return_index=True)
-        chosen = len(backwards) - 1 - first
-        self.tags[slots] = tags[chosen]
+        buckets = (mixed >> np.uint64(self._shift)).astype(np.intp)
+        places = buckets * WAYS + np.arange(WAYS)[:, None]
+        same = self.tags[places] == tags
+        known = same.any(axis=0)
+        slots = places[same.argmax(axis=0), np.arange(len(tags))]
+        self.stamps[slots[known]] = clock
+        rows = packed[:, : self.k].copy()
+        if self.fresh < 1 and known.any():
+            rows[known] = self._mixed_many(self.packed[slots[known]], packed[known])
+        new = np.flatnonzero(~known)
+        slots[new], fits = self._make_room(buckets[new], places[:, new])
+        stays = known.copy()
+        stays[new] = fits
+        slots = slots[stays]
+        self.tags[slots] = tags[stays]
         self.stamps[slots] = clock
-        self.packed[slots] = packed[chosen]
+        self.packed[slots] = rows[stays]
+
+    def _make_room(
+        self, buckets: NDArray[np.intp], places: NDArray[np.intp]
+    ) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+        """A place for each new row, of which ``buckets`` (n,) is sorted and ``places`` is (WAYS, n).
+
+        The second result says which rows get one: of more new rows than a bucket holds, some do not.
+        """
+        free = self.tags[places] == 0
+        oldest_first = np.where(free, -1, self.stamps[places].astype(np.int64)).argsort(axis=0, kind="stable")
+        each = np.arange(len(buckets))
+        rank = each - np.searchsorted(buckets, buckets)
+        return places[oldest_first[rank % WAYS, each], each], rank < WAYS
+
+    def _mixed_many(self, old: NDArray[np.uint32], new: NDArray[np.uint32]) -> NDArray[np.uint32]:
+        k = self.k
+        candidates = np.concatenate([old, new], axis=1)
+        tokens = candidates >> np.uint32(8)
+        shares = _PROBABILITIES[candidates & np.uint32(255)]
+        shares[:, :k] *= 1 - self.fresh
+        shares[:, k:] *= self.fresh
+        # A token of both rows counts once, in its old place, where it stays ahead of one as likely.
+        again = (tokens[:, :k, None] == tokens[:, None, k:]) & (old != 0)[:, :, None]
+        shares[:, :k] += (again * shares[:, None, k:]).sum(axis=2)
+        shares[:, k:][again.any(axis=1)] = 0
+        order = np.argsort(-shares, axis=1, kind="stable")[:, :k]
+        best = np.take_along_axis(shares, order, axis=1)
+        steps = np.array(_STEP, np.uint32)[(best * _FINE).astype(np.intp)]
+        packed = np.take_along_axis(tokens, order, axis=1) << np.uint32(8) | steps
+        packed[best == 0] = 0
+        return packed
 
 
-def mix1(last: int) -> int:
-    """Key of a context of one token, for CandidateTable.find."""
-    return (last + 1) * _FACTORS[0]
-
-
-def mix2(last: int, second: int) -> int:
-    """Key of the last token and the one before it."""
-    return ((last + 1) * _FACTORS[0]) ^ ((second + 1) * _FACTORS[1])
-
-
-def mix3(last: int, second: int, third: int) -> int:
-    """Key of the last three tokens."""
-    return ((last + 1) * _FACTORS[0]) ^ ((second + 1) * _FACTORS[1]) ^ ((third + 1) * _FACTORS[2])
+def _by_chance(candidate: tuple[int, float]) -> float:
+    return -candidate[1]

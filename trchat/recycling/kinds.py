@@ -1,65 +1,68 @@
 """Kinds of guesses: which sources propose a token, and how surely each of them does.
 
 A kind is one number, the sum of a level per source times that source's stride, so guesses on which sources
-agree are a kind of their own. Level 0 of every source means that it does not propose the token.
+agree are a kind of their own. Level 0 of every source means that it has nothing to say about the token.
 """
+
+from math import prod
 
 from trchat.recycling.candidates import probability
 
-N_ROW = 7
-"""Levels of a candidate row: 1 to 6 by the probability the model gave the token."""
-N_SUFFIX = 10
-"""Levels of a suffix match: 1 to 7 by its length; 8, 9 = another place that goes on differently."""
-N_SIBLING = 4
-"""Levels of what followed rejected siblings: 1 to 3 by weight."""
-
-ONE = 1
-TWO = ONE * N_ROW
-THREE = TWO * N_ROW
-SUFFIX = THREE * N_ROW
-SIBLING = SUFFIX * N_SUFFIX
-N_KINDS = SIBLING * N_SIBLING
-
-STRIDES = (ONE, TWO, THREE, SUFFIX, SIBLING)
-SIZES = (N_ROW, N_ROW, N_ROW, N_SUFFIX, N_SIBLING)
-SOURCES = ("1-token rows", "2-token rows", "3-token rows", "suffix", "siblings")
+SOURCES = ("1-token rows", "2-token rows", "3-token rows", "gap rows", "suffix", "recent")
+ROWS1, ROWS2, ROWS3, GAP, SUFFIX, RECENT = range(len(SOURCES))
 
 _ROW_EDGES = (0.02, 0.08, 0.25, 0.55, 0.85)
-_SUFFIX_EDGES = (2, 3, 4, 6, 10, 17)
-_SIBLING_EDGES = (0.02, 0.1, 0.3)
+_LENGTH_EDGES = (2, 3, 4, 6, 10, 17)
+_LENGTHS = 1 + len(_LENGTH_EDGES)
+_RECENT_EDGES = (0.1, 0.3, 0.8)
+
+ALONE, UNITED, DIVIDED, OPPOSED = range(4)
+"""What other places that the text's end matches say of the best one's successor: there is none, all agree,
+some agree, none agrees."""
+_OTHER_SHORT = 1 + 4 * _LENGTHS
+_PASSED_OVER = _OTHER_SHORT + 2
+
+_ROW_PRIORS = (0.006, 0.02, 0.07, 0.2, 0.4, 0.75)
+_LENGTH_PRIORS = (0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.85)
+PRIORS = (
+    *[(0.0, *_ROW_PRIORS)] * 4,
+    (0.0, *_LENGTH_PRIORS * 4, 0.08, 0.2, 0.05, 0.03, 0.01),
+    (0.0, 0.02, 0.05, 0.1, 0.2),
+)
+"""Hit rates to begin with, per source and level; learned ones take over within an answer."""
+
+SIZES = tuple(len(prior) for prior in PRIORS)
+STRIDES = tuple(prod(SIZES[:source]) for source in range(len(SIZES)))
 
 
 def row_levels() -> list[int]:
-    """Level of a row's candidate by its 8-bit probability step (256 entries)."""
+    """Level of a row's candidate by its 8-bit probability step (256 entries): 1 to 6."""
     return [0] + [1 + sum(probability(step) >= edge for edge in _ROW_EDGES) for step in range(1, 256)]
 
 
-def suffix_level(length: int) -> int:
-    """Level of the longest match, by its length in tokens."""
-    level = 1
-    for edge in _SUFFIX_EDGES:
-        level += length >= edge
-    return level
+def suffix_level(length: int, others: int) -> int:
+    """Level of what follows the longest match, by its length in tokens and what ``others`` say."""
+    return 1 + others * _LENGTHS + sum(length >= edge for edge in _LENGTH_EDGES)
 
 
 def other_suffix_level(length: int) -> int:
     """Level of a match that goes on differently from the longest one."""
-    return 8 if length <= 3 else 9
+    return _OTHER_SHORT + (length > 3)
 
 
-def sibling_level(weight: float) -> int:
-    """Level of a hint from rejected siblings; 0 = too weak to count."""
-    return sum(weight >= edge for edge in _SIBLING_EDGES)
+def passed_over_level(length: int) -> int:
+    """Level of a guess that the longest match speaks against, by that match's length."""
+    return _PASSED_OVER + (length >= 3) + (length >= 6)
 
 
-PRIORS = (
-    (0.0, 0.006, 0.02, 0.07, 0.2, 0.4, 0.75),
-    (0.0, 0.006, 0.02, 0.07, 0.2, 0.4, 0.75),
-    (0.0, 0.006, 0.02, 0.07, 0.2, 0.4, 0.75),
-    (0.0, 0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.85, 0.08, 0.2),
-    (0.0, 0.02, 0.08, 0.25),
-)
-"""Hit rates to begin with, per source and level; learned ones take over within an answer."""
+def recent_level(weight: float) -> int:
+    """Level of a token that the model lately considered and did not say, by the weight it gathered."""
+    return 1 + sum(weight >= edge for edge in _RECENT_EDGES)
+
+
+def levels(kind: int) -> list[int]:
+    """The level of each source."""
+    return [kind // stride % size for stride, size in zip(STRIDES, SIZES, strict=True)]
 
 
 def layout() -> str:
@@ -70,6 +73,6 @@ def layout() -> str:
 
 def main_source(kind: int) -> str:
     """The name of the surest of a kind's sources: that with the highest hit rate to begin with."""
-    levels = [kind // stride % size for stride, size in zip(STRIDES, SIZES, strict=True)]
-    surest = max(range(len(levels)), key=lambda source: (PRIORS[source][levels[source]], source))
+    found = levels(kind)
+    surest = max(range(len(found)), key=lambda source: (PRIORS[source][found[source]], source))
     return SOURCES[surest]

@@ -4,10 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trchat.recycling.calibration import Calibration
-from trchat.recycling.candidates import CandidateTable
+from trchat.recycling.candidates import CONTEXT, CandidateTable
 
-CONTEXT = 3
-"""Tokens that a row depends on at most."""
+__all__ = ["CANDIDATES", "CONTEXT", "MAX_BYTES", "Knowledge"]
+
 CANDIDATES = 8
 """Candidates that a row holds at most."""
 
@@ -16,17 +16,18 @@ MAX_BYTES = 2_000_000
 
 
 class Knowledge:
-    """Candidate rows by the last one, two and three tokens, and the hit rates of guesses.
+    """Candidate rows by the last one, two and three tokens, rows with a gap, and the hit rates of guesses.
 
-    The sizes were chosen by tokens per step under the bound: longer contexts say more but repeat less, so
-    they get more rows of fewer candidates.
+    The gap rows look past the last token: what follows "the - of" is often the same whatever stands between.
+    Sizes and weights were chosen by tokens per step under the bound.
     """
 
     def __init__(self) -> None:
         self.tables = (
-            CandidateTable(order=1, rows=8192, k=8),
-            CandidateTable(order=2, rows=32768, k=4),
-            CandidateTable(order=3, rows=32768, k=2),
+            CandidateTable("rows1", back=(1,), rows=8192, k=8, fresh=0.4),
+            CandidateTable("rows2", back=(1, 2), rows=32768, k=4, fresh=0.6),
+            CandidateTable("rows3", back=(1, 2, 3), rows=16384, k=2, fresh=0.8),
+            CandidateTable("gap", back=(2, 3), rows=16384, k=4, fresh=0.5),
         )
         self.calibration = Calibration()
         self.clock = 0
@@ -35,7 +36,7 @@ class Knowledge:
         """Take in one step: ``packed`` (n, CANDIDATES) follow ``contexts`` (n, CONTEXT; last token first)."""
         self.clock += 1
         for table in self.tables:
-            table.learn(contexts[:, : table.order], packed[:, : table.k], self.clock)
+            table.learn(contexts, packed, self.clock)
 
     @property
     def nbytes(self) -> int:

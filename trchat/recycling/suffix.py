@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 _LONGEST_CHECKED = 24
-_REMEMBERED = 4
+_REMEMBERED = 8
 _BITS = 24  # per token id in an n-gram's key
 
 Match = tuple[int, int]
@@ -40,13 +40,15 @@ class SuffixIndex:
         return text[-1] if text else -1, text[-2] if len(text) > 1 else -1, text[-3] if len(text) > 2 else -1
 
     def matches(self) -> list[Match]:
-        """Places that the text's end matches, longest first, then latest; at most a handful."""
-        found: dict[int, int] = {}
-        for places in self._known(*self.context()):
-            for place in places:
-                if place not in found:
-                    found[place] = self._length(place)
-        return sorted(found.items(), key=lambda match: (-match[1], -match[0]))
+        """Places that the text's end matches, longest first, then latest; at most a few dozen."""
+        threes, twos, ones = self._known(*self.context())
+        found = [(place, self._length(place)) for place in reversed(threes)]
+        found.sort(key=lambda match: -match[1])
+        seen = set(threes)
+        for length, places in ((2, twos), (1, ones)):
+            found += [(place, length) for place in reversed(places) if place not in seen]
+            seen.update(places)
+        return found
 
     def after(self, last: int, second: int, third: int) -> Match | None:
         """The latest place of the longest known n-gram (3 down to 1) that ends in these tokens."""
@@ -67,7 +69,7 @@ class SuffixIndex:
         return threes.get(key | third << 2 * _BITS, []), two, one
 
     def _length(self, place: int) -> int:
-        text, end, length = self.tokens, len(self.tokens), 0
+        text, end, length = self.tokens, len(self.tokens), 3
         most = min(_LONGEST_CHECKED, place)
         while length < most and text[place - 1 - length] == text[end - 1 - length]:
             length += 1

@@ -1,10 +1,19 @@
 """The k largest of each row, exactly, without sorting or partitioning whole rows of a vocabulary."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
 GROUP_SIZE = 64
-_FEW = 4  # rows, up to which a second look at whole rows is cheaper than gathering groups
+_FEW = 2  # rows, up to which a second look at whole rows is cheaper than gathering groups
+_ROWS_OF_A_THREAD = 12  # with fewer, handing them over costs more than it saves
+_MOST_THREADS = 4
+
+Best = tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]
+"""Indices (n, k), values (n, k), log-sum-exp (n,)."""
 
 
 def top_k(rows: NDArray[np.float32], k: int) -> NDArray[np.int32]:
@@ -15,56 +24,70 @@ def top_k(rows: NDArray[np.float32], k: int) -> NDArray[np.int32]:
     return top_k_and_mass(rows, k)[0]
 
 
-def top_k_and_mass(
-    rows: NDArray[np.float32], k: int
-) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
+def top_k_and_mass(rows: NDArray[np.float32], k: int) -> Best:
     """As ``top_k``, with the values (n, k) and an estimate of each row's log-sum-exp (n,).
 
     Two stages: the maximum of interleaved groups of columns (one pass over memory), then only the groups
     with the k largest maxima. No value of the k largest can lie outside those groups; where a tie leaves
     open which group or column is meant, that row is searched again by its k-th value. The estimate sums
     the maxima of all groups and what else is among the k largest: a little low, for a few exponentials.
+
+    Many rows are split over threads: numpy lets others run while it computes.
     """
     n, width = rows.shape
-    n_groups = width // GROUP_SIZE
-    if n_groups <= 4 * k:
+    if width // GROUP_SIZE <= 4 * k:
         return _by_sorting(rows, k)
     if n <= _FEW:
-        return _row_by_row(rows, k, n_groups)
+        return _row_by_row(rows, k)
+    parts = min(n // _ROWS_OF_A_THREAD, _MOST_THREADS)
+    if parts < 2:
+        return _by_groups(rows, k)
+    found = list(_threads().map(_by_groups, np.array_split(rows, parts), [k] * parts))
+    best, values, mass = zip(*found, strict=True)
+    return np.concatenate(best), np.concatenate(values), np.concatenate(mass)
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1), "top-k")
+
+
+def _by_groups(rows: NDArray[np.float32], k: int) -> Best:
+    n, width = rows.shape
+    n_groups = width // GROUP_SIZE
     body = GROUP_SIZE * n_groups
+    each = np.arange(n)[:, None]
     # Group g holds the columns g, g + n_groups, ...: the reduction then runs along contiguous memory.
-    maxima = rows[:, :body].reshape(n, GROUP_SIZE, n_groups).max(axis=1)
-    groups = np.argpartition(maxima, n_groups - k, axis=1)[:, n_groups - k :]
-    columns = (groups[:, None, :] + (np.arange(GROUP_SIZE) * n_groups)[None, :, None]).reshape(n, -1)
+    grouped = rows[:, :body].reshape(n, GROUP_SIZE, n_groups)
+    maxima = grouped.max(axis=1)
+    groups = maxima.argpartition(n_groups - k, axis=1)[:, n_groups - k :]
+    members = np.arange(0, body, n_groups)[:, None] + groups[:, None, :]
+    columns = members.reshape(n, GROUP_SIZE * k)
     if body < width:
-        tail = np.broadcast_to(np.arange(body, width), (n, width - body))
-        columns = np.concatenate([columns, tail], axis=1)
-    values = np.take_along_axis(rows, columns, axis=1)
-    n_columns = values.shape[1]
-    picked = np.argpartition(values, n_columns - k, axis=1)[:, n_columns - k :]
-    best_values = np.take_along_axis(values, picked, axis=1)
-    best = np.take_along_axis(columns, picked, axis=1)
-    order = np.lexsort((best, -best_values), axis=1)
-    best = np.take_along_axis(best, order, axis=1).astype(np.int32)
-    best_values = np.take_along_axis(best_values, order, axis=1)
+        columns = np.concatenate(
+            [columns, np.broadcast_to(np.arange(body, width), (n, width - body))], axis=1
+        )
+    candidates = rows[each, columns]
+    last = candidates.shape[1] - k
+    picked = candidates.argpartition(last, axis=1)[:, last:]
+    values, best = candidates[each, picked], columns[each, picked]
+    order = np.lexsort((best, -values), axis=1)
+    values, best = values[each, order], best[each, order].astype(np.int32)
 
-    threshold = best_values[:, -1:]
-    tied = ((maxima >= threshold).sum(axis=1) > k) | ((values >= threshold).sum(axis=1) > k)
+    threshold = values[:, -1:]
+    tied = ((maxima >= threshold).sum(axis=1) > k) | ((candidates >= threshold).sum(axis=1) > k)
     for row in np.flatnonzero(tied):
-        candidates = np.flatnonzero(rows[row] >= threshold[row, 0])
-        best[row] = candidates[np.lexsort((candidates, -rows[row, candidates]))[:k]]
+        found = np.flatnonzero(rows[row] >= threshold[row, 0])
+        best[row] = found[np.lexsort((found, -rows[row, found]))[:k]]
 
-    top = best_values[:, :1]
-    group_best = np.take_along_axis(maxima, best % n_groups, axis=1)
-    beside = np.where((best >= body) | (best_values < group_best), best_values, -np.inf)
+    top = values[:, :1]
+    beside = np.where((best >= body) | (values < maxima[each, best % n_groups]), values, -np.inf)
     mass = np.exp(maxima - top).sum(axis=1) + np.exp(beside - top).sum(axis=1)
-    return best, best_values, top[:, 0] + np.log(mass)
+    return best, values, top[:, 0] + np.log(mass)
 
 
-def _row_by_row(
-    rows: NDArray[np.float32], k: int, n_groups: int
-) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
-    n = len(rows)
+def _row_by_row(rows: NDArray[np.float32], k: int) -> Best:
+    n, n_groups = len(rows), rows.shape[1] // GROUP_SIZE
     body = GROUP_SIZE * n_groups
     best = np.empty((n, k), np.int32)
     values = np.empty((n, k), np.float32)
@@ -84,9 +107,7 @@ def _row_by_row(
     return best, values, mass
 
 
-def _by_sorting(
-    rows: NDArray[np.float32], k: int
-) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
+def _by_sorting(rows: NDArray[np.float32], k: int) -> Best:
     best = np.argsort(-rows, axis=1, kind="stable")[:, :k].astype(np.int32)
     values = np.take_along_axis(rows, best, axis=1)
     top = values[:, :1]

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from trchat.recycling.calibration import Calibration
 from trchat.recycling.candidates import pack
 from trchat.recycling.knowledge import Knowledge
 from trchat.storage.recycled.records import Identity, Totals
@@ -23,6 +24,8 @@ def candidates(numbers):
 def teach(knowledge: Knowledge, tokens, numbers):
     """Learn, in one step, a row of every table for each of ``tokens``; its candidates follow from numbers."""
     tokens = np.asarray(tokens, np.int32)
+    for table in knowledge.tables:
+        table.fresh = 1.0  # a row is then what was taught last
     knowledge.learn(np.stack([tokens, tokens + 1, tokens + 2], axis=1), candidates(numbers))
 
 
@@ -37,16 +40,7 @@ def teach_at_random(knowledge: Knowledge, random, count, vocabulary):
 
 def known(knowledge: Knowledge, tokens):
     """The packed candidates of every table for each of ``tokens``, as lists."""
-    from trchat.recycling.candidates import mix1, mix2, mix3
-
-    mixes = (mix1, mix2, mix3)
-    return [
-        [
-            table.find(mixes[table.order - 1](*(token, token + 1, token + 2)[: table.order]))
-            for table in knowledge.tables
-        ]
-        for token in tokens
-    ]
+    return [[table.find((token, token + 1, token + 2)) for table in knowledge.tables] for token in tokens]
 
 
 def expected(numbers):
@@ -57,3 +51,12 @@ def expected(numbers):
 
 def one(tokens=10, steps=4):
     return Totals(1, tokens, steps, 8, 6)
+
+
+def counts(calibration):
+    """Hits and guesses by level of the first source, without the priors they begin with."""
+    fresh = Calibration()
+    return (
+        calibration.source_hits[0] - fresh.source_hits[0],
+        calibration.source_seen[0] - fresh.source_seen[0],
+    )

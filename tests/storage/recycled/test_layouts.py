@@ -22,7 +22,7 @@ class OtherKnowledge(Knowledge):
 
     def __init__(self):
         super().__init__()
-        self.tables = (CandidateTable(1, 1024, 5), CandidateTable(3, 4096, 1))
+        self.tables = (CandidateTable("rows1", (1,), 1024, 5), CandidateTable("rows3", (1, 2, 3), 4096, 1))
 
 
 def saved(warnings):
@@ -65,7 +65,7 @@ def test_rows_of_another_layout_are_left_out_said_once_and_make_room(change, war
         changed = open_memory(identity(), "cpu", warnings.append)
         assert changed.knowledge.rows_learned == 0
         assert warnings == [
-            "300 rows that another version of trchat has learned cannot be used and are left out"
+            "400 rows that another version of trchat has learned cannot be used and are left out"
         ]
         changed.save("auto", one())
         assert changed.close(60)
@@ -81,7 +81,7 @@ def test_counts_of_another_meaning_are_left_out_and_rows_are_not(warnings, monke
         patch.setattr(kinds, "_ROW_EDGES", (0.01, 0.08, 0.25, 0.55, 0.85))
         changed = open_memory(identity(), "cpu", warnings.append)
         assert known(changed.knowledge, TOKENS) == expected(TOKENS)
-        assert changed.knowledge.calibration.seen.sum() == 0
+        assert changed.knowledge.calibration.source_seen.sum() == Calibration().source_seen.sum()
         assert changed.close(60)
     assert warnings == []
 
@@ -120,5 +120,5 @@ def test_a_store_says_how_much_it_cannot_use(warnings):
     connection.commit()
     connection.close()
     half = open_memory(identity(VOCABULARY), "cpu", warnings.append, remember=False)
-    assert half.knowledge.rows_learned == 200
+    assert half.knowledge.rows_learned == 300
     assert warnings == ["100 rows that another version of trchat has learned cannot be used and are left out"]

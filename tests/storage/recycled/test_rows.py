@@ -20,7 +20,7 @@ from trchat.storage.recycled.tables import (
 
 WAYS = 4
 N_VOCAB = 1 << 20
-PACKED = table_shape(CandidateTable(2, 16, 2), N_VOCAB)
+PACKED = table_shape(CandidateTable("rows2", (1, 2), 16, 2), N_VOCAB)
 SHAPE = Shape("rows2", 4, WAYS, 8, "", PACKED.sound)
 
 
@@ -125,8 +125,8 @@ def test_a_bomb_goes_off_no_further_than_was_announced():
 @settings(max_examples=50)
 def test_a_table_and_what_was_saved_of_it_meanwhile_are_the_table(lessons, cut):
     """Learning on, and taking in what had been saved before, gives the same rows in any order."""
-    table, other = (CandidateTable(2, 64, 2) for _ in range(2))
-    shape = table_shape(CandidateTable(2, 64, 2), 1000)
+    table, other = (CandidateTable("rows2", (1, 2), 64, 2) for _ in range(2))
+    shape = table_shape(CandidateTable("rows2", (1, 2), 64, 2), 1000)
     saved = no_rows(8)
     for clock, (token, extra) in enumerate(lessons, 1):
         packed = np.array([[token + 1 << 8 | 5, token + 2 + extra << 8 | 4]], np.uint32)

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from tests.storage.recycled.learned import expected, identity, known, one, teach
+from trchat.recycling.knowledge import Knowledge
 from trchat.storage import connection
 from trchat.storage.recycled.files import open_memory, reset_store, store_file
 from trchat.storage.recycled.store import RecycledStore
 
 TOKENS = [10 * number for number in range(8)]
-NOTHING = [[], [], []]
+NOTHING = [[]] * len(Knowledge().tables)
 SESSIONS = st.sampled_from(["first", "second"])
 
 pytestmark = pytest.mark.slow

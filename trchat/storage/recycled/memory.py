@@ -65,14 +65,14 @@ class Memory:
         if self._knowledge is None:
             knowledge = self._knowledge = Knowledge()
             for table in knowledge.tables:
-                name = tables.table_name(table)
+                name = table.name
                 rows = self._loaded.rows.get(name)
                 if rows is not None:
                     tables.absorb(table, rows)
                     knowledge.clock = max(knowledge.clock, int(table.stamps.max()))
             for table in knowledge.tables:
                 # Inherited rows are in no file of this model yet: they go with the first save.
-                self._saved_up_to[tables.table_name(table)] = 0 if self._inherited else knowledge.clock
+                self._saved_up_to[table.name] = 0 if self._inherited else knowledge.clock
             if self._loaded.calibration is not None:
                 hit_rates.restore(knowledge.calibration, self._loaded.calibration)
             self._before = hit_rates.vector(knowledge.calibration)
@@ -124,7 +124,7 @@ class Memory:
         rows = {}
         if self._knowledge is not None:
             for table in self._knowledge.tables:
-                name = tables.table_name(table)
+                name = table.name
                 rows[name] = tables.rows_since(table, self._saved_up_to[name])
         if self._matrix is not None:
             rows[tables.MATRIX] = tables.matrix_rows_since(self._matrix, self._saved_up_to[tables.MATRIX])
@@ -176,7 +176,7 @@ class Memory:
                 tables.absorb_matrix(self._matrix, rows.stamped(max(int(rows.stamps.max()), 1)))
             return
         for table in self._knowledge.tables if self._knowledge is not None else ():
-            if tables.table_name(table) == name:
+            if table.name == name:
                 tables.absorb(table, rows)
 
     def _add_calibration(self, saved: Saved) -> None:

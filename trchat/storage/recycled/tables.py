@@ -21,11 +21,6 @@ MATRIX = "matrix"
 _SURE = 255  # the paper's matrix keeps no probabilities
 
 
-def table_name(table: CandidateTable) -> str:
-    """What the rows of a table are stored under."""
-    return f"rows{table.order}"
-
-
 def shapes_of(n_vocab: int) -> dict[str, Shape]:
     """Where the rows of every source go, in this program, for a vocabulary of ``n_vocab`` tokens."""
     knowledge = Knowledge()
@@ -42,7 +37,7 @@ def table_shape(table: CandidateTable, n_vocab: int) -> Shape:
     """Where the rows of ``table`` go, in a layout that depends on the rows it holds."""
     sound = _sound(table.packed.dtype, n_vocab)
     buckets = len(table.tags) // WAYS
-    return Shape(table_name(table), buckets, WAYS, table.packed[0].nbytes, _layout(table), sound)
+    return Shape(table.name, buckets, WAYS, table.packed[0].nbytes, _layout(table), sound)
 
 
 def rows_since(table: CandidateTable, clock: int) -> Rows:

@@ -1,0 +1,131 @@
+"""The sources of guesses, each a small class behind one interface.
+
+A source looks at where the text stands (or would stand, below a guess) and adds its level to the kind of
+each token that it has something to say about. To add one: give it a name, sizes and priors in
+trchat.recycling.kinds, a class here, and a line in ``all_sources``.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from trchat.recycling.candidates import CandidateTable
+from trchat.recycling.kinds import (
+    ALONE,
+    DIVIDED,
+    OPPOSED,
+    ROWS1,
+    STRIDES,
+    SUFFIX,
+    UNITED,
+    other_suffix_level,
+    passed_over_level,
+    row_levels,
+    suffix_level,
+)
+from trchat.recycling.knowledge import Knowledge
+from trchat.recycling.recent import RecentCandidates
+from trchat.recycling.suffix import Match, SuffixIndex
+
+Guesses = dict[int, int]
+"""Guessed token -> kind of guess."""
+
+Context = tuple[int, int, int]
+"""The last token, the one before and the third last; -1 = before the text's beginning."""
+
+_LONG = 64  # longer matches than this are of one level
+
+
+class Source(Protocol):
+    """Proposes tokens."""
+
+    name: str
+    """By which it can be left out."""
+
+    def add(self, guesses: Guesses, context: Context, matches: Sequence[Match]) -> None:
+        """Add its level, times its stride, to the kind of each token it knows of after ``context``.
+
+        ``matches`` are places in the text that the context equals, best first.
+        """
+
+
+class RowSource:
+    """Candidates that the model itself computed after the same tokens, earlier."""
+
+    def __init__(self, table: CandidateTable, number: int) -> None:
+        self.name = table.name
+        self._find = table.find
+        self._kinds = [level * STRIDES[number] for level in row_levels()]
+
+    def add(self, guesses: Guesses, context: Context, matches: Sequence[Match]) -> None:
+        """All candidates of the row, by their probability."""
+        kinds = self._kinds
+        for packed in self._find(context):
+            if packed:
+                token = packed >> 8
+                guesses[token] = guesses.get(token, 0) + kinds[packed & 255]
+
+
+class SuffixSource:
+    """What followed the end of the text the last times it stood there."""
+
+    name = "suffix"
+
+    def __init__(self, text: SuffixIndex) -> None:
+        self._text = text.tokens
+        stride = STRIDES[SUFFIX]
+        self._first = [
+            [suffix_level(length, others) * stride for length in range(_LONG)]
+            for others in (ALONE, UNITED, DIVIDED, OPPOSED)
+        ]
+        self._other = [other_suffix_level(length) * stride for length in range(_LONG)]
+        self._passed_over = [passed_over_level(length) * stride for length in range(_LONG)]
+
+    def add(self, guesses: Guesses, context: Context, matches: Sequence[Match]) -> None:
+        """What followed the best match, and the next best that differs; all other guesses are passed over."""
+        if not matches:
+            return
+        text = self._text
+        place, length = matches[0]
+        first = text[place]
+        same, other = 0, None
+        for elsewhere, shorter in matches[1:]:
+            if text[elsewhere] == first:
+                same += 1
+            elif other is None:
+                other = (text[elsewhere], shorter)
+        others = len(matches) - 1
+        say = ALONE if not others else UNITED if same == others else DIVIDED if same else OPPOSED
+        passed_over = self._passed_over[min(length, _LONG - 1)]
+        for token in guesses:
+            guesses[token] += passed_over
+        known = guesses.get(first)
+        guesses[first] = (0 if known is None else known - passed_over) + self._first[say][
+            min(length, _LONG - 1)
+        ]
+        if other is not None:
+            token, shorter = other
+            known = guesses.get(token)
+            guesses[token] = (0 if known is None else known - passed_over) + self._other[
+                min(shorter, _LONG - 1)
+            ]
+
+
+class RecentSource:
+    """Favours guesses that were among the model's candidates for one of the last few tokens."""
+
+    name = "recent"
+
+    def __init__(self, recent: RecentCandidates) -> None:
+        self._recent = recent
+
+    def add(self, guesses: Guesses, context: Context, matches: Sequence[Match]) -> None:
+        """Add to what others have guessed; on its own it would guess too much."""
+        kinds = self._recent.kinds
+        for token in guesses.keys() & kinds.keys():
+            guesses[token] += kinds[token]
+
+
+def all_sources(knowledge: Knowledge, text: SuffixIndex, recent: RecentCandidates) -> list[Source]:
+    """Every source, in the order in which they are asked."""
+    rows = [RowSource(table, ROWS1 + number) for number, table in enumerate(knowledge.tables)]
+    return [*rows, SuffixSource(text), RecentSource(recent)]
