@@ -125,6 +125,8 @@ def _cold_start() -> float:
 
     with tempfile.TemporaryDirectory() as home:
         _in_terminal([sys.executable, "-m", "trchat"], {"TRCHAT_HOME": home}, answer)
+    if not seen:
+        raise SystemExit("trchat did not start")
     return seen
 
 

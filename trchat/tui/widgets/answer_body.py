@@ -2,6 +2,7 @@
 
 import os
 from time import perf_counter, thread_time
+from typing import TYPE_CHECKING
 
 from rich.style import Style
 from textual.geometry import Region, Size
@@ -13,8 +14,9 @@ from textual.widget import Widget
 
 from trchat.text.visible import visible
 from trchat.tui.lens_marks import Marks
-from trchat.tui.markdown_lines import Painter
-from trchat.tui.markdown_stream import MarkdownStream
+
+if TYPE_CHECKING:
+    from trchat.tui.markdown_stream import MarkdownStream
 
 SHARE = min(0.005 * (os.cpu_count() or 1), 0.1)
 """Part of the time that drawing may take: where there are few cores, the model needs them all."""
@@ -125,11 +127,15 @@ class AnswerBody(Widget):
         step = min(max(self.app.size.height // 6, 1), ROOM)
         return -(-height // step) * step
 
-    def _fit(self, width: int) -> MarkdownStream:
+    def _fit(self, width: int) -> "MarkdownStream":
         width = max(width, 8) if width else self._width
         if self._stream is None or width != self._width:
             self._width = width
             self._painted_theme = self.app.theme
+            # The parser and the highlighter take a tenth of the start: they come with the first answer.
+            from trchat.tui.markdown_lines import Painter
+            from trchat.tui.markdown_stream import MarkdownStream
+
             painter = Painter(width, self.app.theme_variables, self.app.current_theme.dark)
             self._stream = MarkdownStream(painter, self._marks)
             if self._growing:
