@@ -10,7 +10,7 @@ import numpy as np
 from trchat.chat.budget import Dropped
 from trchat.chat.engine import Delta, Prefill
 from trchat.decoding.loop import Step
-from trchat.recycling.kinds import SUFFIX, TWO
+from trchat.recycling.kinds import ROWS2, STRIDES, SUFFIX
 from trchat.recycling.tree import ROOT, DraftTree
 
 STOP_HERE = object()
@@ -95,7 +95,10 @@ class ScriptedEngine:
             tree, path = DraftTree(np.zeros(0, np.int32), np.zeros(0, np.int32)), ()
         else:
             tokens, parents = np.array([first, first + 2], np.int32), np.array([ROOT, ROOT], np.int32)
-            tree, path = DraftTree(tokens, parents, [0.9, 0.1], [TWO * 5, SUFFIX * 2]), (0,)
+            tree, path = (
+                DraftTree(tokens, parents, [0.9, 0.1], [5 * STRIDES[ROWS2], 2 * STRIDES[SUFFIX]]),
+                (0,),
+            )
         return Step((first, first + 1), tree, path, 1, finish, 0.0, STEP_S, 0.0, 0.0, 0.0)
 
     @contextmanager
