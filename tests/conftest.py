@@ -1,5 +1,6 @@
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,14 @@ import pytest
 TUI = Path(__file__).with_name("tui")
 OWN_PROCESS = {"trchat", "program", "on_terminal"}
 """Fixtures that start the program."""
+
+
+def pytest_configure():
+    """Begun in the background (``pytest &``, nohup), nothing may pass on that ctrl+c is to be ignored."""
+    for name in ("SIGINT", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items):

@@ -29,4 +29,6 @@ def document(parser: argparse.ArgumentParser) -> str:
 if __name__ == "__main__":
     from trchat.cli import build_parser
 
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m trchat.cli.help_pages FILE.md")
     Path(sys.argv[1]).write_text(document(build_parser()), encoding="utf-8")
