@@ -1,3 +1,5 @@
+"""Other machines' step times, and what a choice of widths would have cost there."""
+
 import json
 
 import pytest

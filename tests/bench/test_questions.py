@@ -1,3 +1,5 @@
+"""Questions: the built-in ones, and files in the format of Spec-Bench."""
+
 import json
 
 import pytest

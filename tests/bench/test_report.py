@@ -1,3 +1,5 @@
+"""From measurements to the figures of a report, worked out by hand."""
+
 import pytest
 
 from trchat.bench.curves import CostCurve

@@ -1,3 +1,5 @@
+"""Verification: which part of a draft the model itself would have written."""
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st

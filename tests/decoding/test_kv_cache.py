@@ -1,3 +1,5 @@
+"""The KV cache stays in position order, whatever trees came and went; on a context without a model."""
+
 import numpy as np
 import pytest
 

@@ -1,3 +1,5 @@
+"""The decoding loop: with any drafter at all, the text is that of plain decoding."""
+
 import numpy as np
 import pytest
 

@@ -1,3 +1,5 @@
+"""The paper's matrix: one row of successors a token, overwritten by what is newer."""
+
 import numpy as np
 import pytest
 

@@ -1,3 +1,5 @@
+"""The auto drafter as a whole: what it drafts, learns, and leaves alone."""
+
 import numpy as np
 
 from tests.decoding.scripted import N_VOCAB, ScriptedContext, plain_greedy

@@ -1,3 +1,5 @@
+"""Rows of candidates in bounded memory: packed, found, mixed with newer ones, and evicted."""
+
 import numpy as np
 import pytest
 

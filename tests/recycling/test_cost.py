@@ -1,3 +1,5 @@
+"""Step times by width, and how wide a tree should be for them."""
+
 import pytest
 
 from trchat.recycling.cost import LADDER, FixedCosts, StepCosts, WidthChoice

@@ -1,3 +1,5 @@
+"""The simple drafters: none, prompt lookup, and Token Recycling as published."""
+
 import numpy as np
 
 from trchat.recycling.adjacency import AdjacencyMatrix

@@ -1,3 +1,5 @@
+"""Prompt lookup: the continuation of the longest n-gram that was seen before."""
+
 from trchat.recycling.lookup import NgramIndex
 
 

@@ -1,3 +1,5 @@
+"""Earlier places in the text that its end matches."""
+
 import random
 
 from trchat.recycling.suffix import SuffixIndex

@@ -1,3 +1,5 @@
+"""The paper's static tree of 80 nodes."""
+
 import numpy as np
 
 from trchat.recycling.template import make_template, paper_template

@@ -1,3 +1,5 @@
+"""The largest few of a long row, exactly, whichever way is taken."""
+
 import numpy as np
 import pytest
 

@@ -1,3 +1,5 @@
+"""Draft trees: chains, depths, leaves, and who is on the path to whom."""
+
 import numpy as np
 import pytest
 from hypothesis import given
