@@ -69,3 +69,51 @@ def test_a_missing_model_is_an_exit_code(trchat):
 def test_continuing_what_is_not_there_is_an_error(trchat):
     assert chat(trchat, "--continue", lines=["Hi"])[0] == 2
     assert chat(trchat, "--continue", "7", lines=["Hi"])[0] == 2
+
+
+def test_every_command_says_what_it_did_or_why_not(trchat, tmp_path, home):
+    """One conversation that goes through all of them, on a model that hardly says anything."""
+    home.mkdir()
+    (home / "config.toml").write_text('[personas]\npirate = "Answer as a pirate."\n')
+    (tmp_path / "notes.txt").write_text("flour")
+    said = {
+        "/help": "/rename TITLE: Give this conversation another title",
+        "/copy": "there is no answer yet",
+        "/undo": "nothing was deleted",
+        "/rename early": "there is no conversation yet",
+        "/persona-save none": "there is no system prompt to save: /system TEXT sets one",
+        "Hi": "cut by the token limit; /continue goes on",
+        "/copy 1": "there is no code block in the answer",
+        "/set top_k 5": "top_k is 5",
+        "/settings": "top_k: 5",
+        "/draft lookup": "draft is lookup",
+        "/system Be brief.": "the system prompt is set",
+        "/persona-save short": "saved; /persona short uses it",
+        "/persona": "short: Be brief.",
+        "/persona pirate": "the system prompt is set",
+        "/persona nobody": "there is no persona 'nobody'",
+        "/model": "/model NAME chooses one",
+        "/model nosuch": "no model is called 'nosuch'",
+        f"/attach {tmp_path}/notes.txt": "notes.txt goes along with the next question",
+        "/detach": "nothing goes along with the next question",
+        f"/attach {tmp_path}/nothing": "cannot read",
+        "/edit": "write the question anew: /edit TEXT",
+        "/edit Ho": "Model: ",
+        "/branch previous": "You: Hi",
+        "/branch": "there is no other branch on that side",
+        "/conversations ho": "1: Hi: Ho",
+        "/conversations": "1: Hi, 4 messages",
+        "/conversations 1": "You: Hi",
+        "/delete": "deleted; /undo brings it back",
+        "/undo ": "brought back; /conversations 1 opens it",
+        "/theme": "/theme is for the full-screen chat",
+        "/stop": "ctrl+c stops an answer",
+        "/new": "a new conversation begins",
+    }
+    code, out, err = chat(trchat, "-t", "0", "-n", "2", "--draft", "off", lines=[*said, "/quit"])
+    assert (code, err) == (0, "")
+    at = 0
+    for line, answer in said.items():
+        found = out.find(answer, at)
+        assert found >= 0, f"{line}: {answer}\n{out[at:]}"
+        at = found + len(answer)

@@ -104,6 +104,8 @@ def _copy(chat: "PlainChat", argument: str) -> None:
     text = chat.session.thread.get(None).text
     if argument:
         blocks = code_blocks(text)
+        if not blocks:
+            raise UsageError("there is no code block in the answer")
         if not argument.isdigit() or not 0 < int(argument) <= len(blocks):
             raise UsageError(f"there are {len(blocks)} code blocks")
         text = blocks[int(argument) - 1].removesuffix("\n")
@@ -146,6 +148,7 @@ def _attach(chat: "PlainChat", argument: str) -> None:
 
 def _detach(chat: "PlainChat", _argument: str) -> None:
     chat.attached.clear()
+    notice("nothing goes along with the next question")
 
 
 def _change(chat: "PlainChat", **values: str | int | float | None) -> None:
@@ -183,6 +186,7 @@ def _save_persona(chat: "PlainChat", argument: str) -> None:
     if not chat.session.system:
         raise UsageError("there is no system prompt to save: /system TEXT sets one")
     change_config(("personas", argument), chat.session.system)
+    notice(f"saved; /persona {argument} uses it")
 
 
 def _set(chat: "PlainChat", argument: str) -> None:
