@@ -7,7 +7,7 @@ is decided by the layers below the command line, and a subcommand never overwrit
 import argparse
 from collections.abc import Callable
 
-from trchat.config_rules import CACHE_TYPES, DRAFT_MODES, MOST, SETTINGS, Number, Rule, Value, spelled
+from trchat.config_rules import MOST, SETTINGS, Choice, Number, Rule, Text, Value, spelled
 
 _LARGEST_IDENTIFIER = 2**63 - 1
 
@@ -49,108 +49,41 @@ def add_general_options(parser: argparse.ArgumentParser) -> None:
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Which model runs, on what, with how much context."""
     group = parser.add_argument_group("model")
-    keep = argparse.SUPPRESS
-    group.add_argument(
-        "-m", "--model", metavar="PATH|NAME", default=keep, help="a GGUF file, or a name it is known by"
-    )
-    group.add_argument(
-        "-c",
-        "--ctx",
-        metavar="N",
-        type=accepted_by(SETTINGS["ctx"]),
-        default=keep,
-        help="context size in tokens (default: 4096, or the model's own if smaller)",
-    )
-    group.add_argument(
-        "--threads",
-        metavar="N",
-        type=accepted_by(SETTINGS["threads"]),
-        default=keep,
-        help="CPU threads (default: physical cores)",
-    )
-    group.add_argument(
-        "--gpu-layers",
-        metavar="N|all|auto",
-        type=accepted_by(SETTINGS["gpu_layers"]),
-        default=keep,
-        help="layers to put on the GPU (default: auto)",
-    )
-    group.add_argument(
-        "--cache-type",
-        choices=CACHE_TYPES,
-        default=keep,
-        help="KV cache; q8_0 takes half the memory (default: f16)",
-    )
-    group.add_argument(
-        "--template",
-        metavar="FILE|chatml",
-        default=keep,
-        help="chat template: a Jinja file, or 'chatml' (default: the model's own)",
-    )
+    _add(group, "-m --model", "PATH|NAME", "a GGUF file, or a name it is known by")
+    _add(group, "-c --ctx", "N", "context size in tokens (default: 4096, or the model's own if smaller)")
+    _add(group, "--threads", "N", "CPU threads (default: physical cores)")
+    _add(group, "--gpu-layers", "N|all|auto", "layers to put on the GPU (default: auto)")
+    _add(group, "--cache-type", None, "KV cache; q8_0 takes half the memory (default: f16)")
+    template = "chat template: a Jinja file, or 'chatml' (default: the model's own)"
+    _add(group, "--template", "FILE|chatml", template)
 
 
 def add_sampling_options(parser: argparse.ArgumentParser) -> None:
     """What is sampled from the model's probabilities."""
     group = parser.add_argument_group("sampling")
-    keep = argparse.SUPPRESS
-    group.add_argument(
-        "-t",
-        "--temp",
-        metavar="T",
-        type=accepted_by(SETTINGS["temp"]),
-        default=keep,
-        help="temperature; 0 always takes the likeliest token (default: 0.7)",
-    )
-    group.add_argument(
-        "--top-k",
-        metavar="N",
-        type=accepted_by(SETTINGS["top_k"]),
-        default=keep,
-        help="keep the N likeliest tokens, 0 = all (default: 40)",
-    )
-    group.add_argument(
-        "--top-p",
-        metavar="P",
-        type=accepted_by(SETTINGS["top_p"]),
-        default=keep,
-        help="keep the likeliest tokens that make up P (default: 0.95)",
-    )
-    group.add_argument(
-        "--min-p",
-        metavar="P",
-        type=accepted_by(SETTINGS["min_p"]),
-        default=keep,
-        help="drop tokens under P times the likeliest (default: 0.05)",
-    )
-    group.add_argument(
-        "--repeat-penalty",
-        metavar="X",
-        type=accepted_by(SETTINGS["repeat_penalty"]),
-        default=keep,
-        help="make recent tokens X times less likely, 1 = off (default: 1)",
-    )
-    group.add_argument(
-        "--seed",
-        metavar="N",
-        type=accepted_by(SETTINGS["seed"]),
-        default=keep,
-        help="same seed, same answer (default: random)",
-    )
-    group.add_argument(
-        "-n",
-        "--max-tokens",
-        metavar="N",
-        type=accepted_by(SETTINGS["max_tokens"]),
-        default=keep,
-        help="longest answer in tokens (default: what the context leaves)",
-    )
+    _add(group, "-t --temp", "T", "temperature; 0 always takes the likeliest token (default: 0.7)")
+    _add(group, "--top-k", "N", "keep the N likeliest tokens, 0 = all (default: 40)")
+    _add(group, "--top-p", "P", "keep the likeliest tokens that make up P (default: 0.95)")
+    _add(group, "--min-p", "P", "drop tokens under P times the likeliest (default: 0.05)")
+    _add(group, "--repeat-penalty", "X", "make recent tokens X times less likely, 1 = off (default: 1)")
+    _add(group, "--seed", "N", "same seed, same answer (default: random)")
+    _add(group, "-n --max-tokens", "N", "longest answer in tokens (default: what the context leaves)")
 
 
 def add_draft_option(parser: argparse.ArgumentParser) -> None:
     """How tokens are guessed ahead."""
-    parser.add_argument_group("drafting").add_argument(
-        "--draft",
-        choices=DRAFT_MODES,
-        default=argparse.SUPPRESS,
-        help="how to guess tokens ahead; never changes the answer (default: auto)",
-    )
+    group = parser.add_argument_group("drafting")
+    _add(group, "--draft", None, "how to guess tokens ahead; never changes the answer (default: auto)")
+
+
+def _add(group: argparse._ArgumentGroup, flags: str, metavar: str | None, help: str) -> None:
+    """One setting: its spellings, what its value is called (None = one of a few words), and its help."""
+    names = flags.split()
+    rule = SETTINGS[names[-1].removeprefix("--").replace("-", "_")]
+    if isinstance(rule, Choice):
+        group.add_argument(*names, choices=rule.words, default=argparse.SUPPRESS, help=help)
+    elif isinstance(rule, Text):  # an empty model name or system prompt is answered further on, in words
+        group.add_argument(*names, metavar=metavar, default=argparse.SUPPRESS, help=help)
+    else:
+        parse = accepted_by(rule)
+        group.add_argument(*names, metavar=metavar, type=parse, default=argparse.SUPPRESS, help=help)
