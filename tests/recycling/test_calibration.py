@@ -104,7 +104,7 @@ def test_the_past_fades_so_that_a_change_is_followed():
 def test_levels_grow_with_what_they_measure():
     rows = row_levels()
     assert rows[0] == 0
-    assert rows[1:] == sorted(rows[1:])
+    assert list(rows[1:]) == sorted(rows[1:])
     assert set(rows) == set(range(SIZES[ROWS1]))
     lengths = [suffix_level(length, ALONE) for length in range(1, 40)]
     assert lengths == sorted(lengths)

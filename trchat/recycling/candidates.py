@@ -40,7 +40,8 @@ _PROBABILITY = [probability(step) for step in range(256)]
 _PROBABILITIES = np.array(_PROBABILITY, np.float32)
 _FINE = 1 << 14
 # Steps by probability, so that mixing a few rows needs no logarithm.
-_STEP: list[int] = quantise(np.log(np.maximum(np.arange(_FINE + 1), 0.5) / _FINE).astype(np.float32)).tolist()
+_STEPS = quantise(np.log(np.maximum(np.arange(_FINE + 1), 0.5) / _FINE).astype(np.float32))
+_STEP: list[int] = _STEPS.tolist()
 
 
 class CandidateTable:
@@ -210,7 +211,7 @@ class CandidateTable:
         shares[:, k:][again.any(axis=1)] = 0
         order = np.argsort(-shares, axis=1, kind="stable")[:, :k]
         best = np.take_along_axis(shares, order, axis=1)
-        steps = np.array(_STEP, np.uint32)[(best * _FINE).astype(np.intp)]
+        steps = _STEPS[(best * _FINE).astype(np.intp)]
         packed = np.take_along_axis(tokens, order, axis=1) << np.uint32(8) | steps
         packed[best == 0] = 0
         return packed

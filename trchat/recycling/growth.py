@@ -10,6 +10,8 @@ from trchat.recycling.sources import Context, Guesses, Source
 from trchat.recycling.suffix import Match, SuffixIndex
 from trchat.recycling.tree import ROOT, DraftTree
 
+_BELOW = -2
+_GOOD = 0.7  # hit rate of a good guess
 _LEAST = 1e-4  # a path less likely than this is not worth a place on any machine
 
 
@@ -99,35 +101,40 @@ def grow(
     Each node's probability is its parent's times the hit rate of its kind of guess (``rates``); guesses
     that exclude one another share what there is where their rates add up to more than 1. Stops at
     ``limit`` nodes, or when ``go_on``, told each node's probability, says so.
+
+    Asking the sources is most of the work, so what comes below a node is asked only when it is that node's
+    turn: when no guess is waiting that is likelier than what a good guess below it would be.
     """
+    # (-probability, count, token, kind, parent, parent's context, its matches); token _BELOW: ask below parent
     heap: list[tuple[float, int, int, int, int, Context, Sequence[Match]]] = []
     tokens: list[int] = []
     parents: list[int] = []
     probabilities: list[float] = []
     kinds: list[int] = []
     guesses: dict[int, Guesses] = {}
-    node, share, count = ROOT, 1.0, 0
     push, pop = heapq.heappush, heapq.heappop
-    while True:
-        found = guesser.guess(context, matches)
-        guesses[node] = found
-        chances = [rates[kind] for kind in found.values()]
-        share /= max(1.0, sum(chances))
-        for (token, kind), chance in zip(found.items(), chances, strict=True):
-            path = share * chance
-            if path > _LEAST:
-                count += 1
-                push(heap, (-path, count, token, kind, node, context, matches))
-        if not heap or len(tokens) >= limit:
-            break
-        negative, _, token, kind, parent, above, matches = pop(heap)
-        share, node = -negative, len(tokens)
+    push(heap, (-_GOOD, 0, _BELOW, 0, ROOT, context, matches))
+    count = 1
+    while heap and len(tokens) < limit or not guesses:
+        negative, _, token, kind, node, context, matches = pop(heap)
+        if token == _BELOW:
+            found = guesses[node] = guesser.guess(context, matches)
+            chances = [rates[kind] for kind in found.values()]
+            share = (1.0 if node == ROOT else probabilities[node]) / max(1.0, sum(chances))
+            for (token, kind), chance in zip(found.items(), chances, strict=True):
+                path = share * chance
+                if path > _LEAST:
+                    push(heap, (-path, count, token, kind, node, context, matches))
+                    count += 1
+            continue
         tokens.append(token)
-        parents.append(parent)
-        probabilities.append(share)
+        parents.append(node)
+        probabilities.append(-negative)
         kinds.append(kind)
-        if go_on is not None and not go_on(share):
+        if go_on is not None and not go_on(-negative):
             break
-        context = (token, above[0], above[1])
-        matches = guesser.matches_below(matches, context)
+        context = (token, context[0], context[1])
+        below = guesser.matches_below(matches, context)
+        push(heap, (_GOOD * negative, count, _BELOW, 0, len(tokens) - 1, context, below))
+        count += 1
     return Growth(tokens, parents, probabilities, kinds, guesses)

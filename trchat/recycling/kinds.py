@@ -4,6 +4,7 @@ A kind is one number, the sum of a level per source times that source's stride, 
 agree are a kind of their own. Level 0 of every source means that it has nothing to say about the token.
 """
 
+from functools import cache
 from math import prod
 
 from trchat.recycling.candidates import probability
@@ -35,9 +36,10 @@ SIZES = tuple(len(prior) for prior in PRIORS)
 STRIDES = tuple(prod(SIZES[:source]) for source in range(len(SIZES)))
 
 
-def row_levels() -> list[int]:
+@cache
+def row_levels() -> tuple[int, ...]:
     """Level of a row's candidate by its 8-bit probability step (256 entries): 1 to 6."""
-    return [0] + [1 + sum(probability(step) >= edge for edge in _ROW_EDGES) for step in range(1, 256)]
+    return (0, *(1 + sum(probability(step) >= edge for edge in _ROW_EDGES) for step in range(1, 256)))
 
 
 def suffix_level(length: int, others: int) -> int:
