@@ -83,7 +83,7 @@ def generate(
         path, tokens = accept(tree, lambda row: sample(first + row, logits[row]), end_tokens, left)  # noqa: B023
         accepted = perf_counter()
         width = len(forced) + len(tree)
-        drafter.learn(Verified(forced[-1], tree, logits, path, tokens, width, cache.decode_s))
+        drafter.learn(Verified(forced[-1], tree, logits, path, tokens, width))
         learned = perf_counter()
         kept = cache.keep(path)
         forced = list(tokens[kept:])

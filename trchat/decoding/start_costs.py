@@ -10,7 +10,7 @@ from trchat.recycling.tree import chain_tree
 
 LEAST_BUDGET_S = 0.3
 SHARE_OF_LOAD = 0.05
-_WIDTHS = (4, 1, 8, 2, 16)  # the most telling first, in case time runs out
+_WIDTHS = (4, 1, 8, 2, 16, 32, 64)  # the most telling first, in case time runs out
 
 
 def measure_start(cache: KVCache, costs: StepCosts, load_s: float) -> None:

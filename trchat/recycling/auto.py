@@ -1,6 +1,7 @@
 """The ``auto`` drafter: all sources in one tree, as wide as pays on this machine."""
 
 from collections.abc import Callable, Sequence
+from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,6 @@ from trchat.recycling.topk import top_k_and_mass
 from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree
 
 _LABELS_AT_ONCE = 96
-_FADE = 0.98  # of the record of promises, per draft
-_PATIENCE = 4.0  # accepted tokens that every drafter is credited with
 
 
 class AutoDrafter:
@@ -49,7 +48,7 @@ class AutoDrafter:
         self._guesses: dict[int, Guesses] = {}
         self._kinds: list[int] = []
         self._right: list[bool] = []
-        self._hoped = self._kept = self._promised = 0.0
+        self._began = 0.0
         self._restart([])
 
     @property
@@ -64,25 +63,24 @@ class AutoDrafter:
 
     def draft(self, room: int, n_forced: int = 1) -> DraftTree:
         """Grow the likeliest tree and cut it where more would not pay."""
+        self._began = perf_counter()
         if self._width:
             growth = self._grow(min(room, self._width - 1))
             return self._cut(growth, len(growth.tokens))
         self.costs.enter(len(self._text.tokens))
         choice = WidthChoice(self.costs, n_forced, min(LADDER[-1], room + n_forced))
-        trust = self._trust()
-        growth = self._grow(room, lambda share: choice.take(share * trust))
-        self._promised = sum(growth.probabilities[: choice.nodes])
+        growth = self._grow(room, choice.take)
         return self._cut(growth, choice.nodes)
 
     def learn(self, verified: Verified) -> None:
-        """Take in the step's time, label all guesses, recycle every row, and index the new tokens."""
-        self.costs.observe(verified.width, verified.decode_s * 1e3)
-        if len(verified.tree):
-            self._hoped = _FADE * self._hoped + self._promised
-            self._kept = _FADE * self._kept + len(verified.path)
+        """Label all guesses, recycle every row, index the new tokens, and take in the step's time.
+
+        A step's time is that from ``draft`` to here: wider trees also take longer to grow and to learn from.
+        """
         self._label(verified)
         self._recycle(verified)
         self._text.extend(verified.emitted)
+        self.costs.observe(verified.width, (perf_counter() - self._began) * 1e3)
 
     def settle(self) -> None:
         """Hand the gathered labels to the calibration; gathered because numpy's price is per call."""
@@ -109,10 +107,6 @@ class AutoDrafter:
         }
         self._guesses[ROOT] = growth.guesses[ROOT]
         return growth.tree(order) if order else EMPTY_TREE
-
-    def _trust(self) -> float:
-        """How much of what drafts promised came true lately: hopes are chosen for being high."""
-        return min(1.0, (self._kept + _PATIENCE) / (self._hoped + _PATIENCE))
 
     def _label(self, verified: Verified) -> None:
         if "calibration" in self._without:

@@ -25,7 +25,6 @@ class Verified:
         path: the accepted nodes, from the root down.
         emitted: the tokens that the text grew by: the accepted ones and the model's own next one.
         width: tokens in the batch.
-        decode_s: seconds that the model took for it.
     """
 
     root: int
@@ -34,7 +33,6 @@ class Verified:
     path: tuple[int, ...]
     emitted: tuple[int, ...]
     width: int = 1
-    decode_s: float = 0.0
 
 
 class Drafter(Protocol):

@@ -105,7 +105,7 @@ def grow(
     Asking the sources is most of the work, so what comes below a node is asked only when it is that node's
     turn: when no guess is waiting that is likelier than what a good guess below it would be.
     """
-    # (-probability, count, token, kind, parent, parent's context, its matches); token _BELOW: ask below parent
+    # (-probability, count, token, kind, parent, parent's context, its matches); _BELOW: ask below parent
     heap: list[tuple[float, int, int, int, int, Context, Sequence[Match]]] = []
     tokens: list[int] = []
     parents: list[int] = []
@@ -115,7 +115,7 @@ def grow(
     push, pop = heapq.heappush, heapq.heappop
     push(heap, (-_GOOD, 0, _BELOW, 0, ROOT, context, matches))
     count = 1
-    while heap and len(tokens) < limit or not guesses:
+    while not guesses or (heap and len(tokens) < limit):
         negative, _, token, kind, node, context, matches = pop(heap)
         if token == _BELOW:
             found = guesses[node] = guesser.guess(context, matches)
