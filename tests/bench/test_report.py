@@ -12,6 +12,7 @@ def measured(number, mode, tokens, seconds, *, category="qa", steps=None, widths
     steps = steps or tokens
     return Measurement(
         question=Question(str(number), category, ("?",)),
+        turns=(),
         turn=0,
         mode=mode,
         token_ids=tuple(ids or range(tokens)),
@@ -21,6 +22,7 @@ def measured(number, mode, tokens, seconds, *, category="qa", steps=None, widths
         drafted=0,
         accepted=0,
         widths=tuple(widths or [1] * steps),
+        parts=(("decode", seconds - host_s), ("learn", host_s)),
     )
 
 
@@ -73,3 +75,13 @@ def test_without_off_there_is_no_speedup_to_tell(results):
     found = rows([m for m in results if m.mode == "auto"], ["auto"])
     assert row(found, "auto", "all")["speedup"] is None
     assert row(found, "auto", "all")["identical"] == 0
+
+
+def test_differences_are_told_with_the_margin_at_the_fork_and_times_by_part():
+    plain = measured(1, "off", 4, 1.0, ids=(1, 2, 3, 4))
+    other = measured(1, "auto", 4, 1.0, steps=2, ids=(1, 2, 9, 4))
+    found = rows([plain, other], ["off", "auto"], margins={other: 0.0123456})
+    assert row(found, "auto", "all")["fork_margin"] == 0.0123
+    assert row(found, "off", "all")["fork_margin"] is None
+    parts = row(found, "auto", "all")["ms_per_step"]
+    assert sum(parts.values()) == pytest.approx(500)

@@ -1,6 +1,6 @@
 """From measurements to the figures that are shown, stored and plotted."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import median, quantiles
 from typing import Any
 
@@ -11,12 +11,16 @@ Row = dict[str, Any]
 
 
 def rows(
-    measurements: Iterable[Measurement], modes: Sequence[str], curve: CostCurve | None = None
+    measurements: Iterable[Measurement],
+    modes: Sequence[str],
+    curve: CostCurve | None = None,
+    margins: Mapping[Measurement, float] | None = None,
 ) -> list[Row]:
     """One row per mode and category, and category ``all``; fields as in the documented JSON.
 
     ``speedup`` compares tokens per second over all prompts of the row with ``off``'s; ``speedup_median``,
     ``speedup_q1`` and ``speedup_q3`` are of the ratios prompt by prompt. None where ``off`` was not run.
+    ``fork_margin`` is the largest of ``margins`` (see trchat.bench.forks), None where no text differs.
     """
     measured = list(measurements)
     plain = {(m.question.id, m.turn): m for m in measured if m.mode == "off"}
@@ -28,6 +32,7 @@ def rows(
             [m for m in measured if m.mode == mode and category in (m.question.category, "all")],
             plain,
             curve,
+            margins or {},
         )
         for mode in modes
         for category in [*categories, "all"]
@@ -40,6 +45,7 @@ def _row(
     group: list[Measurement],
     plain: dict[tuple[str, int], Measurement],
     curve: CostCurve | None,
+    margins: Mapping[Measurement, float],
 ) -> Row:
     tokens = sum(len(m.token_ids) for m in group)
     steps = sum(m.steps for m in group)
@@ -64,6 +70,8 @@ def _row(
         "speedup_q3": round(_quartile(ratios, 2), 4) if ratios else None,
         "modeled_speedup": _modeled(group, curve),
         "identical": sum(m.token_ids == off.token_ids for m, off in pairs),
+        "fork_margin": max((round(margins[m], 4) for m in group if m in margins), default=None),
+        "ms_per_step": _parts(group, steps),
         "drafted": sum(m.drafted for m in group),
         "accepted": sum(m.accepted for m in group),
         "host_ms_per_step": round(1e3 * sum(m.host_s for m in group) / steps, 4) if steps else 0.0,
@@ -72,6 +80,14 @@ def _row(
         "width_changes": sum(a != b for m in group for a, b in zip(m.widths, m.widths[1:], strict=False)),
     }
     return row
+
+
+def _parts(group: list[Measurement], steps: int) -> dict[str, float]:
+    sums: dict[str, float] = {}
+    for m in group:
+        for part, seconds in m.parts:
+            sums[part] = sums.get(part, 0.0) + seconds
+    return {part: round(1e3 * seconds / steps, 4) for part, seconds in sums.items()} if steps else {}
 
 
 def _total_ratio(pairs: list[tuple[Measurement, Measurement]]) -> float | None:

@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from trchat.bench.questions import Question
 from trchat.chat.engine import Answer, Delta, Engine, new_answer
 from trchat.chat.template import Turn
+from trchat.decoding.loop import Step
 from trchat.llama.sampler import Sampling
 from trchat.recycling.drafter import Drafter
+
+PARTS = ("draft", "decode", "accept", "learn", "cache")
+"""Of a step, as trchat.decoding.loop.Step times them."""
 
 WARM_UP = "Say hello."
 WARM_UP_TOKENS = 8
@@ -18,12 +22,15 @@ class Measurement:
     """One question (one of its turns) answered in one mode.
 
     Attributes:
+        turns: the conversation that was answered.
         seconds: decoding and host work, the prompt not counted.
         host_s: of these, everything but the model.
         widths: tokens in each batch.
+        parts: seconds by part of a step: draft, decode, accept, learn, cache.
     """
 
     question: Question
+    turns: tuple[Turn, ...]
     turn: int
     mode: str
     token_ids: tuple[int, ...]
@@ -33,6 +40,7 @@ class Measurement:
     drafted: int
     accepted: int
     widths: tuple[int, ...]
+    parts: tuple[tuple[str, float], ...] = ()
 
 
 def run(
@@ -84,11 +92,12 @@ def answer_turns(
         said = {}
         for mode, drafter in drafters.items():
             engine.forget()
-            answer, widths = _answer(engine, drafter, turns, sampling, max_tokens)
+            answer, steps = _answer(engine, drafter, turns, sampling, max_tokens)
             said[mode] = answer.text
             statistics = answer.statistics
             yield Measurement(
                 question=question,
+                turns=tuple(turns),
                 turn=turn,
                 mode=mode,
                 token_ids=tuple(answer.token_ids),
@@ -97,16 +106,16 @@ def answer_turns(
                 host_s=statistics.host_s,
                 drafted=statistics.drafted,
                 accepted=statistics.accepted,
-                widths=widths,
+                widths=tuple(step.width for step in steps),
+                parts=tuple((part, sum(getattr(step, f"{part}_s") for step in steps)) for part in PARTS),
             )
         turns.append(Turn("assistant", said[leader]))
 
 
 def _answer(
     engine: Engine, drafter: Drafter, turns: Sequence[Turn], sampling: Sampling, max_tokens: int
-) -> tuple[Answer, tuple[int, ...]]:
+) -> tuple[Answer, list[Step]]:
     engine.drafter = drafter
     answer = new_answer(sampling.seed)
     events = engine.answer(turns, sampling, max_tokens, answer)
-    widths = tuple(event.step.width for event in events if isinstance(event, Delta))
-    return answer, widths
+    return answer, [event.step for event in events if isinstance(event, Delta)]

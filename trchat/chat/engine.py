@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
 
+import numpy as np
+
 from trchat.chat.budget import Dropped, fit
 from trchat.chat.prompt import Prompt, PromptBuilder
 from trchat.chat.template import ChatTemplate, Turn
@@ -21,6 +23,7 @@ from trchat.llama.sampler import SamplerChain, Sampling
 from trchat.llama.text_stream import TextStream
 from trchat.recycling.cost import StepCosts
 from trchat.recycling.drafter import Drafter, NoDrafter
+from trchat.recycling.tree import EMPTY_TREE
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,16 @@ class Engine(Owned):
     def forget(self) -> None:
         """Empty the KV cache, so that the next answer starts from nothing."""
         self._cache.truncate(0)
+
+    def margin(self, tokens: Sequence[int]) -> float:
+        """How far apart, in logits, the two likeliest tokens after ``tokens`` are."""
+        cached = self._cache.reuse(tokens)
+        for _ in self._cache.prefill(tokens[cached:-1]):
+            pass
+        row = self._cache.verify(tokens[-1:], EMPTY_TREE)[0]
+        second, first = np.partition(row, len(row) - 2)[-2:].tolist()
+        self._cache.keep(())
+        return float(first - second)
 
     def answer(
         self,

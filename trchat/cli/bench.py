@@ -118,6 +118,7 @@ def run(args: argparse.Namespace) -> int:
     """Measure, print the table, write the files."""
     from trchat.bench import plot
     from trchat.bench.curves import load_curve
+    from trchat.bench.forks import fork_margins
     from trchat.bench.machine import describe_machine
     from trchat.bench.report import rows
     from trchat.bench.runner import run as measure
@@ -170,7 +171,8 @@ def run(args: argparse.Namespace) -> int:
         for measurement in measure(engine, make, modes, questions, sampling, max_tokens, all_turns=all_turns):
             measurements.append(measurement)
             _show_progress(args, done + len(measurements), total)
-    results = rows(measurements, modes, curve)
+        margins = fork_margins(engine, measurements)
+    results = rows(measurements, modes, curve, margins)
     report = {
         "settings": {
             "model": str(prepared.model.name),

@@ -22,7 +22,7 @@ def processor() -> str:
 
 def backend() -> str:
     """What llama.cpp was built with and found, on this processor."""
-    return f"{processor()} | {system_info()}"
+    return f"{processor()} | {', '.join(devices())} | {system_info()}"
 
 
 def devices() -> list[str]:
