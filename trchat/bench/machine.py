@@ -1,8 +1,9 @@
 """What a measurement was made on: without it, a speed says nothing."""
 
 import platform
-from importlib.metadata import version
 from typing import Any
+
+import llama_cpp
 
 from trchat import __version__
 from trchat.chat.engine import Engine
@@ -14,7 +15,7 @@ def describe_machine(engine: Engine) -> dict[str, Any]:
     """Processor, threads, build, and model, as the bench's JSON has them."""
     return {
         "trchat": __version__,
-        "llama_cpp_python": version("llama-cpp-python"),
+        "llama_cpp_python": llama_cpp.__version__,
         "python": platform.python_version(),
         "system": platform.system(),
         "processor": processor(),

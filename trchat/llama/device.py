@@ -4,7 +4,7 @@ import ctypes
 import platform
 from pathlib import Path
 
-from llama_cpp._ggml import libggml
+from llama_cpp import llama_cpp as llama
 
 from trchat.llama.log import system_info
 
@@ -27,10 +27,11 @@ def backend() -> str:
 
 def devices() -> list[str]:
     """What llama.cpp can compute on, such as ``CPU: AMD EPYC`` or ``CUDA0: NVIDIA H200``; or nothing."""
+    library = llama._lib  # whichever build is in use; it brings ggml's functions along
     try:
-        count, get = libggml.ggml_backend_dev_count, libggml.ggml_backend_dev_get
-        name, description = libggml.ggml_backend_dev_name, libggml.ggml_backend_dev_description
-    except AttributeError:  # on Windows they lie in several libraries
+        count, get = library.ggml_backend_dev_count, library.ggml_backend_dev_get
+        name, description = library.ggml_backend_dev_name, library.ggml_backend_dev_description
+    except AttributeError:  # not on Windows, where each library only tells its own
         return []
     count.restype = ctypes.c_size_t
     get.argtypes, get.restype = [ctypes.c_size_t], ctypes.c_void_p
