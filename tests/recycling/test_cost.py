@@ -1,23 +1,8 @@
-"""Step times by width, and how wide a tree should be for them."""
+"""Step times by width, learned while running."""
 
 import pytest
 
-from trchat.recycling.cost import LADDER, FixedCosts, StepCosts, WidthChoice
-
-SURE = [0.95] * 63
-DOUBTFUL = [0.3 / (1 + node) for node in range(63)]
-
-
-def choose_width(costs, gains, n_forced, widest):
-    choice = WidthChoice(costs, n_forced, widest)
-    for gain in gains:
-        if not choice.take(gain):
-            break
-    return choice.nodes
-
-
-def linear(slope):
-    return FixedCosts({width: 10 * (1 + slope * (width - 1)) for width in (1, 2, 4, 8, 16, 32, 64)}, 0.0)
+from trchat.recycling.cost import StepCosts
 
 
 def test_unknown_costs_are_a_sane_prior():
@@ -29,7 +14,7 @@ def test_unknown_costs_are_a_sane_prior():
 def test_observed_widths_are_known_and_others_lie_between_or_beyond():
     costs = StepCosts()
     for width, ms in ((1, 10.0), (4, 16.0), (8, 40.0)):
-        costs.observe(width, ms)
+        costs.observe(width, ms, first_counts=True)
     assert costs.of(4) == 16.0
     assert costs.of(2) == 12.0
     assert costs.of(6) == 28.0
@@ -77,59 +62,22 @@ def test_a_longer_context_begins_with_the_curve_of_the_one_before_stretched():
     assert costs.of(4) == 20.0
 
 
-def test_the_wanted_width_follows_the_slope():
-    assert choose_width(linear(2.0), SURE, 1, 64) == 0
-    assert choose_width(linear(0.01), SURE, 1, 64) == 63
-    assert choose_width(linear(0.01), DOUBTFUL, 1, 64) < 63
-    assert 0 < choose_width(linear(0.1), DOUBTFUL, 1, 64) < 10
+def test_the_first_step_of_a_width_does_not_put_it_out_of_question():
+    costs = StepCosts()
+    costs.observe(1, 10.0)
+    costs.observe(8, 12.0, first_counts=True)
+    expected = costs.of(32)
+    costs.observe(32, 500.0)  # llama.cpp sets up something for the first time
+    assert costs.of(32) == expected
+    costs.observe(16, 11.0)  # cheaper than expected is believed at once
+    assert costs.of(16) == 11.0
 
 
-def test_a_staircase_is_filled_up_to_its_edge():
-    # Multiples of four are cheap: three tokens cost more than four.
-    stairs = FixedCosts({1: 10, 2: 14, 3: 19, 4: 17, 6: 30, 8: 32, 12: 60, 16: 80, 64: 400}, 0.0)
-    assert choose_width(stairs, [0.6, 0.4, 0.3, *([0.01] * 60)], 1, 64) == 3
-    # 32 tokens on another kernel cost less than 16.
-    kernel = FixedCosts({1: 10, 2: 14, 4: 20, 8: 30, 16: 70, 32: 40, 64: 90}, 0.0)
-    assert choose_width(kernel, [0.5] * 63, 1, 64) in (31, 63)
-
-
-def test_forced_tokens_take_their_places_in_the_batch():
-    stairs = FixedCosts({1: 10, 2: 14, 3: 19, 4: 17, 6: 30, 8: 32, 16: 80, 64: 400}, 0.0)
-    assert choose_width(stairs, [0.6, 0.4, 0.3, *([0.01] * 60)], 2, 64) == 2
-
-
-def test_never_wider_than_there_is_room_or_than_there_are_guesses():
-    assert choose_width(linear(0.0), SURE, 1, 5) == 3  # the ladder's widest up to 5 is 4
-    assert choose_width(linear(0.0), SURE[:6], 1, 64) == 5
-    assert choose_width(linear(0.0), [], 1, 64) == 0
-
-
-def test_a_change_of_width_must_pay_for_itself():
-    gains = [0.5, 0.1, 0.1, *([0.0] * 60)]
-
-    def at(last, change_ms):
-        costs = FixedCosts({1: 10, 2: 14.5, 4: 15.6, 64: 300}, change_ms)
-        costs.observe(last, 0.0)
-        return choose_width(costs, gains, 1, 64)
-
-    assert at(1, 0.0) == at(4, 0.0)
-    assert at(1, 3.0) == 0
-    assert at(4, 3.0) == 3
-
-
-def test_every_width_of_the_ladder_can_be_the_best():
-    for best in LADDER[1:]:
-        costs = FixedCosts({width: 10.0 if width in (1, best) else 100.0 * width for width in LADDER}, 0.0)
-        assert choose_width(costs, [0.5] * 63, 1, 64) == best - 1
-
-
-def test_growth_may_stop_as_soon_as_nothing_wider_can_win():
-    choice = WidthChoice(linear(0.5), 1, 64)
-    taken = 1
-    while choice.take(0.9**taken * 0.5):
-        taken += 1
-    assert taken < 12
-    full = WidthChoice(linear(0.5), 1, 64)
-    for node in range(1, 64):
-        full.take(0.9**node * 0.5)
-    assert full.nodes == choice.nodes
+def test_plain_steps_are_counted_apart():
+    costs = StepCosts()
+    assert costs.plain_ms is None
+    costs.observe(1, 10.0)
+    costs.observe_plain(9.0)
+    costs.observe_plain(1000.0)
+    assert (costs.of(1), costs.last_width) == (10.0, 1)
+    assert 9.0 < costs.plain_ms < 11.0

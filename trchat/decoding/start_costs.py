@@ -30,4 +30,6 @@ def measure_start(cache: KVCache, costs: StepCosts, load_s: float) -> None:
                 return
             cache.verify([0], chain_tree(np.zeros(width - 1, np.int32)))
             cache.truncate(0)
-        costs.observe(width, cache.decode_s * 1e3)
+        costs.observe(width, cache.decode_s * 1e3, first_counts=True)
+        if width == 1:
+            costs.observe_plain(cache.decode_s * 1e3)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trchat.recycling.candidates import pack
-from trchat.recycling.cost import LADDER, Costs, StepCosts, WidthChoice
+from trchat.recycling.cost import LADDER, Costs, StepCosts
 from trchat.recycling.drafter import Verified
 from trchat.recycling.growth import Growth, Guesser, grow
 from trchat.recycling.knowledge import CANDIDATES, Knowledge
@@ -16,6 +16,7 @@ from trchat.recycling.sources import Context, Guesses, all_sources
 from trchat.recycling.suffix import SuffixIndex
 from trchat.recycling.topk import top_k_and_mass
 from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree
+from trchat.recycling.width import Pace, WidthChoice
 
 _LABELS_AT_ONCE = 96
 
@@ -44,6 +45,8 @@ class AutoDrafter:
         self.knowledge = knowledge
         self.costs: Costs = costs or StepCosts()
         self._width = width
+        self._pace = Pace(self.costs, knowledge.clock)
+        self._choice: WidthChoice | None = None
         self._without = without
         self._guesses: dict[int, Guesses] = {}
         self._kinds: list[int] = []
@@ -64,23 +67,33 @@ class AutoDrafter:
     def draft(self, room: int, n_forced: int = 1) -> DraftTree:
         """Grow the likeliest tree and cut it where more would not pay."""
         self._began = perf_counter()
+        self._choice = None
         if self._width:
             growth = self._grow(min(room, self._width - 1))
             return self._cut(growth, len(growth.tokens))
         self.costs.enter(len(self._text.tokens))
-        choice = WidthChoice(self.costs, n_forced, min(LADDER[-1], room + n_forced))
-        growth = self._grow(room, choice.take)
-        return self._cut(growth, choice.nodes)
+        if self._pace.asleep:
+            return EMPTY_TREE
+        self._choice = self._pace.choice(n_forced, min(LADDER[-1], room + n_forced))
+        growth = self._grow(room, self._choice.take)
+        return self._cut(growth, self._choice.nodes)
 
     def learn(self, verified: Verified) -> None:
         """Label all guesses, recycle every row, index the new tokens, and take in the step's time.
 
         A step's time is that from ``draft`` to here: wider trees also take longer to grow and to learn from.
         """
+        if self._pace.asleep and self._choice is None and not self._width:
+            self._text.extend(verified.emitted)
+            self.costs.observe_plain((perf_counter() - self._began) * 1e3)
+            self._pace.plain_step()
+            return
         self._label(verified)
         self._recycle(verified)
         self._text.extend(verified.emitted)
         self.costs.observe(verified.width, (perf_counter() - self._began) * 1e3)
+        if self._choice is not None:
+            self._pace.step(self._choice, verified.width)
 
     def settle(self) -> None:
         """Hand the gathered labels to the calibration; gathered because numpy's price is per call."""

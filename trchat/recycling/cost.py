@@ -1,4 +1,4 @@
-"""What a step costs by batch width on this machine, and which width brings the most tokens a millisecond."""
+"""What a step costs by batch width on this machine."""
 
 from bisect import bisect_left
 
@@ -7,7 +7,6 @@ LADDER = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 
 _NEW = 0.2  # weight of a new observation
 _NEW_CHANGE = 0.02  # and of what a change of width cost
-_MARGIN = 1.05  # what drafting must promise over not drafting: promises err, and drafts take time
 _PRIOR_SLOPE = 0.5  # extra cost of a token, in one-token steps, until the machine has shown another
 _RANGES = (256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
 
@@ -18,20 +17,29 @@ class StepCosts:
     Widths not tried yet lie on a line between their neighbours, beyond the widest one on the last slope.
     A range that is entered for the first time begins with the curve of the nearest one; its first
     observation stretches that curve as a whole, since a longer context makes steps of all widths slower.
+
+    Attributes:
+        curves: milliseconds by range and width, the work around the model included.
+        change_ms: extra time of a step whose width differs from that of the step before.
+        plain_ms: a step of one token without any work for drafts; None = not seen yet.
     """
 
     def __init__(self) -> None:
         self.curves: dict[int, dict[int, float]] = {}
         self.change_ms = 0.3
+        self.plain_ms: float | None = None
         self._borrowed: dict[int, set[int]] = {}
         self._range = 0
         self._last_width = 0
         self._known: list[int] = []
 
-    def recall(self, curves: dict[int, dict[int, float]], change_ms: float) -> None:
-        """Go on from the ``curves`` and ``change_ms`` of an earlier session on the same machine."""
+    def recall(
+        self, curves: dict[int, dict[int, float]], change_ms: float, plain_ms: float | None = None
+    ) -> None:
+        """Go on from what an earlier session on the same machine has learned."""
         self.curves = curves
         self.change_ms = change_ms
+        self.plain_ms = plain_ms
         self._known = sorted(curves.get(self._range, ()))
 
     def enter(self, n_cells: int) -> None:
@@ -46,8 +54,12 @@ class StepCosts:
         self._range = now
         self._known = sorted(self.curves[now])
 
-    def observe(self, width: int, milliseconds: float) -> None:
-        """Take in the time of one step."""
+    def observe(self, width: int, milliseconds: float, *, first_counts: bool = False) -> None:
+        """Take in the time of one step.
+
+        The first step of a width also pays for what llama.cpp sets up only once: unless ``first_counts``, it
+        does not make the width look dearer than it was expected to be, or it might never be tried again.
+        """
         curve = self.curves.setdefault(self._range, {})
         changed = width != self._last_width and self._last_width > 0
         self._last_width = width
@@ -59,7 +71,8 @@ class StepCosts:
             borrowed.clear()
         before = curve.get(width)
         if before is None:
-            curve[width] = milliseconds
+            dearest = self.of(width) if self._known and not first_counts else milliseconds
+            curve[width] = min(milliseconds, dearest)
             self._known = sorted(curve)
             return
         # A single stall (another program, a page fault) must not look like the machine's speed.
@@ -70,6 +83,14 @@ class StepCosts:
             curve[width] = before + _NEW / 2 * (extra - self.change_ms)
         else:
             curve[width] = before + _NEW * (seen - before)
+
+    def observe_plain(self, milliseconds: float) -> None:
+        """Take in the time of one step without drafts and without learning."""
+        if self.plain_ms is None:
+            self.plain_ms = milliseconds
+        else:
+            self.plain_ms += _NEW * (min(milliseconds, 2 * self.plain_ms) - self.plain_ms)
+        self._last_width = 1
 
     def of(self, width: int) -> float:
         """Expected milliseconds of a step of ``width`` tokens; in one-token steps where nothing is known."""
@@ -106,7 +127,12 @@ class FixedCosts:
         self._curve = dict(sorted(milliseconds.items()))
         self._known = list(self._curve)
         self.change_ms = change_ms
+        self.plain_ms: float | None = None
         self.last_width = 0
+
+    def observe_plain(self, milliseconds: float) -> None:
+        """Only remember the width."""
+        self.last_width = 1
 
     def enter(self, n_cells: int) -> None:
         """The curve holds for all lengths."""
@@ -126,35 +152,3 @@ class FixedCosts:
 
 
 Costs = StepCosts | FixedCosts
-
-
-class WidthChoice:
-    """Which width brings the most tokens a millisecond, decided while a tree grows.
-
-    Tell it each node's gain, largest first; ask ``nodes`` at the end how many are worth their time.
-    """
-
-    def __init__(self, costs: Costs, n_forced: int, widest: int) -> None:
-        """The batch holds ``n_forced`` known tokens, of which the last one always brings one token."""
-
-        def price(width: int) -> float:
-            return costs.of(width) + (costs.change_ms if width != costs.last_width else 0.0)
-
-        self.nodes = 0
-        self._best = _MARGIN / price(n_forced)
-        self._tokens = 1.0
-        self._taken = 0
-        self._steps = [(width - n_forced, price(width)) for width in LADDER if n_forced < width <= widest]
-
-    def take(self, gain: float) -> bool:
-        """Count one more node; False when no wider batch can become the best any more."""
-        self._tokens += gain
-        self._taken += 1
-        steps = self._steps
-        if steps and steps[0][0] == self._taken:
-            rate = self._tokens / steps[0][1]
-            if rate > self._best:
-                self._best, self.nodes = rate, self._taken
-            del steps[0]
-        # What is still to come gains at most as much as this node did.
-        return any((self._tokens + (nodes - self._taken) * gain) / cost > self._best for nodes, cost in steps)

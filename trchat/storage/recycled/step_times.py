@@ -20,7 +20,10 @@ def to_text(costs: StepCosts) -> str:
         for length, curve in costs.curves.items()
         if curve
     }
-    return json.dumps({"change_ms": round(costs.change_ms, 4), "curves": curves}, separators=(",", ":"))
+    facts = {"change_ms": round(costs.change_ms, 4), "curves": curves}
+    if costs.plain_ms is not None:
+        facts["plain_ms"] = round(costs.plain_ms, 4)
+    return json.dumps(facts, separators=(",", ":"))
 
 
 def recall(costs: StepCosts, text: str) -> bool:
@@ -30,6 +33,7 @@ def recall(costs: StepCosts, text: str) -> bool:
     try:
         stored = json.loads(text) if len(text) <= MAX_TEXT else {}
         change = _milliseconds(stored.get("change_ms"))
+        plain_ms = _milliseconds(stored.get("plain_ms"))
         if change is not None:
             change_ms = change
         for length, curve in stored.get("curves", {}).items():
@@ -40,7 +44,7 @@ def recall(costs: StepCosts, text: str) -> bool:
     except (ValueError, AttributeError, OverflowError, RecursionError):
         return False
     if curves:
-        costs.recall(curves, change_ms)
+        costs.recall(curves, change_ms, plain_ms or None)
     return bool(curves)
 
 

@@ -1,0 +1,139 @@
+"""How wide to draft, and whether at all: the most tokens a millisecond in the long run."""
+
+from trchat.recycling.cost import LADDER, Costs
+
+_FADE = 0.98  # of what is known of gains and pace, per step
+_LOOK_EVERY = 24  # steps between full looks at what wider trees would bring
+_TRIAL_STEPS = 8  # of which the first half takes full looks
+_MARGIN = 1.03  # what drafting must promise over not drafting: promises err
+_TRIAL = 1024  # steps to learn from before drafting may be given up
+_NAP, _LONGEST_NAP = 128, 1024  # plain steps before drafting is tried again; twice as many each time
+
+
+class Pace:
+    """What drafting brings in the long run, and so what a token is worth.
+
+    A step of width w brings 1 + S(w) tokens, S being the sum of the path probabilities of its nodes, and
+    takes c(w) milliseconds. The most tokens a millisecond come from the steps that maximise S(w) - r c(w),
+    r being the tokens a millisecond reached in the long run (renewal-reward; Dinkelbach's method). Changing
+    the width costs extra, because llama.cpp builds its graph anew, and so does changing back: both are
+    charged to a step that leaves the ``home`` width, the best one if it were kept for ever.
+
+    Where even the best width would not make up for the work around the model, drafting sleeps: steps are
+    plain, nothing is learned, and it is tried again from time to time.
+    """
+
+    def __init__(self, costs: Costs, learned: int = 0) -> None:
+        """``learned`` is how many steps drafting has learned from already."""
+        self._costs = costs
+        self._learned = learned
+        self._gains = dict.fromkeys(LADDER, 0.0)  # what each width brings beyond its first token
+        self._tokens = self._ms = 0.0
+        self._steps = 0
+        self._asleep = 0
+        self._nap = _NAP
+        self.home = 1
+
+    @property
+    def rate(self) -> float:
+        """Tokens a millisecond that drafts promised lately; what came true scatters far more."""
+        return self._tokens / self._ms if self._ms else 1 / self._costs.of(1)
+
+    @property
+    def asleep(self) -> bool:
+        """Whether the next step is to be plain, without drafts and without learning."""
+        return self._asleep > 0
+
+    def choice(self, n_forced: int, widest: int) -> "WidthChoice":
+        """A choice for one step; the batch will hold ``n_forced`` known tokens and be ``widest`` at most."""
+        self._steps += 1
+        look = 2 * self._steps <= _TRIAL_STEPS or self._steps % _LOOK_EVERY == 0
+        return WidthChoice(self._costs, n_forced, widest, self.rate, self.home, look)
+
+    def step(self, choice: "WidthChoice", width: int) -> None:
+        """Take in what one step of ``width`` tokens promised."""
+        self._tokens = _FADE * self._tokens + 1 + choice.promised
+        self._ms = _FADE * self._ms + self._costs.of(width)
+        self._learned += 1
+        weight = max(1 - _FADE, 1 / self._steps)
+        for width, gain in choice.gains.items():
+            self._gains[width] += weight * (gain - self._gains[width])
+        if choice.looked or self._steps == _TRIAL_STEPS:
+            self._settle()
+
+    def plain_step(self) -> None:
+        """Count one step without drafts and learning."""
+        self._asleep -= 1
+        if not self._asleep:
+            self._steps = 0  # what was expected before does not count any more
+            self._tokens = self._ms = 0.0
+
+    def _settle(self) -> None:
+        """Find the home width anew, and whether drafting pays at all."""
+        rates = {width: (1 + gain) / self._costs.of(width) for width, gain in self._gains.items()}
+        self.home = max(rates, key=lambda width: rates[width])
+        plain_ms = self._costs.plain_ms
+        tried = self._steps >= _TRIAL_STEPS and self._learned >= _TRIAL
+        if plain_ms is not None and tried and max(rates[self.home], self.rate) * plain_ms < 1:
+            self._asleep = self._nap
+            self._nap = min(2 * self._nap, _LONGEST_NAP)
+        elif self._steps > _TRIAL_STEPS:
+            self._nap = _NAP
+
+
+class WidthChoice:
+    """Which width is best for one step, decided while a tree grows.
+
+    Tell it each node's gain, largest first; ask ``nodes`` at the end how many are worth their time.
+
+    Attributes:
+        nodes: how many to draft.
+        promised: the tokens that they bring.
+        gains: by width, what the nodes it holds bring; of the widths that were looked at.
+        looked: whether all widths were.
+    """
+
+    def __init__(
+        self, costs: Costs, n_forced: int, widest: int, rate: float, home: int, look: bool = False
+    ) -> None:
+        """The batch holds ``n_forced`` known tokens; a millisecond is worth ``rate`` tokens.
+
+        With ``look`` all widths are looked at, for their gains.
+        """
+
+        def price(width: int) -> float:
+            changes = (width != costs.last_width) + (width != home)
+            return rate * (costs.of(width) + costs.change_ms * changes)
+
+        self.nodes = 0
+        self.promised = 0.0
+        self.looked = look
+        self.gains = {1: 0.0} if n_forced == 1 else {}
+        self._n_forced = n_forced
+        self._look = look
+        self._sum = 0.0
+        self._best = -price(n_forced)
+        self._taken = 0
+        self._steps = [
+            (width - n_forced, _MARGIN * price(width)) for width in LADDER if n_forced < width <= widest
+        ]
+        self._next = 0
+
+    def take(self, gain: float) -> bool:
+        """Count one more node; False when no wider batch can become the best any more."""
+        self._sum += gain
+        self._taken += 1
+        steps = self._steps
+        if self._next < len(steps) and steps[self._next][0] == self._taken:
+            value = self._sum - steps[self._next][1]
+            if value > self._best:
+                self._best, self.nodes, self.promised = value, self._taken, self._sum
+            self.gains[self._taken + self._n_forced] = self._sum
+            self._next += 1
+        if self._look:
+            return self._next < len(steps)
+        # What is still to come gains at most as much as this node did.
+        return any(
+            self._sum + (nodes - self._taken) * gain - price > self._best
+            for nodes, price in steps[self._next :]
+        )
