@@ -71,8 +71,8 @@ def test_kinds_that_share_a_source_learn_from_one_another():
 
 def test_sources_that_agree_are_trusted_more_from_the_start():
     rates = Calibration().rates
-    alone, other = rates[kind(rows1=4)], rates[kind(suffix=3)]
-    assert rates[kind(rows1=4, suffix=3)] > max(alone, other) > 0
+    alone, other = rates[kind(rows1=4)], rates[kind(rows2=4)]
+    assert rates[kind(rows1=4, rows2=4)] > max(alone, other) > 0
 
 
 def test_better_evidence_means_a_higher_rate_from_the_start():

@@ -133,7 +133,7 @@ def test_drafting_sleeps_where_its_own_work_costs_more_than_it_brings():
 def test_nothing_is_given_up_before_there_was_something_to_learn_from():
     costs = FixedCosts({1: 13, 2: 25, 4: 40, 64: 900}, 0.0)
     costs.plain_ms = 10.0
-    assert 0 not in run(Pace(costs), costs, [0.3], 1000)
+    assert 0 not in run(Pace(costs), costs, [0.3], 300)
 
 
 def test_without_a_plain_step_to_compare_with_it_stays_awake():

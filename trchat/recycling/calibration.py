@@ -13,6 +13,7 @@ _RATE = 0.01  # of what all sets of sources learn together
 _SET_RATE = 0.005  # and of what each set learns for itself
 _ANY_GUESS = 0.05  # about the share of guesses that come true
 _AGREEMENT = (1.0, 1.0, 0.7, 0.6, 0.5, 0.45, 0.42)  # by number of sources: in part they repeat one another
+_SHARED_EVIDENCE = 0.5  # of what agreement adds: sources that agree have often seen the same text
 _FORGET_AT = 4000.0
 _SURE = 30.0  # odds beyond this make no difference, and in the end overflow
 _AT_ONCE = 24  # labels whose errors are added up: more in one go would overshoot
@@ -55,7 +56,8 @@ class Calibration:
         start = np.array(_AGREEMENT)[agreeing]
         self.set_weights = np.repeat(start[:, None], _N, axis=1).astype(np.float32)
         # Each source moves the odds away from those of any guess; without a bias they would be added anew.
-        self.set_bias = (np.log(_ANY_GUESS / (1 - _ANY_GUESS)) * (1 - agreeing * start)).astype(np.float32)
+        base = _SHARED_EVIDENCE * np.log(_ANY_GUESS / (1 - _ANY_GUESS))
+        self.set_bias = (base * (1 - agreeing * start)).astype(np.float32)
         self.rates = _Rates()
         self.refresh()
 

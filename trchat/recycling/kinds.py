@@ -23,14 +23,20 @@ some agree, none agrees."""
 _OTHER_SHORT = 1 + 4 * _LENGTHS
 _PASSED_OVER = _OTHER_SHORT + 2
 
-_ROW_PRIORS = (0.006, 0.02, 0.07, 0.2, 0.4, 0.75)
-_LENGTH_PRIORS = (0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.85)
+_ROW_PRIORS = (0.01, 0.035, 0.1, 0.3, 0.55, 0.75)
+_LENGTH_PRIORS = (
+    *(0.2, 0.45, 0.6, 0.65, 0.75, 0.85, 0.92),
+    *(0.4, 0.55, 0.65, 0.75, 0.8, 0.85, 0.95),
+    *(0.15, 0.35, 0.45, 0.5, 0.65, 0.8, 0.88),
+    *(0.12, 0.28, 0.43, 0.5, 0.57, 0.62, 0.8),
+)
 PRIORS = (
     *[(0.0, *_ROW_PRIORS)] * 4,
-    (0.0, *_LENGTH_PRIORS * 4, 0.08, 0.2, 0.05, 0.03, 0.01),
-    (0.0, 0.02, 0.05, 0.1, 0.2),
+    (0.0, *_LENGTH_PRIORS, 0.12, 0.17, 0.04, 0.02, 0.01),
+    (0.0, 0.1, 0.12, 0.14, 0.1),
 )
-"""Hit rates to begin with, per source and level; learned ones take over within an answer."""
+"""Hit rates to begin with, per source and level, about as the demo model's answers to the built-in questions
+left them; a model's own take over within an answer."""
 
 SIZES = tuple(len(prior) for prior in PRIORS)
 STRIDES = tuple(prod(SIZES[:source]) for source in range(len(SIZES)))

@@ -6,7 +6,7 @@ _FADE = 0.98  # of what is known of gains and pace, per step
 _LOOK_EVERY = 24  # steps between full looks at what wider trees would bring
 _TRIAL_STEPS = 8  # of which the first half takes full looks
 _MARGIN = 1.03  # what drafting must promise over not drafting: promises err
-_TRIAL = 1024  # steps to learn from before drafting may be given up
+_TRIAL = 400  # steps to learn from before drafting may be given up
 _NAP, _LONGEST_NAP = 128, 1024  # plain steps before drafting is tried again; twice as many each time
 
 
