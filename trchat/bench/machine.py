@@ -3,11 +3,9 @@
 import platform
 from typing import Any
 
-import llama_cpp
-
 from trchat import __version__
 from trchat.chat.engine import Engine
-from trchat.llama.device import devices, processor
+from trchat.llama.device import build_version, devices, processor
 from trchat.llama.log import system_info
 
 
@@ -15,7 +13,7 @@ def describe_machine(engine: Engine) -> dict[str, Any]:
     """Processor, threads, build, and model, as the bench's JSON has them."""
     return {
         "trchat": __version__,
-        "llama_cpp_python": llama_cpp.__version__,
+        "llama_cpp_python": build_version(),
         "python": platform.python_version(),
         "system": platform.system(),
         "processor": processor(),

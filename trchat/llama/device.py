@@ -4,6 +4,7 @@ import ctypes
 import platform
 from pathlib import Path
 
+import llama_cpp
 from llama_cpp import llama_cpp as llama
 
 from trchat.llama.log import system_info
@@ -23,6 +24,11 @@ def processor() -> str:
 def backend() -> str:
     """What llama.cpp was built with and found, on this processor."""
     return f"{processor()} | {', '.join(devices())} | {system_info()}"
+
+
+def build_version() -> str:
+    """The version of llama-cpp-python in use, wherever it was taken from."""
+    return str(llama_cpp.__version__)
 
 
 def devices() -> list[str]:

@@ -54,7 +54,7 @@ def drafts_are_tokens(memory, prompt):
         tree = drafter.draft(60)
         assert ((tree.tokens >= 0) & (tree.tokens < VOCABULARY)).all()
         drafted += len(tree)
-        drafter.learn(Verified(prompt[-1], tree, logits[: 1 + len(tree)], (), (19,), 1 + len(tree), 0.01))
+        drafter.learn(Verified(prompt[-1], tree, logits[: 1 + len(tree)], (), (19,), 1 + len(tree)))
         drafter.draft(60)
     memory.save("auto", one())
     assert memory.close(60)
