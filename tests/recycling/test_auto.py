@@ -7,8 +7,10 @@ from trchat.decoding.kv_cache import KVCache
 from trchat.decoding.loop import generate
 from trchat.recycling.auto import AutoDrafter
 from trchat.recycling.calibration import Calibration
-from trchat.recycling.cost import FixedCosts
+from trchat.recycling.cost import FixedCosts, StepCosts
+from trchat.recycling.drafter import Verified
 from trchat.recycling.knowledge import Knowledge
+from trchat.recycling.tree import EMPTY_TREE
 
 PROMPT = [3, 1, 4, 1, 5, 9, 2, 6]
 CHEAP = {width: 10.0 + 0.01 * width for width in (1, 2, 4, 8, 16, 32, 64)}
@@ -98,3 +100,16 @@ def test_long_contexts_cost_no_more_work_per_step():
     places = drafter._text._places
     assert max(len(found) for table in places for found in table.values()) <= 8
     assert len(drafter.draft(100)) == 15
+
+
+def test_a_step_that_nothing_was_drafted_for_is_not_timed():
+    costs = StepCosts()
+    drafter = AutoDrafter(Knowledge(), costs)
+    drafter.begin(PROMPT)
+    logits = np.zeros((1, N_VOCAB), np.float32)
+    tree = drafter.draft(10)
+    assert len(tree) == 0  # nothing is known yet
+    drafter.learn(Verified(PROMPT[-1], tree, logits, (), (7,)))
+    known = costs.of(1)
+    drafter.learn(Verified(7, EMPTY_TREE, logits, (), (8,)))  # as after the last token allowed
+    assert costs.of(1) == known

@@ -51,7 +51,7 @@ class AutoDrafter:
         self._guesses: dict[int, Guesses] = {}
         self._kinds: list[int] = []
         self._right: list[bool] = []
-        self._began = 0.0
+        self._began: float | None = None  # of the step under way, if it was drafted for
         self._restart([])
 
     @property
@@ -82,18 +82,23 @@ class AutoDrafter:
         """Label all guesses, recycle every row, index the new tokens, and take in the step's time.
 
         A step's time is that from ``draft`` to here: wider trees also take longer to grow and to learn from.
+        A step that nothing was to be drafted for (the last token of an answer) is not timed.
         """
-        if self._pace.asleep and self._choice is None and not self._width:
+        began, choice = self._began, self._choice
+        self._began = self._choice = None
+        if self._pace.asleep and not self._width:
             self._text.extend(verified.emitted)
-            self.costs.observe_plain((perf_counter() - self._began) * 1e3)
+            if began is not None:
+                self.costs.observe_plain((perf_counter() - began) * 1e3)
             self._pace.plain_step()
             return
         self._label(verified)
         self._recycle(verified)
         self._text.extend(verified.emitted)
-        self.costs.observe(verified.width, (perf_counter() - self._began) * 1e3)
-        if self._choice is not None:
-            self._pace.step(self._choice, verified.width)
+        if began is not None:
+            self.costs.observe(verified.width, (perf_counter() - began) * 1e3)
+        if choice is not None:
+            self._pace.step(choice, verified.width)
 
     def settle(self) -> None:
         """Hand the gathered labels to the calibration; gathered because numpy's price is per call."""
