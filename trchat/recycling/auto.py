@@ -6,7 +6,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from trchat.recycling.candidates import pack
+from trchat.recycling.candidates import CONTEXT, pack
 from trchat.recycling.cost import LADDER, Costs, StepCosts
 from trchat.recycling.drafter import Verified
 from trchat.recycling.growth import Growth, Guesser, grow
@@ -144,7 +144,7 @@ class AutoDrafter:
 
     def _recycle(self, verified: Verified) -> None:
         tree = verified.tree
-        contexts = np.empty((1 + len(tree), 3), np.int32)
+        contexts = np.empty((1 + len(tree), CONTEXT), np.int32)
         contexts[0] = self._text.context()
         contexts[1:, 0] = tree.tokens
         parents = tree.parents + 1

@@ -4,9 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trchat.recycling.calibration import Calibration
-from trchat.recycling.candidates import CONTEXT, CandidateTable
-
-__all__ = ["CANDIDATES", "CONTEXT", "MAX_BYTES", "Knowledge"]
+from trchat.recycling.candidates import CandidateTable
 
 CANDIDATES = 8
 """Candidates that a row holds at most."""
@@ -33,7 +31,7 @@ class Knowledge:
         self.clock = 0
 
     def learn(self, contexts: NDArray[np.int32], packed: NDArray[np.uint32]) -> None:
-        """Take in one step: ``packed`` (n, CANDIDATES) follow ``contexts`` (n, CONTEXT; last token first)."""
+        """Take in one step: ``packed`` (n, CANDIDATES) follow ``contexts`` (n, 3; last token first)."""
         self.clock += 1
         for table in self.tables:
             table.learn(contexts, packed, self.clock)

@@ -95,19 +95,16 @@ class SuffixSource:
                 other = (text[elsewhere], shorter)
         others = len(matches) - 1
         say = ALONE if not others else UNITED if same == others else DIVIDED if same else OPPOSED
-        passed_over = self._passed_over[min(length, _LONG - 1)]
-        for token in guesses:
-            guesses[token] += passed_over
-        known = guesses.get(first)
-        guesses[first] = (0 if known is None else known - passed_over) + self._first[say][
-            min(length, _LONG - 1)
-        ]
+        proposed = {first: self._first[say][min(length, _LONG - 1)]}
         if other is not None:
             token, shorter = other
-            known = guesses.get(token)
-            guesses[token] = (0 if known is None else known - passed_over) + self._other[
-                min(shorter, _LONG - 1)
-            ]
+            proposed[token] = self._other[min(shorter, _LONG - 1)]
+        passed_over = self._passed_over[min(length, _LONG - 1)]
+        for token in guesses:
+            if token not in proposed:
+                guesses[token] += passed_over
+        for token, kind in proposed.items():
+            guesses[token] = guesses.get(token, 0) + kind
 
 
 class RecentSource:

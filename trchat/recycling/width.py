@@ -110,7 +110,6 @@ class WidthChoice:
         self.looked = look
         self.gains = {1: 0.0} if n_forced == 1 else {}
         self._n_forced = n_forced
-        self._look = look
         self._sum = 0.0
         self._best = -price(n_forced)
         self._taken = 0
@@ -130,7 +129,7 @@ class WidthChoice:
                 self._best, self.nodes, self.promised = value, self._taken, self._sum
             self.gains[self._taken + self._n_forced] = self._sum
             self._next += 1
-        if self._look:
+        if self.looked:
             return self._next < len(steps)
         # What is still to come gains at most as much as this node did.
         return any(
