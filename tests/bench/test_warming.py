@@ -3,24 +3,13 @@
 import json
 
 from trchat.bench.questions import Question, load_questions
-from trchat.bench.warming import pair, with_hot
+from trchat.bench.warming import pair
 
 KINDS = ["chat", "translation", "summarization", "qa", "math_reasoning", "rag", "code"]
 
 
 def question(name, related_to=None):
     return Question(name, "qa", ("Say it.",), related_to)
-
-
-def test_only_modes_that_learn_are_warmed():
-    assert with_hot(["off", "auto", "lookup", "recycling"]) == [
-        "off",
-        "auto",
-        "auto-hot",
-        "lookup",
-        "recycling",
-        "recycling-hot",
-    ]
 
 
 def test_questions_on_other_topics_are_all_asked_before_all_are_measured():

@@ -2,10 +2,12 @@
 
 import importlib.util
 import json
+import re
 
 import pytest
 
 from tests.tiny_gguf import make
+from trchat.bench.variants import auto_parts
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +60,53 @@ def test_all_turns_and_a_fixed_width_and_a_curve(trchat, model, questions, tmp_p
     done = trchat("bench", *common, "--draft", "off,auto", "--width", "4", "--without", "suffix,calibration")
     rows = json.loads(out.read_text())["results"]
     assert rows[-1]["mean_width"] <= 4 + 3  # the tree and the forced tokens
-    assert json.loads(out.read_text())["settings"]["without"] == ["suffix", "calibration"]
+    assert json.loads(out.read_text())["settings"]["without"] == ["calibration", "suffix"]
+
+
+def test_an_ablation_is_one_table_with_each_part_left_out_in_turn(trchat, model, questions, tmp_path):
+    out = tmp_path / "out.json"
+    common = ["-m", model, "--questions", questions, "--max-tokens", "24", "--threads", "1", "--json", out]
+    done = trchat("bench", *common, "--ablation", "--draft", "off,auto", "--width", "8")
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stderr == b""
+    report = json.loads(out.read_text())
+    parts = [*auto_parts()]
+    parts.remove("width")  # it is fixed
+    every = {row["draft"]: row for row in report["results"] if row["category"] == "all"}
+    assert list(every) == ["off", "auto", *(f"auto without {part}" for part in parts)]
+    assert all(row["identical"] == row["prompts"] == 2 for row in every.values())
+    # The tiny model repeats itself, so what stood before is what guesses best.
+    assert every["auto without suffix"]["steps"] > every["auto"]["steps"]
+    assert every["auto"]["against_auto"] == 1.0 and every["auto"]["without"] == []
+    conditions, table = done.stdout.decode().split("\ndraft ", 1)
+    assert "24 tokens each" in conditions
+    heading, *rows = table.rstrip().splitlines()
+    assert heading.split("  ")[-1].strip() == "identical" and "against auto" in heading
+    assert [re.split(r"\s{2,}", line)[0] for line in rows] == list(every)
+    shown = re.split(r"\s{2,}", rows[1].rstrip())
+    whole = every["auto"]
+    assert shown[1:4] == ["2", f"{whole['tokens_per_step']:.3f}", str(whole["steps"])]
+
+    done = trchat("bench", *common, "--ablation", "--per-category", "1")
+    assert done.returncode == 0, done.stderr.decode()
+    drafts = dict.fromkeys(row["draft"] for row in json.loads(out.read_text())["results"])
+    assert list(drafts) == ["auto", *(f"auto without {part}" for part in auto_parts())]
+    assert "identical" not in done.stdout.decode(), "plain decoding was not measured"
+
+
+def test_questions_behind_a_long_conversation(trchat, model, questions, tmp_path):
+    out = tmp_path / "out.json"
+    common = ["-m", model, "--questions", questions, "--max-tokens", "8", "--threads", "1", "--json", out]
+    done = trchat("bench", *common, "--draft", "off,auto", "--depth", "300")
+    assert done.returncode == 0, done.stderr.decode()
+    report = json.loads(out.read_text())
+    depth = report["settings"]["depth"]
+    assert depth >= 300 and f"behind a conversation of {depth} tokens" in done.stdout.decode()
+    assert all(row["identical"] == row["prompts"] for row in report["results"])
+
+    done = trchat("bench", *common, "--draft", "auto", "--depth", "300", "--ctx", "256")
+    assert done.returncode == 2
+    assert b"these questions at --depth 300 need a larger context: --ctx " in done.stderr
 
 
 def test_cold_beside_hot(trchat, model, questions, tmp_path):
@@ -101,6 +149,9 @@ def test_only_pairs_are_measured(trchat, model, questions, tmp_path):
         (["--draft", "off,off"], "a mode is named twice"),
         (["--width", "1"], "--width 1 leaves no room for a draft"),
         (["--without", "luck"], "'luck' is not one of"),
+        (["--without", "gap", "--ablation"], "not allowed with argument"),
+        (["--ablation", "--draft", "off,lookup"], "which --draft does not name"),
+        (["--depth", "0"], "must be a whole number from 1"),
         (["--questions", "none.jsonl"], "cannot read questions"),
         (["--warm", "none.jsonl"], "cannot read questions"),
         (

@@ -6,58 +6,65 @@ from typing import Any
 
 from trchat.bench.curves import CostCurve
 from trchat.bench.runner import Measurement
+from trchat.bench.variants import Variant
 
 Row = dict[str, Any]
 
 
 def rows(
     measurements: Iterable[Measurement],
-    modes: Sequence[str],
+    compared: Sequence[Variant],
     curve: CostCurve | None = None,
     margins: Mapping[Measurement, float] | None = None,
 ) -> list[Row]:
-    """One row per mode and category, and category ``all``; fields as in the documented JSON.
+    """One row per variant and category, and category ``all``; fields as in the documented JSON.
 
     ``speedup`` compares tokens per second over all prompts of the row with ``off``'s; ``speedup_median``,
     ``speedup_q1`` and ``speedup_q3`` are of the ratios prompt by prompt. None where ``off`` was not run.
-    ``fork_margin`` is the largest of ``margins`` (see trchat.bench.forks), None where no text differs.
+    ``against_auto`` compares with the whole ``auto``, cold, in the same way. ``fork_margin`` is the largest
+    of ``margins`` (see trchat.bench.forks), None where no text differs.
     """
     measured = list(measurements)
-    plain = {(m.question.id, m.turn): m for m in measured if m.mode == "off"}
+    plain, whole = (
+        {(m.question.id, m.turn): m for m in measured if m.mode == name} for name in ("off", "auto")
+    )
     categories = list(dict.fromkeys(m.question.category for m in measured))
     return [
         _row(
-            mode,
+            variant,
             category,
-            [m for m in measured if m.mode == mode and category in (m.question.category, "all")],
+            [m for m in measured if m.mode == variant.name and category in (m.question.category, "all")],
             plain,
+            whole,
             curve,
             margins or {},
         )
-        for mode in modes
+        for variant in compared
         for category in [*categories, "all"]
     ]
 
 
 def _row(
-    mode: str,
+    variant: Variant,
     category: str,
     group: list[Measurement],
     plain: dict[tuple[str, int], Measurement],
+    whole: dict[tuple[str, int], Measurement],
     curve: CostCurve | None,
     margins: Mapping[Measurement, float],
 ) -> Row:
     tokens = sum(len(m.token_ids) for m in group)
     steps = sum(m.steps for m in group)
     seconds = sum(m.seconds for m in group)
-    pairs = [(m, plain[key]) for m in group if (key := (m.question.id, m.turn)) in plain]
+    pairs = _pairs(group, plain)
     ratios = [
         (len(m.token_ids) / m.seconds) / (len(off.token_ids) / off.seconds)
         for m, off in pairs
         if m.seconds and off.seconds and off.token_ids
     ]
     row: Row = {
-        "draft": mode,
+        "draft": variant.name,
+        "without": sorted(variant.without),
         "category": category,
         "prompts": len(group),
         "tokens": tokens,
@@ -68,6 +75,7 @@ def _row(
         "speedup_median": round(median(ratios), 4) if ratios else None,
         "speedup_q1": round(_quartile(ratios, 0), 4) if ratios else None,
         "speedup_q3": round(_quartile(ratios, 2), 4) if ratios else None,
+        "against_auto": _total_ratio(_pairs(group, whole)),
         "modeled_speedup": _modeled(group, curve),
         "identical": sum(m.token_ids == off.token_ids for m, off in pairs),
         "fork_margin": max((round(margins[m], 4) for m in group if m in margins), default=None),
@@ -80,6 +88,12 @@ def _row(
         "width_changes": sum(a != b for m in group for a, b in zip(m.widths, m.widths[1:], strict=False)),
     }
     return row
+
+
+def _pairs(
+    group: list[Measurement], others: dict[tuple[str, int], Measurement]
+) -> list[tuple[Measurement, Measurement]]:
+    return [(m, others[key]) for m in group if (key := (m.question.id, m.turn)) in others]
 
 
 def _parts(group: list[Measurement], steps: int) -> dict[str, float]:

@@ -52,13 +52,15 @@ def run(
     max_tokens: int,
     *,
     all_turns: bool = False,
+    preface: Sequence[Turn] = (),
 ) -> Iterator[Measurement]:
     """Measure each question in each mode, the modes' order rotated from question to question.
 
-    ``make(mode)`` is called once per mode: what a drafter learns carries over to the next question, as in
-    use. Each answer starts from an empty KV cache (later turns reuse it, as a chat does). A short warm-up
-    with drafters of its own is not counted. In further turns the earlier answer is that of the first mode,
-    so that all modes see the same conversation.
+    A mode is any name that ``make`` knows a drafter for. It is called once for each: what a drafter learns
+    carries over to the next question, as in use. Each answer starts from an empty KV cache, or from one that
+    holds the ``preface``, the conversation that goes before every question. A short warm-up with drafters of
+    its own is not counted. In further turns the earlier answer is that of the first mode, so that all modes
+    see the same conversation.
     """
     for mode in modes:
         _answer(engine, make(mode), [Turn("user", WARM_UP)], sampling, WARM_UP_TOKENS)
@@ -68,7 +70,14 @@ def run(
             mode: drafters[mode] for mode in (*modes[number % len(modes) :], *modes[: number % len(modes)])
         }
         yield from answer_turns(
-            engine, rotated, question, sampling, max_tokens, all_turns=all_turns, leader=modes[0]
+            engine,
+            rotated,
+            question,
+            sampling,
+            max_tokens,
+            all_turns=all_turns,
+            leader=modes[0],
+            preface=preface,
         )
 
 
@@ -81,17 +90,20 @@ def answer_turns(
     *,
     all_turns: bool = False,
     leader: str = "",
+    preface: Sequence[Turn] = (),
 ) -> Iterator[Measurement]:
     """Answer ``question``, or its first turn, with each of ``drafters`` (by mode) in their order.
 
-    Each answer starts from an empty KV cache. Further turns follow on what the mode ``leader`` said.
+    Each answer starts from an empty KV cache; behind a ``preface`` from what all of them have in common, for
+    reading it is long. Further turns follow on what the mode ``leader`` said.
     """
-    turns: list[Turn] = []
+    turns = [*preface]
     for turn, text in enumerate(question.turns if all_turns else question.turns[:1]):
         turns.append(Turn("user", text))
         said = {}
         for mode, drafter in drafters.items():
-            engine.forget()
+            if not preface:
+                engine.forget()
             answer, steps = _answer(engine, drafter, turns, sampling, max_tokens)
             said[mode] = answer.text
             statistics = answer.statistics

@@ -1,61 +1,79 @@
 """The bench's table, on a terminal or as plain text."""
 
+from collections.abc import Callable
 from typing import Any
+
+Column = tuple[str, Callable[[dict[str, Any]], str]]
+"""A heading, and the text of a row's cell below it."""
 
 
 def show(report: dict[str, Any]) -> None:
-    """Print the results: all modes over all prompts, then the categories of each mode."""
+    """Print the results: all variants over all prompts, then the categories of each."""
+    columns: list[Column] = [
+        ("draft", lambda row: str(row["draft"])),
+        ("category", lambda row: str(row["category"])),
+        ("prompts", lambda row: str(row["prompts"])),
+        ("tokens/step", lambda row: f"{row['tokens_per_step']:.2f}"),
+        ("tokens/s", lambda row: f"{row['tokens_per_s']:.1f}"),
+        ("speedup", lambda row: _times(row["speedup"])),
+        ("median", lambda row: _times(row["speedup_median"])),
+        ("q1-q3", _quartiles),
+        ("identical", _identical),
+        ("host ms", lambda row: f"{row['host_ms_per_step']:.2f}"),
+        ("host %", lambda row: f"{100 * row['host_share']:.0f}"),
+    ]
+    _print(report, columns, report["results"])
+
+
+def show_ablation(report: dict[str, Any]) -> None:
+    """Print what each part of ``auto`` brings: one row without it, beside the whole, over all prompts."""
+    columns: list[Column] = [
+        ("draft", lambda row: str(row["draft"])),
+        ("prompts", lambda row: str(row["prompts"])),
+        ("tokens/step", lambda row: f"{row['tokens_per_step']:.3f}"),
+        ("steps", lambda row: str(row["steps"])),
+        ("mean width", lambda row: f"{row['mean_width']:.2f}"),
+        ("ms/step", lambda row: f"{sum(row['ms_per_step'].values()):.2f}"),
+        ("tokens/s", lambda row: f"{row['tokens_per_s']:.1f}"),
+        ("against auto", lambda row: _times(row["against_auto"])),
+    ]
+    results = [row for row in report["results"] if row["category"] == "all"]
+    if results[0]["speedup"] is not None:
+        columns.append(("identical", _identical))
+    _print(report, columns, results)
+
+
+def _print(report: dict[str, Any], columns: list[Column], results: list[dict[str, Any]]) -> None:
+    """The conditions, and ``results`` in ``columns``; text to the left, figures to the right."""
     from rich.console import Console
     from rich.table import Table
 
     console = Console(width=None if Console().is_terminal else 120)
+    for line in _conditions(report):
+        console.print(line, highlight=False, markup=False)
+    modeled = report["settings"]["cost_curve"]
+    if modeled:
+        columns = [*columns, (f"modeled: {modeled}", lambda row: _times(row["modeled_speedup"]))]
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading, _ in columns:
+        table.add_column(heading, justify="left" if heading in ("draft", "category") else "right")
+    several = len({row["category"] for row in results}) > 1
+    for row in results:
+        ends = several and row["category"] == "all"
+        table.add_row(*(cell(row) for _, cell in columns), style="bold" if ends else None, end_section=ends)
+    console.print(table)
+
+
+def _conditions(report: dict[str, Any]) -> list[str]:
     settings, machine = report["settings"], report["machine"]
-    conditions = (
+    start = f"{settings['start']} start" + _warmed(settings["warm"])
+    depth = settings["depth"]
+    return [
         f"{machine['model']} · {machine['architecture']}",
         f"{machine['processor']}, {machine['threads']} threads",
         f"{settings['max_tokens']} tokens each, temperature {settings['temperature']}",
-        f"{settings['start']} start" + _warmed(settings["warm"]),
-    )
-    for line in conditions:
-        console.print(line, highlight=False, markup=False)
-    modeled = settings["cost_curve"]
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("draft")
-    table.add_column("category")
-    for name in (
-        "prompts",
-        "tokens/step",
-        "tokens/s",
-        "speedup",
-        "median",
-        "q1-q3",
-        "identical",
-        "host ms",
-        "host %",
-    ):
-        table.add_column(name, justify="right")
-    if modeled:
-        table.add_column(f"modeled: {modeled}", justify="right")
-    for row in report["results"]:
-        cells = [
-            row["draft"],
-            row["category"],
-            str(row["prompts"]),
-            f"{row['tokens_per_step']:.2f}",
-            f"{row['tokens_per_s']:.1f}",
-            _times(row["speedup"]),
-            _times(row["speedup_median"]),
-            f"{row['speedup_q1']:.2f}-{row['speedup_q3']:.2f}" if row["speedup_q1"] is not None else "-",
-            str(row["identical"]) if row["speedup"] is not None else "-",
-            f"{row['host_ms_per_step']:.2f}",
-            f"{100 * row['host_share']:.0f}",
-        ]
-        if modeled:
-            cells.append(_times(row["modeled_speedup"]))
-        table.add_row(
-            *cells, style="bold" if row["category"] == "all" else None, end_section=row["category"] == "all"
-        )
-    console.print(table)
+        start + (f"; behind a conversation of {depth} tokens" if depth else ""),
+    ]
 
 
 def _warmed(warm: dict[str, Any] | None) -> str:
@@ -63,6 +81,14 @@ def _warmed(warm: dict[str, Any] | None) -> str:
         return ""
     asked = warm["asked"]
     return f"; -hot: after {asked} question{'' if asked == 1 else 's'} ({warm['questions']})"
+
+
+def _quartiles(row: dict[str, Any]) -> str:
+    return f"{row['speedup_q1']:.2f}-{row['speedup_q3']:.2f}" if row["speedup_q1"] is not None else "-"
+
+
+def _identical(row: dict[str, Any]) -> str:
+    return str(row["identical"]) if row["speedup"] is not None else "-"
 
 
 def _times(ratio: float | None) -> str:

@@ -8,21 +8,6 @@ from trchat.chat.engine import Engine
 from trchat.llama.sampler import Sampling
 from trchat.recycling.drafter import Drafter
 
-LEARNING = ("auto", "recycling")
-"""Modes that go on from what earlier answers taught."""
-
-_HOT = "-hot"
-
-
-def hot_name(mode: str) -> str:
-    """What ``mode`` is called in the results when it was warmed."""
-    return mode + _HOT
-
-
-def with_hot(modes: Sequence[str]) -> list[str]:
-    """``modes``, and behind each one that learns its warmed twin: cold beside hot."""
-    return [name for mode in modes for name in ((mode, hot_name(mode)) if mode in LEARNING else (mode,))]
-
 
 def pair(questions: Sequence[Question], warm: Sequence[Question]) -> tuple[list[Question], list[Question]]:
     """Which of ``questions`` to measure, and which of ``warm`` to ask before.

@@ -3,8 +3,9 @@
 import argparse
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from trchat.cli.options import (
     add_general_options,
@@ -17,15 +18,13 @@ from trchat.config_rules import DRAFT_MODES
 from trchat.errors import TrchatError, UsageError
 
 if TYPE_CHECKING:
-    from trchat.bench.curves import CostCurve
-    from trchat.bench.questions import Question
-    from trchat.recycling.drafter import Drafter
-    from trchat.storage.recycled.memory import Memory
+    from trchat.bench.plan import Plan
 
 EPILOG = """examples:
   trchat bench                                     built-in questions, all modes
   trchat bench --draft off,auto --per-category 2 --max-tokens 64
   trchat bench --questions spec_bench.jsonl --json result.json --plot result.svg
+  trchat bench --ablation --width 16 --per-category 2    what each part of auto brings
   trchat bench --cost-curve curves.json:laptop     judge the width choice for another machine
   trchat bench --draft auto --width 16 --warm related    what answers on the same topics have taught
 """
@@ -54,8 +53,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         dest="modes",
         metavar="a,b,…",
         type=draft_modes,
-        default=["off", "lookup", "recycling", "auto"],
-        help="modes to compare (default: off,lookup,recycling,auto)",
+        help="modes to compare (default: off,lookup,recycling,auto; with --ablation: auto)",
     )
     group.add_argument(
         "--width", metavar="N", type=positive_int, help="fix auto's tree at N tokens, root included"
@@ -63,12 +61,24 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     group.add_argument(
         "--cost-curve", metavar="FILE:NAME", help="let auto decide by this curve; speedups are modeled"
     )
-    group.add_argument(
+    left_out = group.add_mutually_exclusive_group()
+    left_out.add_argument(
         "--without",
         metavar="a,b,…",
         type=parts,
         default=[],
-        help="switch parts of auto off: " + ", ".join(PARTS),
+        help="leave parts of auto out: names of sources as --ablation shows them, calibration, width",
+    )
+    left_out.add_argument(
+        "--ablation",
+        action="store_true",
+        help="measure auto, and beside it auto without each of its parts in turn: what each of them brings",
+    )
+    group.add_argument(
+        "--depth",
+        metavar="N",
+        type=positive_int,
+        help="ask behind a made-up conversation of N tokens",
     )
     start = group.add_mutually_exclusive_group()
     start.add_argument(
@@ -91,9 +101,6 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     parser.set_defaults(run=run)
 
 
-PARTS = ("rows1", "rows2", "rows3", "gap", "suffix", "recent", "calibration", "width")
-
-
 def draft_modes(text: str) -> list[str]:
     """Modes separated by commas, for argparse."""
     modes = [mode.strip() for mode in text.split(",")]
@@ -107,90 +114,30 @@ def draft_modes(text: str) -> list[str]:
 
 def parts(text: str) -> list[str]:
     """Parts of the auto drafter separated by commas, for argparse."""
-    names = [name.strip() for name in text.split(",")]
+    from trchat.bench.variants import auto_parts  # only where it is needed: it loads numpy
+
+    names, known = [name.strip() for name in text.split(",")], auto_parts()
     for name in names:
-        if name not in PARTS:
-            raise argparse.ArgumentTypeError(f"{name!r} is not one of {', '.join(PARTS)}")
+        if name not in known:
+            raise argparse.ArgumentTypeError(f"{name!r} is not one of {', '.join(known)}")
     return names
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure, print the table, write the files."""
-    from trchat.bench import plot
-    from trchat.bench.curves import load_curve
-    from trchat.bench.forks import fork_margins
-    from trchat.bench.machine import describe_machine
-    from trchat.bench.report import rows
-    from trchat.bench.runner import run as measure
-    from trchat.bench.table import show
-    from trchat.bench.warming import LEARNING, hot_name, warm_up, with_hot
-    from trchat.chat.loading import open_engine, sampling_of
-    from trchat.chat.remembering import Remember
-    from trchat.model_store import hot_memory
+    from trchat.bench import plot, table
+    from trchat.bench.measure import measure
+    from trchat.bench.plan import DEFAULT_MAX_TOKENS
     from trchat.startup import prepare
 
-    if args.width == 1:
-        raise UsageError("--width 1 leaves no room for a draft; use --draft off")
     if args.plot:
         plot.check(args.plot)
-    curve = load_curve(args.cost_curve) if args.cost_curve else None
-    questions, warm = choose_questions(args)
-    modes = with_hot(args.modes) if warm else args.modes
-    flags = {"temp": 0.0, "seed": 0, **vars(args)}
-    flags["draft"] = "auto"  # its costs are measured at the start
-    prepared = prepare(flags)
-    settings = prepared.settings
-    max_tokens = settings.max_tokens or 128
-    measurements = []
-    cold = Remember(read=False, write=False)
-    with open_engine(prepared.model.path, settings, prepared.ctx, remember=cold) as engine:
-        machine = describe_machine(engine)
-        costs = engine.costs
-        all_turns = args.turns == "all"
-        sampling = sampling_of(settings, settings.seed or 0)
-        warmed: dict[str, Drafter] = {}
-
-        def make(mode: str) -> "Drafter":
-            if mode in warmed:
-                return warmed[mode]
-            # Each mode starts from the same rows: what one learns here must not help another.
-            memory = hot_memory(prepared.model.path, engine.model.n_vocab, say) if args.hot else None
-            return make_measured(mode, engine.model.n_vocab, args, curve, costs, memory)
-
-        turns = sum(len(q.turns) if all_turns else 1 for q in questions)
-        total = turns * len(modes) + len(warm) * (len(modes) - len(args.modes))
-        done = 0
-        for mode in LEARNING:
-            if warm and mode in args.modes:
-                drafter = make(mode)
-                for _ in warm_up(engine, drafter, warm, sampling, max_tokens, all_turns=all_turns):
-                    done += 1
-                    _show_progress(args, done, total)
-                warmed[hot_name(mode)] = drafter
-        hot_rows = {mode: drafter.rows_learned for mode, drafter in warmed.items()}
-        for measurement in measure(engine, make, modes, questions, sampling, max_tokens, all_turns=all_turns):
-            measurements.append(measurement)
-            _show_progress(args, done + len(measurements), total)
-        margins = fork_margins(engine, measurements)
-    results = rows(measurements, modes, curve, margins)
-    report = {
-        "settings": {
-            "model": str(prepared.model.name),
-            "questions": args.questions.name if args.questions else "built-in",
-            "turns": args.turns,
-            "max_tokens": max_tokens,
-            "temperature": settings.temp,
-            "seed": settings.seed,
-            "width": args.width,
-            "without": args.without,
-            "cost_curve": curve.name if curve else None,
-            "start": "hot" if args.hot else "cold",
-            "warm": args.warm and {"questions": Path(args.warm).name, "asked": len(warm), "rows": hot_rows},
-        },
-        "machine": machine,
-        "results": results,
-    }
-    show(report)
+    plan = planned(args)
+    # Its costs are measured at the start, whatever the user's settings draft by.
+    prepared = prepare({"temp": 0.0, "seed": 0, **vars(args), "draft": "auto"})
+    plan = replace(plan, max_tokens=prepared.settings.max_tokens or DEFAULT_MAX_TOKENS)
+    report = measure(plan, prepared, lambda done: _show_progress(args, done, plan.answers), say)
+    (table.show_ablation if args.ablation else table.show)(report)
     if args.json:
         _write(args.json, json.dumps(report, indent=1, ensure_ascii=False))
     if args.plot:
@@ -198,42 +145,47 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def choose_questions(args: argparse.Namespace) -> "tuple[list[Question], list[Question]]":
-    """The questions to measure, and those to warm with before. Raises UsageError."""
+def planned(args: argparse.Namespace) -> "Plan":
+    """What is to be measured. Raises UsageError for flags that do not go together, and unreadable files."""
+    from trchat.bench.curves import load_curve
+    from trchat.bench.plan import Plan
     from trchat.bench.questions import WARM_SETS, load_questions
-    from trchat.bench.warming import LEARNING, pair
+    from trchat.bench.variants import LEARNING, WIDTH, auto_parts, variants, with_ablation, with_hot
+    from trchat.bench.warming import pair
 
-    questions = load_questions(args.questions, args.per_category)
+    if args.width == 1:
+        raise UsageError("--width 1 leaves no room for a draft; use --draft off")
+    modes = args.modes or (["auto"] if args.ablation else ["off", "lookup", "recycling", "auto"])
+    compared = variants(modes, args.without)
+    if args.ablation:
+        if "auto" not in modes:
+            raise UsageError("--ablation leaves out parts of auto, which --draft does not name")
+        parts = [part for part in auto_parts() if part != WIDTH or not args.width]
+        compared = with_ablation(compared, parts)
+    plan = Plan(
+        variants=compared,
+        questions=load_questions(args.questions, args.per_category),
+        asked=args.questions.name if args.questions else "built-in",
+        all_turns=args.turns == "all",
+        width=args.width,
+        curve=load_curve(args.cost_curve) if args.cost_curve else None,
+        hot=args.hot,
+        depth=args.depth or 0,
+    )
     if args.warm is None:
-        return questions, []
-    if not set(args.modes) & set(LEARNING):
+        return plan
+    if not set(modes) & set(LEARNING):
         raise UsageError(f"--warm needs a mode that learns: {' or '.join(LEARNING)}")
     warm = load_questions(args.warm if args.warm in WARM_SETS else Path(args.warm))
-    measured, asked = pair(questions, warm)
+    measured, asked = pair(plan.questions, warm)
     if not measured:
         raise UsageError(f"--warm {args.warm} is related to none of the questions to measure")
-    return measured, asked
-
-
-def make_measured(
-    mode: str,
-    n_vocab: int,
-    args: argparse.Namespace,
-    curve: "CostCurve | None",
-    costs: Any,
-    memory: "Memory | None" = None,
-) -> "Drafter":
-    """A drafter for ``mode``, cold or from ``memory``, with the bench's switches applied to ``auto``."""
-    from trchat.drafting import make_drafter
-    from trchat.recycling.auto import AutoDrafter
-    from trchat.recycling.knowledge import Knowledge
-
-    if mode != "auto":
-        return make_drafter(mode, n_vocab, memory=memory)
-    width = args.width or (16 if "width" in args.without else None)
-    chosen = curve.costs() if curve else costs
-    return AutoDrafter(
-        memory.knowledge if memory else Knowledge(), chosen, width, without=frozenset(args.without)
+    return replace(
+        plan,
+        variants=with_hot(compared),
+        questions=measured,
+        warm=asked,
+        warmed_by=Path(args.warm).name,
     )
 
 

@@ -1,0 +1,91 @@
+"""Carries out a plan: from a model and questions to the report."""
+
+from collections.abc import Callable
+from typing import Any
+
+from trchat.bench.depth import ROOM, preface_for
+from trchat.bench.forks import fork_margins
+from trchat.bench.machine import describe_machine
+from trchat.bench.plan import Plan
+from trchat.bench.report import rows
+from trchat.bench.runner import run
+from trchat.bench.variants import drafter_for
+from trchat.bench.warming import warm_up
+from trchat.chat.loading import open_engine, sampling_of
+from trchat.chat.remembering import Remember
+from trchat.model_store import hot_memory
+from trchat.recycling.drafter import Drafter
+from trchat.startup import Prepared
+
+
+def measure(
+    plan: Plan, prepared: Prepared, answered: Callable[[int], None], tell: Callable[[str], None]
+) -> dict[str, Any]:
+    """Ask all that ``plan`` says, and return the report as ``bench --json`` writes it.
+
+    ``answered`` is told how many answers there are so far, ``tell`` gets lines for a person. Raises what
+    loading and answering raise, and UsageError where the plan's depth does not fit the context.
+    """
+    settings = prepared.settings
+    sampling = sampling_of(settings, settings.seed or 0)
+    variants = {variant.name: variant for variant in plan.variants}
+    warmed: dict[str, Drafter] = {}
+    ctx = prepared.ctx if settings.ctx else max(prepared.ctx, plan.depth and plan.depth + ROOM)
+    cold = Remember(read=False, write=False)
+    with open_engine(prepared.model.path, settings, ctx, remember=cold) as engine:
+        n_vocab = engine.model.n_vocab
+        costs = plan.curve.costs() if plan.curve else engine.costs
+        preface = preface_for(engine, plan) if plan.depth else []
+
+        def make(name: str) -> Drafter:
+            if name in warmed:
+                return warmed[name]
+            # Each starts from rows of its own: what one learns here must not help another.
+            memory = hot_memory(prepared.model.path, n_vocab, tell) if plan.hot else None
+            return drafter_for(variants[name], n_vocab, costs, plan.width, memory)
+
+        done = 0
+        for name in [variant.name for variant in plan.variants if variant.hot]:
+            drafter = make(name)
+            for _ in warm_up(engine, drafter, plan.warm, sampling, plan.max_tokens, all_turns=plan.all_turns):
+                done += 1
+                answered(done)
+            warmed[name] = drafter
+        rows_at_start = {name: drafter.rows_learned for name, drafter in warmed.items()}
+        measurements = []
+        for measurement in run(
+            engine,
+            make,
+            list(variants),
+            plan.questions,
+            sampling,
+            plan.max_tokens,
+            all_turns=plan.all_turns,
+            preface=preface,
+        ):
+            measurements.append(measurement)
+            answered(done + len(measurements))
+        margins = fork_margins(engine, measurements)
+        machine = describe_machine(engine)
+        depth = len(engine.prompts.build(preface).ids) if preface else 0
+    conditions = {
+        "model": str(prepared.model.name),
+        "questions": plan.asked,
+        "turns": "all" if plan.all_turns else "first",
+        "max_tokens": plan.max_tokens,
+        "temperature": settings.temp,
+        "seed": settings.seed,
+        "width": plan.width,
+        "without": sorted(variants["auto"].without) if "auto" in variants else [],
+        "cost_curve": plan.curve.name if plan.curve else None,
+        "start": "hot" if plan.hot else "cold",
+        "warm": {"questions": plan.warmed_by, "asked": len(plan.warm), "rows": rows_at_start}
+        if plan.warm
+        else None,
+        "depth": depth,
+    }
+    return {
+        "settings": conditions,
+        "machine": machine,
+        "results": rows(measurements, plan.variants, plan.curve, margins),
+    }
