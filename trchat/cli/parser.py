@@ -5,6 +5,7 @@ import textwrap
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
+from trchat.cli.habits import unknown_arguments, unknown_command
 from trchat.text.visible import visible
 
 WIDTH = 100
@@ -65,11 +66,38 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, "formatter_class": Help})
 
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse does it; a flag that there is not is answered with the one that was meant."""
+        found, left = self.parse_known_args(args, namespace)
+        if left:
+            command = _commands(self).get(getattr(found, "command", None))
+            self.error(
+                unknown_arguments(left, _flags(command) if command else [*self._option_string_actions])
+            )
+        return found
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.dest == "command" and value not in (action.choices or ()):
+            raise argparse.ArgumentError(None, unknown_command(value, list(action.choices or ())))
+        super()._check_value(action, value)
+
     def error(self, message: str) -> NoReturn:
         """Say in one line what is wrong and where to read on; exit code 2."""
-        self.exit(
-            2, f"{self.prog}: {shortened(visible(' '.join(message.split())))}; see '{self.prog} --help'\n"
-        )
+        said = shortened(visible(" ".join(message.split())))
+        link = " See" if said.endswith("?") else "; see"
+        self.exit(2, f"{self.prog}: {said}{link} '{self.prog} --help'\n")
+
+
+def _commands(parser: argparse.ArgumentParser) -> dict[Any, argparse.ArgumentParser]:
+    """The parsers right below, by name."""
+    inner = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    return {name: choice for action in inner for name, choice in action.choices.items()}
+
+
+def _flags(parser: argparse.ArgumentParser) -> list[str]:
+    """All flags of a parser and of those below it."""
+    below = [flag for inner in _commands(parser).values() for flag in _flags(inner)]
+    return [*parser._option_string_actions, *below]
 
 
 def _positional(action: argparse.Action) -> str:
