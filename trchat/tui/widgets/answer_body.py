@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 SHARE = min(0.005 * (os.cpu_count() or 1), 0.1)
 """Part of the time that drawing may take: where there are few cores, the model needs them all."""
 LONGEST_REST_S = 0.4
-ROOM = 6
-"""Lines by which a growing answer takes room: laying out the screen for each line would cost ten times as
-much as drawing the line does."""
+LONGEST_ROOM_S = 1.5
+"""A growing answer takes room for some time ahead: laying out the screen for each line would cost ten times
+as much as drawing the line does. How long depends on what a layout costs, as with drawing."""
+ROOM_SHARE = 4
+"""At most one line in so many of the screen is kept empty."""
 
 
 class AnswerBody(Widget):
@@ -43,6 +45,10 @@ class AnswerBody(Widget):
         self._painted_theme = ""
         self._resting_until = 0.0
         self._later: Timer | None = None
+        self._style = Style.null()
+        self._reserved = 0
+        self._room_s = LONGEST_ROOM_S
+        self._begun_at = 0.0
 
     @property
     def text(self) -> str:
@@ -65,7 +71,9 @@ class AnswerBody(Widget):
         if self._stream is not None and not text.startswith(self._stream.text):
             self._stream = None
         self._text = text
-        self._growing = True
+        if not self._growing:
+            self._growing, self._begun_at = True, perf_counter()
+            self._begun_height = self._reserved
         wait = self._resting_until - perf_counter()
         if wait <= 0:
             self._draw()
@@ -88,12 +96,21 @@ class AnswerBody(Widget):
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """As many lines as the text has at this width, and some more while it grows."""
-        self._fit(width)
+        height = self._fit(width).height
+        if not self._growing:
+            self._reserved = height
+        elif height > self._reserved:
+            self._reserved = height + self._ahead(height)
         return self._reserved
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Lines that are on the screen."""
+        self._style = self.rich_style  # to ask for it takes as long as to draw a line
+        return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:
         """One line, with what is selected in it marked."""
-        style = self.rich_style
+        style = self._style
         strip = self._stream.line(y) if self._stream else None
         if strip is None:
             return Strip.blank(self.size.width, style)
@@ -119,13 +136,12 @@ class AnswerBody(Widget):
             self._draw()
         super().notify_style_update()
 
-    @property
-    def _reserved(self) -> int:
-        height = self._stream.height if self._stream else 0
-        if not self._growing:
-            return height
-        step = min(max(self.app.size.height // 6, 1), ROOM)
-        return -(-height // step) * step
+    def _ahead(self, height: int) -> int:
+        """Lines that will come until the next layout may, as fast as they have come so far."""
+        grown = max(height - self._begun_height, 1)
+        seconds = max(perf_counter() - self._begun_at, LONGEST_REST_S)
+        most = max(self.app.size.height // ROOM_SHARE, 1)
+        return min(int(grown / seconds * self._room_s), most)
 
     def _fit(self, width: int) -> "MarkdownStream":
         width = max(width, 8) if width else self._width
@@ -152,14 +168,15 @@ class AnswerBody(Widget):
             self.refresh(layout=True)
             return
         self._resting_until = perf_counter() + LONGEST_REST_S
-        self.call_after_refresh(self._rest, thread_time())
-        reserved = self.size.height
+        start = thread_time()
         old = [*self._stream.tail] if self._stream else None
         first = len(self._stream.done) if self._stream else 0
         stream = self._fit(self.size.width)
         if stream.text != self._text:
             stream.feed(self._text)
-        if self._reserved != reserved:
+        lay_out = stream.height > self._reserved or (not self._growing and stream.height < self._reserved)
+        self.call_after_refresh(self._rest, start, lay_out)
+        if lay_out:
             self.refresh(layout=True)
         elif old is None:
             self.refresh()
@@ -172,9 +189,12 @@ class AnswerBody(Widget):
             elif changed:
                 self.refresh(Region(0, first + changed[0], self.size.width, changed[-1] - changed[0] + 1))
 
-    def _rest(self, start: float) -> None:
-        """Now that all is on the screen: what it cost decides when to draw again."""
-        self._resting_until = perf_counter() + min((thread_time() - start) / SHARE, LONGEST_REST_S)
+    def _rest(self, start: float, laid_out: bool) -> None:
+        """Now that all is on the screen: what it cost decides when to draw, or lay out, again."""
+        rest = (thread_time() - start) / SHARE
+        self._resting_until = perf_counter() + min(rest, LONGEST_REST_S)
+        if laid_out:
+            self._room_s = min(rest, LONGEST_ROOM_S)
 
 
 def _marked(strip: Strip, span: tuple[int, int], style: Style) -> Strip:

@@ -4,14 +4,13 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.geometry import Size
 from textual.message import Message as TextualMessage
-from textual.reactive import Reactive
 
 from trchat.storage.records import Message
+from trchat.tui.widgets.even import Even
 
 
-class MessageView(Vertical, can_focus=True):
+class MessageView(Even, Vertical, can_focus=True):
     """One message. Keys on it are passed on as ``Wanted``."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -24,9 +23,6 @@ class MessageView(Vertical, can_focus=True):
         Binding("up", "app.focus_previous", "Up", show=False),
         Binding("down", "app.focus_next", "Down", show=False),
     ]
-
-    virtual_size = Reactive(Size(0, 0))
-    """As Textual's, but a new size asks for no second layout: nothing depends on it here."""
 
     class Wanted(TextualMessage):
         """The user wants something done with a message."""

@@ -9,6 +9,7 @@ from textual.widgets import Static
 from trchat.storage.records import Message
 from trchat.text.visible import visible
 from trchat.tui.widgets.answer_view import AnswerView
+from trchat.tui.widgets.even import Even
 from trchat.tui.widgets.message_view import MessageView
 from trchat.tui.widgets.question_view import QuestionView
 
@@ -21,7 +22,11 @@ Ask anything below. Enter sends, ctrl+j breaks the line, esc stops an answer.
 /help shows all commands and keys, /quit leaves."""
 
 
-class Transcript(VerticalScroll, can_focus=False):
+class Messages(Even, Vertical):
+    """All that scrolls."""
+
+
+class Transcript(Even, VerticalScroll, can_focus=False):
     """Shows a branch; it follows a growing answer unless the user has scrolled up."""
 
     def __init__(self) -> None:
@@ -38,7 +43,7 @@ class Transcript(VerticalScroll, can_focus=False):
     def compose(self) -> ComposeResult:
         """Empty at first."""
         # As high as the screen at least: a short conversation lies at its end, by the prompt.
-        with Vertical(id="messages"):
+        with Messages(id="messages"):
             yield Static(WELCOME, id="welcome", markup=False)
             yield Static("", id="earlier", markup=False)
             yield Static("", id="room", markup=False)
@@ -118,8 +123,8 @@ class Transcript(VerticalScroll, can_focus=False):
             self.call_next(self.show_earlier)
 
     @property
-    def _messages(self) -> Vertical:
-        return self.query_one("#messages", Vertical)
+    def _messages(self) -> Messages:
+        return self.query_one(Messages)
 
     def _tell_earlier(self) -> None:
         row = self.query_one("#earlier", Static)
