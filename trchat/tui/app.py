@@ -1,6 +1,8 @@
 """The application: one chat screen, its colours and keys, and the way out."""
 
+import gc
 import os
+import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from trchat.session.host import OpenEngine
 
 DEFAULT_THEME = "textual-dark"
+SWITCH_INTERVAL_S = 0.0005
+"""How long the model's thread may have to wait for the interpreter while something is drawn. With Python's
+own 5 ms, every drawing delays the next step by as long as it takes."""
 
 
 class TrchatApp(App[None]):
@@ -44,6 +49,7 @@ class TrchatApp(App[None]):
         chosen = keymap(prepared.config, [*CHAT_KEYS, *APP_KEYS, *actions])
         self.set_keymap(dict(chosen))
         self._warnings: list[str] = []
+        self._switch_interval_s = sys.getswitchinterval()
         self._theme_wanted = prepared.settings.theme
         self.session = start_session(flags, prepared, self._wake, self._warn, opener)
         self.chat = ChatScreen(self.session)
@@ -53,7 +59,8 @@ class TrchatApp(App[None]):
         return self.chat
 
     def on_mount(self) -> None:
-        """Put on the remembered colours."""
+        """Put on the remembered colours, and let the model's thread interrupt the drawing."""
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
         wanted = self._theme_wanted
         self.theme = wanted if wanted in self.available_themes else DEFAULT_THEME
         if wanted and wanted not in self.available_themes:
@@ -69,6 +76,8 @@ class TrchatApp(App[None]):
     def close_session(self) -> None:
         """Stop and save what is being written, and free the model."""
         self.session.close()
+        gc.unfreeze()
+        sys.setswitchinterval(self._switch_interval_s)
 
     def _wake(self) -> None:
         # Called on the engine's thread, perhaps before the screen is there or after it is gone.

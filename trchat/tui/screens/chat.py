@@ -1,5 +1,6 @@
 """The chat: what the engine says is shown here, and what the user wants goes to the session from here."""
 
+import gc
 from typing import ClassVar
 
 from textual import events, on
@@ -112,6 +113,10 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
         self.status.set_state("")
         self._show_settings()
         self.panel.show_rows(news.rows_learned)
+        # What is there now stays. Without this the collector looks through all of it while an answer is
+        # written, and holds up the model's thread for 50 ms.
+        gc.collect()
+        gc.freeze()
         for notice in news.notices:
             self.say(f"About this model: {notice}")
 

@@ -18,14 +18,14 @@ from trchat.tui.lens_marks import Marks
 if TYPE_CHECKING:
     from trchat.tui.markdown_stream import MarkdownStream
 
-SHARE = min(0.005 * (os.cpu_count() or 1), 0.1)
+SHARE = min(0.003 * (os.cpu_count() or 1), 0.1)
 """Part of the time that drawing may take: where there are few cores, the model needs them all."""
 LONGEST_REST_S = 0.4
 LONGEST_ROOM_S = 1.5
 """A growing answer takes room for some time ahead: laying out the screen for each line would cost ten times
 as much as drawing the line does. How long depends on what a layout costs, as with drawing."""
 ROOM_SHARE = 4
-"""At most one line in so many of the screen is kept empty."""
+"""The room is at most one part in so many of the screen's height."""
 
 
 class AnswerBody(Widget):
@@ -49,6 +49,7 @@ class AnswerBody(Widget):
         self._reserved = 0
         self._room_s = LONGEST_ROOM_S
         self._begun_at = 0.0
+        self._begun_height = 0
 
     @property
     def text(self) -> str:
@@ -146,7 +147,8 @@ class AnswerBody(Widget):
     def _fit(self, width: int) -> "MarkdownStream":
         width = max(width, 8) if width else self._width
         if self._stream is None or width != self._width:
-            self._width = width
+            if width != self._width:
+                self._width, self._reserved = width, 0
             self._painted_theme = self.app.theme
             # The parser and the highlighter take a tenth of the start: they come with the first answer.
             from trchat.tui.markdown_lines import Painter
