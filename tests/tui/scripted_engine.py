@@ -62,7 +62,8 @@ class ScriptedEngine:
         if left_out:
             self.prompts[-1] = self.prompts[-1][left_out:]
             yield Dropped(left_out, len(turns))
-        answer.prompt_tokens = len(self.prompt_tokens(turns)[0])
+        begun = 2 * len(opening.split())  # each word is two tokens
+        answer.prompt_tokens = len(self.prompt_tokens(turns)[0]) + begun
         yield Prefill(answer.prompt_tokens, answer.prompt_tokens, 0)
         script = self.says.pop(0) if len(self.says) > 1 else self.says[0]
         for number, word in enumerate(script):

@@ -155,6 +155,8 @@ def test_a_cut_answer_is_continued_in_its_place(run_chat):
         assert chat.engine.openings == ["", "one two "]
         assert chat.messages == [("user", "Count"), ("assistant", "one two three")]
         await chat.sees("one two three")
+        message = chat.session.thread.messages[-1]
+        assert (message.prompt_tokens, message.completion_tokens) == (1, 6)  # no token is counted twice
         await chat.send("/continue")
         assert len(chat.engine.prompts) == 2  # it is complete now
 

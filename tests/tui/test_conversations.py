@@ -1,5 +1,7 @@
 """Conversations: opening, finding, renaming, deleting, saving, continuing at the next start."""
 
+from textual import events
+
 from trchat.config_file import load_config
 from trchat.storage import message_rows
 from trchat.storage.conversations import open_history
@@ -38,6 +40,22 @@ def test_renaming_deleting_and_undoing_in_the_list(run_chat):
         await chat.pilot.press("escape")
         await chat.until(lambda: chat.app.screen is chat.screen)
         await chat.sees("Greeting")
+
+    run_chat(test)
+
+
+def test_keys_in_a_field_act_in_the_order_of_typing(run_chat):
+    async def test(chat):
+        await chat.send("First")
+        await chat.pilot.press("ctrl+o")
+        await chat.sees("Conversations", "First")
+        await chat.pilot.press("f2")
+        await chat.sees("Rename")
+        for key in ("ctrl+u", *"Other"):  # faster than the app takes them
+            chat.app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await chat.pilot.pause()
+        await chat.pilot.press("enter")
+        await chat.until(lambda: chat.session.thread.store.conversations()[0].title == "Other")
 
     run_chat(test)
 

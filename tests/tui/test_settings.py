@@ -51,6 +51,31 @@ def test_the_settings_screen_changes_a_value(run_chat):
     run_chat(test)
 
 
+def test_the_settings_screen_finds_what_is_called_so_first(run_chat):
+    async def test(chat):
+        await chat.pilot.press("f4")
+        await chat.sees("Settings", "repeat_penalty")
+        await chat.pilot.press(*"temp", "enter")
+        await chat.sees("a number from 0 (greedy)")
+        await chat.pilot.press("ctrl+u", *"0.5", "enter")
+        await chat.until(lambda: chat.session.settings.temp == 0.5)
+        await chat.sees("changed here")
+
+    run_chat(test)
+
+
+def test_a_template_that_cannot_be_read_changes_nothing(run_chat):
+    async def test(chat):
+        await chat.send("/set template missing.jinja")
+        await chat.sees("cannot read missing.jinja")
+        assert chat.session.settings.template is None
+        assert len(chat.engine.opened) == 1
+        await chat.send("Hi")
+        await chat.sees("Hello world.")
+
+    run_chat(test)
+
+
 def test_another_draft_mode_needs_no_reload_and_what_was_learned_stays(run_chat):
     async def test(chat):
         learned = chat.engine.drafter

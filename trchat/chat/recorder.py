@@ -4,10 +4,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from trchat.chat.engine import Answer
-from trchat.chat.reasoning import split_reasoning
+from trchat.chat.saved_answer import SavedAnswer
 from trchat.chat.template import Turn
 from trchat.errors import TrchatError
-from trchat.storage.autosave import Autosave
 from trchat.storage.conversations import ConversationStore
 from trchat.storage.records import Message
 
@@ -69,39 +68,27 @@ class Recorder:
         self._warn = warn
         self._failed = False
         self.conversation = conversation
-        self._answer_id: int | None = None
-        self._autosave = Autosave()
+        self._saved: SavedAnswer | None = None
 
     def begin(self) -> None:
         """Write the question, and an empty answer below it. More calls do nothing."""
-        if self._answer_id is None and not self._failed:
+        if self._saved is None and not self._failed:
             with self._forgiving():
                 self._write_question()
 
     def grow(self, answer: Answer) -> None:
         """Save what there is, once a second."""
         self.begin()
-        if self._answer_id is not None and self._autosave.due():
-            reasoning, text = split_reasoning(answer.text, answer.reasoning_opener)
+        if self._saved is not None:
             with self._forgiving():
-                self._store.update_answer(self._answer_id, text, reasoning)
+                self._saved.grow(answer)
 
     def end(self, answer: Answer, reason: str | None = None) -> None:
         """Save all of it; ``reason`` is for an end that the answer itself knows nothing of (``error``)."""
         self.begin()
-        if self._answer_id is None:
-            return
-        reasoning, text = split_reasoning(answer.text, answer.reasoning_opener)
-        with self._forgiving():
-            self._store.finish_answer(
-                self._answer_id,
-                text,
-                reason or answer.finish,
-                reasoning=reasoning,
-                prompt_tokens=answer.prompt_tokens,
-                completion_tokens=len(answer.token_ids),
-                tokens_per_s=answer.statistics.tokens_per_s,
-            )
+        if self._saved is not None:
+            with self._forgiving():
+                self._saved.end(answer, reason or answer.finish)
 
     def _write_question(self) -> None:
         if self.conversation is None:
@@ -109,7 +96,8 @@ class Recorder:
             if self._system:
                 self._store.add_message(self.conversation, "system", self._system)
         question = self._store.add_message(self.conversation, "user", self._question)
-        self._answer_id = self._store.begin_answer(question.id, self._model, self._settings).id
+        answer = self._store.begin_answer(question.id, self._model, self._settings)
+        self._saved = SavedAnswer(self._store, answer.id)
 
     @contextmanager
     def _forgiving(self) -> Iterator[None]:

@@ -1,19 +1,20 @@
 """One answer, from the engine to the outbox and the store."""
 
 import threading
+from contextlib import suppress
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from trchat.errors import TrchatError
 from trchat.session.job import POST_INTERVAL_S, Comparison, Job
-from trchat.session.news import Compared, Comparing, Dropped, Ended, Reading
+from trchat.session.news import Compared, Comparing, Dropped, Ended, Reading, Speed
 from trchat.session.outbox import Outbox
 from trchat.session.plain_speed import PlainSpeed
 from trchat.session.progress import Progress
-from trchat.storage.autosave import Autosave
 
 if TYPE_CHECKING:
     from trchat.chat.engine import Answer, Engine
+    from trchat.chat.saved_answer import SavedAnswer
     from trchat.storage.conversations import ConversationStore
 
 
@@ -32,13 +33,15 @@ def write_answer(
     ``lens`` asks for the draft trees as well.
     """
     from trchat.chat.engine import new_answer
+    from trchat.chat.saved_answer import SavedAnswer
 
     answer = new_answer(job.seed)
+    saved = SavedAnswer(store, job.message_id, job.opening, job.opening_tokens)
     progress = Progress(engine, job.message_id, plain, lens)
     error: str | None = None
     finish = "error"
     try:
-        _stream(engine, job, answer, store, outbox, stop, progress)
+        _stream(engine, job, answer, saved, outbox, stop, progress)
         finish = answer.finish
     except Exception as trouble:  # whatever it is becomes a message: the chat lives on
         error = explain(trouble)
@@ -46,27 +49,28 @@ def write_answer(
         grown = progress.take(answer, last=True)
         if grown:
             outbox.put(grown)
-        text, reasoning = saved_parts(job.opening + answer.text, answer.reasoning_opener)
         try:
-            store.finish_answer(
-                job.message_id,
-                text,
-                finish,
-                reasoning=reasoning,
-                prompt_tokens=answer.prompt_tokens or None,
-                completion_tokens=job.opening_tokens + len(answer.token_ids) or None,
-                tokens_per_s=progress.speed.tokens_per_s or None,
-            )
+            saved.end(answer, finish)
         except TrchatError as trouble:
             error = error or f"the answer could not be saved: {trouble}"
         outbox.put(Ended(job.message_id, finish, progress.speed, error))
+
+
+def refuse_answer(job: Job, store: "ConversationStore", outbox: Outbox, reason: str) -> None:
+    """Keep an answer that cannot be written as it stands, and say why."""
+    from trchat.chat.engine import new_answer
+    from trchat.chat.saved_answer import SavedAnswer
+
+    with suppress(TrchatError):
+        SavedAnswer(store, job.message_id, job.opening, job.opening_tokens).end(new_answer(job.seed), "error")
+    outbox.put(Ended(job.message_id, "error", Speed(), reason))
 
 
 def _stream(
     engine: "Engine",
     job: Job,
     answer: "Answer",
-    store: "ConversationStore",
+    saved: "SavedAnswer",
     outbox: Outbox,
     stop: threading.Event,
     progress: Progress,
@@ -75,7 +79,6 @@ def _stream(
     from trchat.chat.engine import Delta, Prefill
     from trchat.chat.loading import sampling_of
 
-    autosave = Autosave()
     posted = 0.0
     events = engine.answer(
         job.turns, sampling_of(job.settings, job.seed), job.max_tokens, answer, opening=job.opening
@@ -94,9 +97,7 @@ def _stream(
                     grown = progress.take(answer)
                     if grown:
                         outbox.put(grown)
-                    if autosave.due():
-                        text, reasoning = saved_parts(job.opening + answer.text, answer.reasoning_opener)
-                        store.update_answer(job.message_id, text, reasoning)
+                    saved.grow(answer)
             if stop.is_set():
                 break
     finally:
@@ -107,6 +108,7 @@ def compare(engine: "Engine", comparison: Comparison, outbox: Outbox, stop: thre
     """Answer again without drafts, from the same seed, and tell how both went. Nothing is saved."""
     from trchat.chat.engine import Delta, new_answer
     from trchat.chat.loading import sampling_of
+    from trchat.chat.reasoning import split_reasoning
     from trchat.recycling.drafter import NoDrafter
 
     job = comparison.job
@@ -128,7 +130,7 @@ def compare(engine: "Engine", comparison: Comparison, outbox: Outbox, stop: thre
     finally:
         events.close()
         engine.drafter = drafter
-    text, _ = saved_parts(answer.text, answer.reasoning_opener)
+    _, text = split_reasoning(answer.text, answer.reasoning_opener)
     stopped = stop.is_set() and len(answer.token_ids) < comparison.tokens
     same = common_length(text, comparison.text)
     outbox.put(
@@ -143,14 +145,6 @@ def compare(engine: "Engine", comparison: Comparison, outbox: Outbox, stop: thre
             error=error,
         )
     )
-
-
-def saved_parts(text: str, opener: str | None) -> tuple[str, str | None]:
-    """An answer's text and reasoning as the store keeps them."""
-    from trchat.chat.reasoning import split_reasoning
-
-    reasoning, said = split_reasoning(text, opener)
-    return said, reasoning
 
 
 def common_length(one: str, other: str) -> int:

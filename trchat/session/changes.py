@@ -1,6 +1,6 @@
 """Settings as people type them."""
 
-from trchat.config_rules import SETTINGS, Value, spelled
+from trchat.config_rules import SETTINGS, Text, Value, spelled
 from trchat.errors import UsageError
 from trchat.text.one_line import one_line
 
@@ -21,3 +21,9 @@ def parse_setting(name: str, text: str) -> tuple[str, Value | None]:
         return field, spelled(rule, text)
     except ValueError:
         raise UsageError(f"{field} must be {rule.meaning}, not {one_line(text)!r}") from None
+
+
+def may_be(field: str) -> str:
+    """What may be typed for a setting."""
+    rule = SETTINGS[field]
+    return "any text" if isinstance(rule, Text) else rule.meaning

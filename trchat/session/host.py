@@ -7,9 +7,8 @@ from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trchat.errors import TrchatError
 from trchat.session.job import Comparison, Job
-from trchat.session.news import Compared, Ended, LoadFailed, Loading, News, Notice, Ready, Speed
+from trchat.session.news import Compared, LoadFailed, Loading, Notice, Ready
 from trchat.session.outbox import Outbox
 from trchat.session.plain_speed import PlainSpeed
 
@@ -24,6 +23,9 @@ if TYPE_CHECKING:
         [Path, Settings, int | None, Callable[[float], None], Callable[[str], None]],
         AbstractContextManager[Engine],
     ]
+
+
+NO_MODEL = "no model is loaded; choose one with /model"
 
 
 class EngineHost:
@@ -133,33 +135,24 @@ class EngineHost:
         engine.drafter = self._drafters[mode]
 
     def _write(self, job: Job, stop: threading.Event) -> None:
-        from trchat.session.answering import write_answer
+        from trchat.session.answering import refuse_answer, write_answer
 
-        engine = self._engine
-        try:
-            if engine is None:
-                raise TrchatError("no model is loaded; choose one with /model")
-        except Exception as trouble:
-            self._fail(job, _explain(trouble))
-            return
-        write_answer(engine, job, self._store, self.outbox, stop, self._plain, self.lens)
+        if self._engine is None:
+            refuse_answer(job, self._store, self.outbox, NO_MODEL)
+        else:
+            write_answer(self._engine, job, self._store, self.outbox, stop, self._plain, self.lens)
 
     def _compare(self, comparison: Comparison, stop: threading.Event) -> None:
         from trchat.session.answering import compare
 
-        try:
-            if self._engine is None:
-                raise TrchatError("no model is loaded; choose one with /model")
-            compare(self._engine, comparison, self.outbox, stop)
-        except Exception as trouble:
-            news: News = Compared(
-                comparison.job.message_id, comparison.mode, 0, 0.0, 0.0, False, 0, _explain(trouble)
-            )
-            self.outbox.put(news)
-
-    def _fail(self, job: Job, reason: str) -> None:
-        self._store.finish_answer(job.message_id, job.opening, "error")
-        self.outbox.put(Ended(job.message_id, "error", Speed(), reason))
+        reason = NO_MODEL
+        if self._engine is not None:
+            try:
+                compare(self._engine, comparison, self.outbox, stop)
+                return
+            except Exception as trouble:
+                reason = _explain(trouble)
+        self.outbox.put(Compared(comparison.job.message_id, comparison.mode, 0, 0.0, 0.0, False, 0, reason))
 
     def _free(self) -> None:
         self._engine = None

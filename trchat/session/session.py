@@ -30,6 +30,8 @@ class Session:
         self._flags = dict(flags)
         self._system: str | None = prepared.settings.system
         self._continued: set[int] = set()
+        self.changed: frozenset[str] = frozenset()
+        """Settings that have another value than the session began with, by ``change``."""
         self.n_ctx = prepared.ctx
         """Tokens the context holds; what was asked for until the model is ready."""
         self.writing: int | None = None
@@ -57,8 +59,14 @@ class Session:
         """
         flags = {**self._flags, **values}
         flags = {name: value for name, value in flags.items() if value is not None}
-        before, self.prepared = self.prepared, prepare(flags)
+        prepared = prepare(flags)
+        if values.get("template"):
+            from trchat.chat.loading import template_source  # brings in llama.cpp
+
+            template_source(prepared.settings.template)
+        before, self.prepared = self.prepared, prepared
         self._flags = flags
+        self.changed = frozenset(name for name in {*self.changed, *values} if name in flags)
         if "system" in values:
             self._system = self.settings.system
         moved = before.model.path != self.prepared.model.path or before.ctx != self.prepared.ctx

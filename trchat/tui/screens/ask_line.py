@@ -9,6 +9,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from trchat.tui.widgets.in_order import LineInput
 from trchat.tui.widgets.keys_line import KeysLine
 
 
@@ -29,7 +30,7 @@ class AskLine(ModalScreen[str | None]):
             yield Static(self._title, id="title", markup=False)
             if self._about:
                 yield Static(self._about, id="about", markup=False)
-            yield Input(self._value, id="query")
+            yield LineInput(self._value, id="query")
             yield KeysLine()
 
     @on(Input.Submitted)

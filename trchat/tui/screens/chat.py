@@ -124,7 +124,10 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
         self._ready = False
         self.bar.display = False
         self.status.set_state("no model · /model chooses one")
-        self.say(f"The model cannot be loaded: {reason}\n/model chooses another one.")
+        self.say(
+            f"The model cannot be loaded: {reason}\n"
+            "/model chooses another one, /set changes how it is loaded."
+        )
 
     def _dropped(self, message_id: int, count: int) -> None:
         if self.session.thread.conversation is not None:

@@ -8,7 +8,7 @@ from trchat.catalog.listing import list_models
 from trchat.config_file import change_config, load_config
 from trchat.config_rules import SETTINGS
 from trchat.errors import ModelError, TrchatError
-from trchat.session.changes import parse_setting
+from trchat.session.changes import may_be, parse_setting
 from trchat.text.units import byte_size
 from trchat.tui.screens.ask_line import AskLine
 from trchat.tui.screens.base import ChatBase
@@ -31,6 +31,7 @@ class ModelActions(ChatBase):
         try:
             if self.session.change(**values):
                 self.loading_progress(0.0)
+                self.status.set_context(self.session.context_used)  # the speed was another model's
         except ModelError as error:
             self.say(f"{error}\n{self.session.prepared.model.name} goes on answering.")
             return False
@@ -78,15 +79,15 @@ class ModelActions(ChatBase):
             settings = self.session.settings
             now = {name: _shown(getattr(settings, name)) for name in SETTINGS}
             now |= {"model": self.session.prepared.model.name, "ctx": str(self.session.n_ctx)}
+            origins = {**settings.origins} | dict.fromkeys(self.session.changed, "changed here")
             choices = [
-                Choice(name, f"{name:<15}{now[name][:40]:<14}", settings.origins.get(name, ""))
-                for name in SETTINGS
+                Choice(name, f"{name:<15}{now[name][:40]:<14}", origins.get(name, "")) for name in SETTINGS
             ]
             name = await self.pick(PickScreen("Settings", narrowed(choices)))
             if name is None:
                 return
             value = getattr(settings, name)
-            about = f"{SETTINGS[name].meaning}; nothing returns to the configured value"
+            about = f"{may_be(name)}; nothing returns to the configured value"
             typed = await self.pick(AskLine(name, "" if value is None else str(value), about))
             if typed is not None:
                 self.set_setting(f"{name} {typed}")

@@ -14,6 +14,7 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from trchat.text.one_line import one_line
+from trchat.tui.widgets.in_order import LineInput
 from trchat.tui.widgets.keys_line import KeysLine
 
 
@@ -56,7 +57,7 @@ class PickScreen(ModalScreen[str | None]):
         """Title, search field, list."""
         with Vertical(id="box"):
             yield Static(one_line(self._title), id="title", markup=False)
-            yield Input(self._query, placeholder="type to search, ↑ ↓ move, enter chooses", id="query")
+            yield LineInput(self._query, placeholder="type to search, ↑ ↓ move, enter chooses", id="query")
             yield OptionList(id="list", markup=False)
             yield Static(self._empty, id="empty", markup=False)
             yield KeysLine()
@@ -108,15 +109,21 @@ class PickScreen(ModalScreen[str | None]):
 
 
 def narrowed(choices: Sequence[Choice]) -> Callable[[str], Sequence[Choice]]:
-    """A search in a fixed list: every word typed must be in the line."""
+    """A search in a fixed list: every word typed must be in the line; first come names that begin so."""
 
     def find(query: str) -> Sequence[Choice]:
         words = query.lower().split()
-        return [
+        found = [
             each for each in choices if all(word in f"{each.label} {each.detail}".lower() for word in words)
         ]
+        return sorted(found, key=lambda each: _rank(each.label.lower(), query.lower()))
 
     return find
+
+
+def _rank(label: str, query: str) -> int:
+    """0 for the name itself, 1 for what begins with it, 2 for what has it elsewhere."""
+    return 0 if label.split()[:1] == [query] else 1 if label.startswith(query) else 2
 
 
 def _line(choice: Choice) -> Content:

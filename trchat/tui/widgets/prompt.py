@@ -11,11 +11,12 @@ from textual.widgets import TextArea
 from trchat.session.attachments import complete_path
 from trchat.session.commands import completions
 from trchat.text.visible import visible
+from trchat.tui.widgets.in_order import InOrder
 
 SHOWN_CANDIDATES = 8
 
 
-class Prompt(TextArea):
+class Prompt(InOrder, TextArea):
     """A text field that grows with its text; Enter sends, and Up on its first line recalls earlier ones."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -117,17 +118,6 @@ class Prompt(TextArea):
     def on_text_area_changed(self) -> None:
         """Offer what the line may become."""
         self.post_message(self.Hinted(self._candidates()[:SHOWN_CANDIDATES]))
-
-    async def _on_key(self, event: events.Key) -> None:
-        if event.is_printable:
-            return
-        # Run here, in the order of typing: a binding of the screen would be overtaken by the letters after it
-        # (and a priority binding would overtake the letters before it).
-        active = self.screen.active_bindings.get(event.key)
-        if active is not None and active.node is self:
-            event.stop()
-            event.prevent_default()
-            await self.run_action(active.binding.action)
 
     async def _on_paste(self, event: events.Paste) -> None:
         # Inserted by TextArea, whose turn is next; what is pasted must not act on the terminal either.
