@@ -85,7 +85,7 @@ def ours(
         timings: dict[str, list[Timing]] = {"off": [], "auto": []}
         for each in measure(engine, make, tuple(timings), questions, sampling, max_tokens):
             timings[each.mode].append((len(each.token_ids), each.seconds))
-        machine = describe_machine(engine)
+        machine = describe_machine(engine, prepared.model.card)
     plain = row("trchat", "off", timings["off"], None)
     return [plain, row("trchat", "auto", timings["auto"], plain["tokens_per_s"])], prompts, machine
 

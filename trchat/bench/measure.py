@@ -66,7 +66,7 @@ def measure(
             measurements.append(measurement)
             answered(done + len(measurements))
         margins = fork_margins(engine, measurements)
-        machine = describe_machine(engine)
+        machine = describe_machine(engine, prepared.model.card)
         depth = len(engine.prompts.build(preface).ids) if preface else 0
     conditions = {
         "model": str(prepared.model.name),

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +12,7 @@ from trchat.cli.options import (
     add_sampling_options,
     positive_int,
 )
-from trchat.cli.streams import say
+from trchat.cli.streams import Notices, say
 from trchat.config_rules import DRAFT_MODES
 from trchat.errors import TrchatError, UsageError
 
@@ -136,7 +135,8 @@ def run(args: argparse.Namespace) -> int:
     # Its costs are measured at the start, whatever the user's settings draft by.
     prepared = prepare({"temp": 0.0, "seed": 0, **vars(args), "draft": "auto"})
     plan = replace(plan, max_tokens=prepared.settings.max_tokens or DEFAULT_MAX_TOKENS)
-    report = measure(plan, prepared, lambda done: _show_progress(args, done, plan.answers), say)
+    notices = Notices(args.quiet)
+    report = measure(plan, prepared, lambda done: notices.progress(bar(done, plan.answers)), say)
     (table.show_ablation if args.ablation else table.show)(report)
     if args.json:
         _write(args.json, json.dumps(report, indent=1, ensure_ascii=False))
@@ -189,13 +189,10 @@ def planned(args: argparse.Namespace) -> "Plan":
     )
 
 
-def _show_progress(args: argparse.Namespace, done: int, total: int) -> None:
-    if args.quiet or not sys.stderr.isatty():
-        return
+def bar(done: int, total: int) -> str:
+    """How far it has come, in one line; nothing at the end."""
     filled = 30 * done // total
-    line = f"\r\x1b[K[{'#' * filled}{'.' * (30 - filled)}] {done}/{total}" if done < total else "\r\x1b[K"
-    sys.stderr.write(line)
-    sys.stderr.flush()
+    return f"[{'#' * filled}{'.' * (30 - filled)}] {done}/{total}" if done < total else ""
 
 
 def _write(path: Path, text: str) -> None:

@@ -32,7 +32,6 @@ class Model(Owned):
         control_texts: spellings of control (and unknown) tokens, read as such where ``parse_special``.
         user_defined_texts: spellings of user-defined tokens, read as such everywhere.
         can_draft: whether a tree of drafts can be verified.
-        description: llama.cpp's one line: architecture, size and quantisation.
 
     Raises ModelError when the file cannot be loaded or is not a model that generates text.
     """
@@ -166,9 +165,6 @@ class Model(Owned):
         self.can_draft = not (
             llama.llama_model_is_recurrent(self._model) or llama.llama_model_is_hybrid(self._model)
         )
-        buffer = ctypes.create_string_buffer(256)
-        llama.llama_model_desc(self._model, buffer, 256)
-        self.description = buffer.value.decode("utf-8", "replace")
 
     def _read_vocabulary(self) -> None:
         self.n_vocab = int(llama.llama_vocab_n_tokens(self._vocab))
