@@ -36,7 +36,7 @@ def test_all_modes_side_by_side(trchat, model, questions, tmp_path):
     report = json.loads(out.read_text())
     assert report.keys() == {"settings", "machine", "results"}
     assert len(report["results"]) == 4 * 3
-    assert re.fullmatch(r"llama \d+K F32", report["machine"]["architecture"])
+    assert re.fullmatch(r"llama [\d.]+[KM] [A-Z0-9_]+", report["machine"]["architecture"])
     for row in report["results"]:
         assert row["identical"] == row["prompts"]
         assert row["tokens"] == 12 * row["prompts"]
