@@ -40,6 +40,13 @@ def test_the_lens_tells_in_words_what_was_guessed(trchat):
     assert "guesses accepted" in out and "prompt: " in out and "rows of candidates" in out
 
 
+def test_before_the_oldest_messages_are_left_out_it_is_said_once(trchat):
+    lines = ["Repeat this: " + "one two three four five six seven eight nine ten " * 10, "/regen"]
+    code, out, _ = chat(trchat, "-t", "0", "--draft", "off", "-c", "256", "-n", "60", lines=lines)
+    assert code == 0
+    assert out.count("The context is nearly full") == 1
+
+
 def test_continue_takes_up_the_conversation(trchat):
     chat(trchat, "-t", "0", "--draft", "off", lines=[QUESTION])
     _, out, _ = chat(trchat, "-t", "0", "--draft", "off", "--continue", lines=["/quit"])

@@ -68,17 +68,17 @@ class PlainChat:
 
     def wait_for(self, *last: type) -> bool:
         """Show the engine's news until one of these has come; False when the model cannot be loaded."""
-        while True:
+        come: bool | None = None
+        while come is None:
             try:
                 self._woken.get()
                 for news in self.session.host.outbox.take():
                     self._show(news)
-                    if isinstance(news, LoadFailed):
-                        return False
-                    if isinstance(news, last):
-                        return True
+                    if isinstance(news, (LoadFailed, *last)):
+                        come = not isinstance(news, LoadFailed)
             except KeyboardInterrupt:
                 self.session.stop()
+        return come
 
     def _take(self, text: str) -> None:
         parsed = parse_command(text)
@@ -92,6 +92,7 @@ class PlainChat:
     def _show(self, news: object) -> None:
         match news:
             case Ready():
+                self.session.ready(news.n_ctx)
                 for line in news.notices:
                     notice(line)
             case Notice(line):
@@ -99,6 +100,7 @@ class PlainChat:
             case LoadFailed(reason):
                 notice(f"the model cannot be loaded: {reason}")
             case Dropped(_, count):
+                self.session.dropping()
                 notice(f"the context is full: the oldest {count} questions were left out of this prompt")
             case Grown():
                 write(news.text)
@@ -109,6 +111,9 @@ class PlainChat:
                 ends = {"length": "cut by the token limit; /continue goes on", "cancelled": "stopped"}
                 if news.error or news.finish in ends:
                     notice(news.error or ends[news.finish])
+                warning = self.session.warning_of_dropping(news.speed.context_used)
+                if warning:
+                    notice(warning)
                 if self.lens and self._last is not None:
                     for line in lens_lines(self._last):
                         notice(line)

@@ -151,16 +151,18 @@ def _detach(chat: "PlainChat", _argument: str) -> None:
     notice("nothing goes along with the next question")
 
 
-def _change(chat: "PlainChat", **values: str | int | float | None) -> None:
+def _change(chat: "PlainChat", **values: str | int | float | None) -> bool:
+    """False when the model could not be loaded with them, which has been said then."""
     if chat.session.change(**values):
         notice("loading the model")
-        chat.wait_for(Ready)
+        return chat.wait_for(Ready)
+    return True
 
 
 def _model(chat: "PlainChat", argument: str) -> None:
     if argument:
-        _change(chat, model=argument)
-        notice(f"the model is {chat.session.prepared.model.name}")
+        if _change(chat, model=argument):
+            notice(f"the model is {chat.session.prepared.model.name}")
         return
     for model in list_models()[0]:
         write(f"{model.name}\n")
@@ -192,8 +194,8 @@ def _save_persona(chat: "PlainChat", argument: str) -> None:
 def _set(chat: "PlainChat", argument: str) -> None:
     name, _, text = argument.partition(" ")
     field, value = parse_setting(name, text)
-    _change(chat, **{field: value})
-    notice(f"{field} is {getattr(chat.session.settings, field)}")
+    if _change(chat, **{field: value}):
+        notice(f"{field} is {getattr(chat.session.settings, field)}")
 
 
 def _settings(chat: "PlainChat", _argument: str) -> None:

@@ -15,6 +15,9 @@ from trchat.storage.records import Message
 if TYPE_CHECKING:
     from trchat.config import Settings
 
+FULL = 0.85
+"""Share of the room for messages that may be used before it is said."""
+
 RELOADS = ("ctx", "threads", "gpu_layers", "cache_type", "flash_attn", "template")
 """Settings that the context is made with; the others take effect at the next answer."""
 
@@ -30,6 +33,7 @@ class Session:
         self._flags = dict(flags)
         self._system: str | None = prepared.settings.system
         self._continued: set[int] = set()
+        self._warned: set[int] = set()
         self.changed: frozenset[str] = frozenset()
         """Settings that have another value than the session began with, by ``change``."""
         self.n_ctx = prepared.ctx
@@ -174,6 +178,22 @@ class Session:
         from trchat.chat.budget import reply_reserve
 
         return self.n_ctx - reply_reserve(self.n_ctx, self.settings.max_tokens)
+
+    def dropping(self) -> None:
+        """Take note that messages are left out: it need not be announced any more."""
+        if self.thread.conversation is not None:
+            self._warned.add(self.thread.conversation.id)
+
+    def warning_of_dropping(self, used: int) -> str | None:
+        """What to say, once, before the first message is left out; ``used`` tokens are in the context."""
+        conversation = self.thread.conversation
+        if conversation is None or conversation.id in self._warned or used < FULL * self.context_room:
+            return None
+        self._warned.add(conversation.id)
+        return (
+            f"The context is nearly full: {used:,} of {self.n_ctx:,} tokens. From now on the "
+            "oldest questions may be left out; /set ctx N gives more room, /new begins afresh."
+        )
 
     def close(self) -> None:
         """Save and free everything."""

@@ -29,9 +29,6 @@ from trchat.tui.screens.help import HelpScreen
 from trchat.tui.screens.model_actions import ModelActions
 from trchat.tui.screens.slash import carry_out
 
-FULL = 0.85
-"""Share of the room for messages that may be used before it is said."""
-
 
 class ChatScreen(AnswerActions, ConversationActions, ModelActions):
     """The main screen."""
@@ -42,7 +39,6 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._ready = False
-        self._warned: set[int] = set()
 
     async def on_mount(self) -> None:
         """Show the conversation to go on with, and what the engine has said so far."""
@@ -130,8 +126,7 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
         )
 
     def _dropped(self, message_id: int, count: int) -> None:
-        if self.session.thread.conversation is not None:
-            self._warned.add(self.session.thread.conversation.id)
+        self.session.dropping()
         view = self.transcript.answer_view(message_id)
         if view:
             view.say(
@@ -160,19 +155,10 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
             self.transcript.keep_room(room)
         elif news.error:
             self.say(news.error)
-        self._warn_of_dropping(news.speed.context_used)
+        warning = self.session.warning_of_dropping(news.speed.context_used)
+        if warning:
+            self.say(warning)
         self.show_heading()
-
-    def _warn_of_dropping(self, used: int) -> None:
-        """Say it once, before the first message is left out."""
-        conversation = self.session.thread.conversation
-        if conversation is None or conversation.id in self._warned or used < FULL * self.session.context_room:
-            return
-        self._warned.add(conversation.id)
-        self.say(
-            f"The context is nearly full: {used:,} of {self.session.n_ctx:,} tokens. From now on the "
-            "oldest questions may be left out; /set ctx N gives more room, /new begins afresh."
-        )
 
     def _compared(self, news: Compared) -> None:
         self.session.ended(news.message_id)

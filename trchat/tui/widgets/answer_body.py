@@ -24,7 +24,7 @@ LONGEST_REST_S = 0.4
 LONGEST_ROOM_S = 1.5
 """A growing answer takes room for some time ahead: laying out the screen for each line would cost ten times
 as much as drawing the line does. How long depends on what a layout costs, as with drawing."""
-ROOM_SHARE = 4
+ROOM_SHARE = 5
 """The room is at most one part in so many of the screen's height."""
 
 
