@@ -82,6 +82,8 @@ class LensPanel(VerticalScroll, can_focus=False):
         self._steps.extend(grown.step_tokens)
         self._rows = grown.rows_learned or self._rows
         self._grown = grown
+        if not self.display:
+            return
         wait = self._drawn_at + INTERVAL_S - monotonic()
         if wait <= 0:
             self._draw()
