@@ -66,7 +66,8 @@ def test_chatting_in_a_real_terminal(terminal):
     terminal.keys("Name the capital of France.", "Enter", "/lens", "Enter")
     terminal.sees("The capital of France is Paris.", "tokens/s", "Last draft", "Recycled")
     terminal.keys("C-l")
-    terminal.until(lambda shown: "Last draft" not in shown)
+    # A new conversation is refused while the answer is not complete.
+    terminal.until(lambda shown: "Last draft" not in shown and "esc Stop" not in shown)
     terminal.keys("C-n")
     terminal.sees("New conversation")
     terminal.keys("Tell me a long story about a dog.", "Enter")
