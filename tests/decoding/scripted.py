@@ -43,6 +43,7 @@ class ScriptedContext:
     n_ctx: int = 512
     n_spare: int = 64
     keeps_order: bool = True
+    computes_apart: bool = False
     n_seq: int = 64
     batch: Batch = None
     cells: list = None

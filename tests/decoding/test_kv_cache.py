@@ -139,6 +139,26 @@ def test_sequences_are_brought_up_to_date_only_when_a_tree_needs_them(cache):
     assert context.calls == []  # they held the prefix and forced token already
 
 
+@pytest.mark.parametrize("n", [3, 7, 15, 31, 61])
+def test_trees_of_one_size_use_as_many_sequences_whatever_their_shape(n):
+    """Or llama.cpp would have to build its graph anew."""
+
+    def sequences(grown):
+        cache = KVCache(ScriptedContext())
+        list(cache.prefill(PROMPT))
+        cache.verify([9], grown)
+        ids = cache.context.batch.seq_id[0, : cache.context.batch.n_seq_id[0]]
+        return sorted(ids.tolist())
+
+    random = np.random.default_rng(n)
+    deep = tree(random.integers(0, 16, n), [ROOT, *range(n - 1)])
+    bushy = tree(random.integers(0, 16, n), [ROOT, *random.integers(-1, 2, n - 1).clip(None, 0).tolist()])
+    assert sequences(deep) == list(range(len(sequences(deep))))
+    if len(bushy.paths) <= 0.8 * n:
+        assert sequences(deep) == sequences(bushy)
+    assert len(sequences(deep)) >= 0.8 * n
+
+
 def test_prefill_goes_batch_by_batch():
     cache = KVCache(ScriptedContext())
     tokens = list(range(10)) * 30

@@ -39,6 +39,7 @@ class Oracle:
 
     def begin(self, prompt):
         self.text = list(prompt)
+        self.ready = True
 
     def draft(self, room, n_forced=1):
         right = plain_greedy(self.text, int(self.random.integers(0, 5)))
@@ -53,8 +54,13 @@ class Oracle:
             node = len(tokens) - 1
         return DraftTree(np.array(tokens, np.int32), np.array(parents, np.int32)).first(room)
 
-    def learn(self, verified):
+    def learn(self, verified, put_off=False):
+        assert self.ready
         self.text.extend(verified.emitted)
+        self.ready = not put_off
+
+    def catch_up(self):
+        self.ready = True
 
 
 def drafters():
@@ -73,6 +79,11 @@ def test_no_draft_changes_the_text(drafter, max_tokens):
     assert text(steps) == plain_greedy(PROMPT, max_tokens)
     assert steps[-1].finish == "length"
     assert all(step.finish is None for step in steps[:-1])
+
+
+def test_what_is_put_off_while_a_gpu_computes_changes_nothing_in_the_text():
+    context = ScriptedContext(computes_apart=True, keeps_order=False, n_spare=0)
+    assert text(run(Oracle(4), context=context)) == plain_greedy(PROMPT, 60)
 
 
 @pytest.mark.parametrize("drafter", drafters(), ids=lambda drafter: drafter.mode)

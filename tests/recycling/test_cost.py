@@ -14,7 +14,7 @@ def test_unknown_costs_are_a_sane_prior():
 def test_observed_widths_are_known_and_others_lie_between_or_beyond():
     costs = StepCosts()
     for width, ms in ((1, 10.0), (4, 16.0), (8, 40.0)):
-        costs.observe(width, ms, first_counts=True)
+        costs.measured(width, ms)
     assert costs.of(4) == 16.0
     assert costs.of(2) == 12.0
     assert costs.of(6) == 28.0
@@ -39,11 +39,30 @@ def test_the_price_of_a_change_is_learned_apart_from_the_width():
     for _ in range(150):
         for width, ms in ((1, 10.0), (4, 15.0)):
             costs.observe(width, ms + 2.0)  # the step that changes the width takes longer
+            costs.observe(width, ms + 5.0)  # and the next one: a GPU's launches are recorded
             for _ in range(4):
                 costs.observe(width, ms)
     assert costs.of(1) == pytest.approx(10.0, abs=0.5)
     assert costs.of(4) == pytest.approx(15.0, abs=0.5)
-    assert costs.change_ms == pytest.approx(2.0, abs=0.5)
+    assert costs.change_ms == pytest.approx(7.0, abs=0.7)
+
+
+def test_widths_that_never_come_twice_in_a_row_are_learned_too():
+    costs = StepCosts()
+    costs.measured(1, 10.0, change_ms=2.0)
+    costs.measured(4, 15.0)
+    for _ in range(400):
+        for width, ms in ((1, 20.0), (4, 30.0)):
+            costs.observe(width, ms + 2.0)
+    assert costs.of(1) + costs.change_ms == pytest.approx(22.0, rel=0.1)
+    assert costs.of(4) + costs.change_ms == pytest.approx(32.0, rel=0.1)
+
+
+def test_measuring_before_the_first_answer_is_believed():
+    costs = StepCosts()
+    costs.measured(1, 5.0, change_ms=1.5)
+    costs.measured(4, 9.0)
+    assert (costs.of(1), costs.of(4), costs.change_ms) == (5.0, 9.0, 1.5)
 
 
 def test_a_longer_context_begins_with_the_curve_of_the_one_before_stretched():
@@ -65,7 +84,7 @@ def test_a_longer_context_begins_with_the_curve_of_the_one_before_stretched():
 def test_the_first_step_of_a_width_does_not_put_it_out_of_question():
     costs = StepCosts()
     costs.observe(1, 10.0)
-    costs.observe(8, 12.0, first_counts=True)
+    costs.measured(8, 12.0)
     expected = costs.of(32)
     costs.observe(32, 500.0)  # llama.cpp sets up something for the first time
     assert costs.of(32) == expected

@@ -22,7 +22,7 @@ from trchat.recycling.kinds import (
     passed_over_level,
     suffix_level,
 )
-from trchat.recycling.knowledge import Knowledge
+from trchat.recycling.knowledge import CANDIDATES, Knowledge
 from trchat.recycling.recent import RecentCandidates
 from trchat.recycling.sources import all_sources
 from trchat.recycling.suffix import SuffixIndex
@@ -31,12 +31,12 @@ from trchat.recycling.tree import ROOT
 ONE, TWO, PLACE, LATELY = (STRIDES[source] for source in (ROWS1, ROWS2, SUFFIX, RECENT))
 
 
-def learn(table, context, candidates):
+def learn(knowledge, table, context, candidates):
     tokens = np.array([list(candidates)], np.int32)
     shares = np.log(np.array([list(candidates.values())], np.float32))
-    packed = np.zeros((1, table.k), np.uint32)
+    packed = np.zeros((1, CANDIDATES), np.uint32)
     packed[0, : tokens.shape[1]] = pack(tokens, shares)
-    table.learn(np.array([[*context, -1, -1][:3]], np.int32), packed, 1)
+    knowledge.rows.learn(np.array([[*context, -1, -1][:3]], np.int32), packed, 1, which=(table,))
 
 
 def flat_rates(rates):
@@ -48,10 +48,10 @@ def flat_rates(rates):
 def knowledge():
     knowledge = Knowledge()
     # 1 -> 2 (likely), 3 (less)   2 -> 4   3 -> 5   4 -> 6
-    learn(knowledge.tables[0], [1], {2: 0.6, 3: 0.3})
-    learn(knowledge.tables[0], [2], {4: 0.9})
-    learn(knowledge.tables[0], [3], {5: 0.9})
-    learn(knowledge.tables[0], [4], {6: 0.9})
+    learn(knowledge, 0, [1], {2: 0.6, 3: 0.3})
+    learn(knowledge, 0, [2], {4: 0.9})
+    learn(knowledge, 0, [3], {5: 0.9})
+    learn(knowledge, 0, [4], {6: 0.9})
     return knowledge
 
 
@@ -60,7 +60,7 @@ RATES = flat_rates({6 * ONE: 0.8, 5 * ONE: 0.5, 4 * ONE: 0.45})
 
 
 def guesser(knowledge, text, recent=None, without=frozenset()):
-    return Guesser(all_sources(knowledge, text, recent or RecentCandidates()), text, without)
+    return Guesser(all_sources(knowledge, text, recent or RecentCandidates(), without), text)
 
 
 def grown(knowledge, limit, text=(1,), rates=RATES, recent=None):
@@ -98,13 +98,13 @@ def test_the_chain_of_likeliest_children_leads_the_tree(knowledge):
 
 
 def test_sources_that_agree_make_one_guess_of_a_kind_of_its_own(knowledge):
-    learn(knowledge.tables[1], [1, 7], {3: 0.9})  # after "7 1"
+    learn(knowledge, 1, [1, 7], {3: 0.9})  # after "7 1"
     growth = grown(knowledge, 1, text=[7, 1])
     assert growth.guesses[ROOT] == {2: 5 * ONE, 3: 4 * ONE + 6 * TWO}
 
 
 def test_gap_rows_look_past_the_last_token(knowledge):
-    learn(knowledge.tables[3], [99, 8, 7], {5: 0.9})  # after "7 8 whatever"
+    learn(knowledge, 3, [99, 8, 7], {5: 0.9})  # after "7 8 whatever"
     growth = grown(knowledge, 1, text=[7, 8, 42])
     assert set(growth.guesses[ROOT]) == {5}
 
@@ -144,10 +144,10 @@ def test_what_was_considered_lately_is_favoured_but_never_guessed_alone(knowledg
     recent.step([[(2, 0.4), (77, 0.5), (8, 0.05)]], (8,))
     growth = grown(knowledge, 1, recent=recent)
     assert growth.guesses[ROOT] == {2: 5 * ONE + 3 * LATELY, 3: 4 * ONE}
-    assert 8 not in recent.kinds  # it was said
+    assert 8 not in recent.tokens  # it was said
     for _ in range(60):
         recent.step([[]], (1,))
-    assert recent.kinds == {}
+    assert all(recent.kind(token) == 0 for token in recent.tokens)
 
 
 def test_sources_can_be_left_out_to_measure_them(knowledge):
@@ -183,7 +183,7 @@ def whatever_was_learned(draw):
     for table, contexts in ((0, st.tuples(TOKENS)), (1, st.tuples(TOKENS, TOKENS))):
         for (token, row), context in zip(draw(ROWS).items(), draw(st.lists(contexts)), strict=False):
             if row:
-                learn(knowledge.tables[table], [token, *context][: table + 1], row)
+                learn(knowledge, table, [token, *context][: table + 1], row)
     rates = RandomRates(seed=draw(st.integers(0, 9)))
     return knowledge, draw(st.lists(TOKENS, min_size=1, max_size=20)), rates
 
@@ -222,3 +222,21 @@ def test_any_part_of_it_becomes_a_draft_tree_with_its_chain_in_front(learned, da
         parent = growth.parents[node]
         assert tree.parents[place] == (ROOT if parent == ROOT else order.index(parent)) < place
     assert tree.chain or not n_nodes
+
+
+def test_a_tree_that_falls_short_is_filled_up_with_what_was_said_last(knowledge):
+    index = SuffixIndex()
+    index.extend([9, 7, 8, 7, 1])
+    growth = grow(guesser(knowledge, index), RATES, index.context(), index.matches(), 64)
+    n, first = (
+        len(growth.tokens),
+        {t for t, p in zip(growth.tokens, growth.parents, strict=True) if p == ROOT},
+    )
+    growth.fill(n + 3, index.tokens)
+    fresh = [token for token in (1, 7, 8, 9) if token not in first][:3]
+    assert growth.tokens[n:] == fresh and growth.parents[n:] == [ROOT] * len(fresh)
+    assert growth.probabilities[n:] == [0.0] * len(fresh)
+    growth.fill(100, index.tokens)  # as far as that goes
+    below_root = [t for t, p in zip(growth.tokens, growth.parents, strict=True) if p == ROOT]
+    assert len(below_root) == len(set(below_root))
+    assert len(growth.tree(growth.order(len(growth.tokens)))) == len(growth.tokens)

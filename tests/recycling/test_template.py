@@ -11,7 +11,7 @@ def test_the_papers_layers_and_leaves():
     assert [len(layer) for layer in template.layers] == [8, 21, 25, 15, 8, 3]
     shape = DraftTree(template.ranks, template.parents)
     assert len(shape) == 80
-    assert len(shape.leaves) == 40
+    assert len(shape.paths) == 40
 
 
 def test_the_chain_of_best_children_leads():

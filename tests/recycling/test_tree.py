@@ -30,20 +30,16 @@ def test_the_chain_is_the_leading_run_of_only_children():
 
 
 def test_depths_count_from_the_root():
-    assert BRANCHED.depths.tolist() == [1, 2, 3, 2, 1, 2]
+    assert BRANCHED.depths == [1, 2, 3, 2, 1, 2]
 
 
-def test_the_chains_leaf_comes_first():
-    assert BRANCHED.leaves.tolist() == [2, 3, 5]
+def test_paths_lead_to_the_leaves_and_the_chains_comes_first():
+    assert BRANCHED.paths == [[0, 1, 2], [0, 3], [4, 5]]
     # The chain ends in a node that branches later on: the leaf below it still is the first one.
     late = tree([1, 2, 3, 4], [ROOT, ROOT, 1, 0])
     assert late.chain == 1
-    assert late.leaves.tolist() == [3, 2]
-
-
-def test_members_are_the_paths_to_the_leaves():
-    paths = [np.flatnonzero(column).tolist() for column in BRANCHED.members.T]
-    assert paths == [[0, 1, 2], [0, 3], [4, 5]]
+    assert late.paths == [[0, 3], [1, 2]]
+    assert EMPTY_TREE.paths == []
 
 
 @pytest.mark.parametrize("n_nodes", range(8))
@@ -54,18 +50,19 @@ def test_first_nodes_are_a_tree_of_their_own(n_nodes):
 
 
 @given(draft_trees())
-def test_leaves_and_members_are_the_paths_of_the_tree(grown):
+def test_there_is_one_path_to_every_leaf(grown):
     """What tree attention rests on: one sequence a leaf, and every node in those of all leaves below it."""
-    parents = grown.parents.tolist()
-    assert sorted(grown.leaves.tolist()) == [n for n in range(len(grown)) if n not in parents]
-    for column, leaf in enumerate(grown.leaves.tolist()):
-        assert np.flatnonzero(grown.members[:, column]).tolist() == path_to(grown, leaf)
-    assert grown.depths.tolist() == [len(path_to(grown, node)) for node in range(len(grown))]
+    leaves = set(range(len(grown))).difference(grown.parents.tolist())
+    assert sorted(path[-1] for path in grown.paths) == sorted(leaves)
+    assert grown.paths == [path_to(grown, path[-1]) for path in grown.paths]
+    assert grown.depths == [len(path_to(grown, node)) for node in range(len(grown))]
 
 
 @given(draft_trees())
 def test_the_chain_is_a_path_and_its_leaf_comes_first(grown):
-    assert path_to(grown, grown.chain - 1) == list(range(grown.chain))
+    chain = list(range(grown.chain))
+    assert path_to(grown, grown.chain - 1) == chain
     if grown.chain < len(grown):
         assert grown.parents[grown.chain] != grown.chain - 1
-    assert grown.members[: grown.chain, :1].all()
+    if chain:
+        assert grown.paths[0][: grown.chain] == chain

@@ -86,7 +86,7 @@ def test_growth_may_stop_as_soon_as_nothing_wider_can_win():
         count += 1
     assert count < 12
     full = taken(
-        WidthChoice(linear(0.5), 1, 64, 0.1, 1, look=True), [0.9**node * 0.5 for node in range(1, 64)]
+        WidthChoice(linear(0.5), 1, 64, 0.1, 1, look_to=64), [0.9**node * 0.5 for node in range(1, 64)]
     )
     assert full.nodes == choice.nodes
     assert set(full.gains) == set(LADDER)
@@ -131,9 +131,14 @@ def test_drafting_sleeps_where_its_own_work_costs_more_than_it_brings():
 
 
 def test_nothing_is_given_up_before_there_was_something_to_learn_from():
-    costs = FixedCosts({1: 13, 2: 25, 4: 40, 64: 900}, 0.0)
-    costs.plain_ms = 10.0
-    assert 0 not in run(Pace(costs), costs, [0.3], 300)
+    near = FixedCosts({1: 11, 2: 13.5, 4: 40, 64: 900}, 0.0)
+    near.plain_ms = 10.0
+    widths = run(Pace(near), near, [0.3, *[0.0] * 62], 500, plain_ms=10.0)
+    assert widths.index(0) > 300  # what is missing may come with what is learned
+    far = FixedCosts({1: 13, 2: 25, 4: 40, 64: 900}, 0.0)
+    far.plain_ms = 10.0
+    widths = run(Pace(far), far, [0.3, *[0.0] * 62], 300, plain_ms=10.0)
+    assert 100 <= widths.index(0) < 130
 
 
 def test_without_a_plain_step_to_compare_with_it_stays_awake():

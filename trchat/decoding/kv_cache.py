@@ -31,6 +31,7 @@ class TreeContext(Protocol):
     n_ctx: int
     n_spare: int
     keeps_order: bool
+    computes_apart: bool
     n_seq: int
     batch: Batch
 
@@ -50,8 +51,9 @@ class KVCache:
 
     ``decode_s`` is how long the model took for the last ``verify``, in seconds.
 
-    Sequence 0 always holds everything. A tree needs one sequence per leaf, and each must hold the whole
-    prefix; they are brought up to date only when a tree uses them. The last sequence holds the hidden cells.
+    Sequence 0 always holds everything. A tree needs at least one sequence per leaf, and each must hold the
+    whole prefix; they are brought up to date only when a tree uses them. The last sequence holds the hidden
+    cells.
     """
 
     def __init__(self, context: TreeContext) -> None:
@@ -60,14 +62,20 @@ class KVCache:
         self.decode_s = 0.0
         self._gaps: list[tuple[int, int]] = []  # of each hidden cell: tokens before its gap, its position
         self._hidden_seq = context.n_seq - 1
-        self._held = np.zeros(context.n_seq - 1, np.int64)  # positions [0, held) each sequence can see
+        self._held = [0] * (context.n_seq - 1)  # positions [0, held) each sequence can see
         self._tree: DraftTree | None = None
+        self._paths: list[list[int]] = []  # the nodes that each sequence of the tree under way sees
         self._forced: Sequence[int] = ()
 
     @property
     def room(self) -> int:
         """Tokens that still fit."""
         return self.context.n_ctx - len(self.tokens)
+
+    @property
+    def computes_apart(self) -> bool:
+        """Whether the model computes beside this program, on a GPU, between ``submit`` and ``result``."""
+        return self.context.computes_apart
 
     @property
     def hidden(self) -> int:
@@ -92,12 +100,12 @@ class KVCache:
         """Drop everything from position ``length`` on, and whatever an interrupted step left behind."""
         if length and self._remove_from_all(length):
             self.tokens = self.tokens[:length]
-            np.minimum(self._held, length, out=self._held)
+            self._held = [min(held, length) for held in self._held]
         else:  # recurrent state cannot go back, only start again
             self.context.clear()
             self.tokens = []
             self._gaps = []
-            self._held[:] = 0
+            self._held = [0] * len(self._held)
         self._tree = None
 
     def _remove_from_all(self, length: int) -> bool:
@@ -132,10 +140,15 @@ class KVCache:
             yield start + n
 
     def verify(self, forced: Sequence[int], tree: DraftTree) -> NDArray[np.float32]:
-        """Compute ``forced`` (known tokens not cached yet, at least one) and ``tree`` below its last token.
+        """``submit``, then ``result``."""
+        self.submit(forced, tree)
+        return self.result()
 
-        Returns a view of logits, shape (1 + n, n_vocab): the last forced token's row, then the nodes'.
-        Nothing counts as cached until ``keep`` says what was accepted.
+    def submit(self, forced: Sequence[int], tree: DraftTree) -> None:
+        """Have ``forced`` (known tokens not cached yet, at least one) and ``tree`` below its end computed.
+
+        A GPU computes on its own after this returns. Nothing counts as cached until ``keep`` says what was
+        accepted.
         """
         batch = self.context.batch
         base, n_forced, n = len(self.tokens), len(forced), len(tree)
@@ -148,23 +161,34 @@ class KVCache:
             batch.n_seq_id[:total] = 1
             batch.seq_id[:total, 0] = 0
         else:
-            members = tree.members
-            n_leaves = members.shape[1]
-            self._show_prefix_to(n_leaves)
+            paths = self._paths = self._one_a_sequence(tree)
+            n_seq = len(paths)
+            self._show_prefix_to(n_seq)
             batch.token[n_forced:total] = tree.tokens
-            batch.pos[n_forced:total] = tree.depths + (base + n_forced - 1)
-            batch.n_seq_id[:n_forced] = n_leaves
-            batch.seq_id[:n_forced, :n_leaves] = np.arange(n_leaves)
-            counts = members.sum(axis=1)
+            batch.pos[n_forced:total] = [base + n_forced - 1 + depth for depth in tree.depths]
+            batch.n_seq_id[:n_forced] = n_seq
+            batch.seq_id[:n_forced, :n_seq] = np.arange(n_seq)
+            counts = [0] * n
+            ids, width = batch.seq_id_view, batch.n_seq
+            for seq, path in enumerate(paths):
+                for node in path:
+                    ids[(n_forced + node) * width + counts[node]] = seq
+                    counts[node] += 1
             batch.n_seq_id[n_forced:total] = counts
-            nodes, leaves = np.nonzero(members)
-            places = np.arange(len(nodes)) - np.repeat(np.cumsum(counts) - counts, counts)
-            batch.seq_id[n_forced + nodes, places] = leaves
         start = perf_counter()
         self._decode(total)
-        logits = self.context.logits(1 + n)  # on a GPU this is what waits for the result
         self.decode_s = perf_counter() - start
         self._tree, self._forced = tree, forced
+
+    def result(self) -> NDArray[np.float32]:
+        """The logits of what was submitted: the last forced token's row, then the nodes'; (1 + n, n_vocab).
+
+        A view, valid until the next batch.
+        """
+        assert self._tree is not None, "result follows submit"
+        start = perf_counter()
+        logits = self.context.logits(1 + len(self._tree))  # waits for a GPU
+        self.decode_s += perf_counter() - start
         return logits
 
     def keep(self, path: Sequence[int]) -> int:
@@ -186,6 +210,17 @@ class KVCache:
         self._tree = None
         return kept
 
+    def _one_a_sequence(self, tree: DraftTree) -> list[list[int]]:
+        """The nodes that each sequence sees: one sequence for each leaf, and some twins of the first.
+
+        llama.cpp reuses its compute graph, and a GPU the recorded launches of its kernels, only for batches
+        of as many tokens *and* as many sequences as the one before. Trees of one size differ in how many
+        leaves they have; hardly any has more than four fifths of its tokens.
+        """
+        paths, n = tree.paths, len(tree)
+        usual = min(n, (4 * n + 8) // 5, self._hidden_seq)
+        return paths + paths[:1] * (usual - len(paths))
+
     def _in_order(self, path: Sequence[int]) -> int:
         """How many nodes of ``path`` can stay: those whose gaps are short enough and have room."""
         kept = len(path)
@@ -197,43 +232,46 @@ class KVCache:
 
     def _settle(self, tree: DraftTree, path: Sequence[int], base: int) -> None:
         """Show the kept ``path`` to sequence 0, hide the nodes between its nodes, free all others."""
-        context, members = self.context, tree.members
-        kept, n_leaves = len(path), members.shape[1]
+        context, paths = self.context, self._paths
+        kept, n_seq = len(path), len(paths)
         end = base + kept
         if kept == len(tree):
-            self._held[:n_leaves] = end
+            self._held[:n_seq] = [end] * n_seq
             return
-        shared = members[list(path)].sum(axis=0)  # kept nodes on the way to each leaf
+        # How much of the kept path each sequence sees.
+        shared = [_common_length(path, nodes) for nodes in paths]
         if kept:
-            seen_by = int(members[path[-1]].argmax())
+            seen_by = shared.index(kept)
             if context.keeps_order:
                 self._hide(tree, path, base)
             if seen_by:
-                context.remove(0, base + int(shared[0]), END)
-                context.copy(seen_by, 0, base + int(shared[0]), end)
+                context.remove(0, base + shared[0], END)
+                context.copy(seen_by, 0, base + shared[0], end)
                 shared[0] = kept
         if all(place < end for _, place in self._gaps):
             # One pass for all sequences.
             context.remove(ALL_SEQUENCES, end, END)
-            stop, leaves = end, np.flatnonzero(shared < kept).tolist()
+            stop, astray = end, [seq for seq in range(n_seq) if shared[seq] < kept]
         else:
-            stop, leaves = END, list(range(n_leaves))
-        for leaf in leaves:
-            context.remove(leaf, base + int(shared[leaf]), stop)
-        self._held[:n_leaves] = base + shared
+            stop, astray = END, list(range(n_seq))
+        for seq in astray:
+            context.remove(seq, base + shared[seq], stop)
+        self._held[:n_seq] = [base + length for length in shared]
 
     def _hide(self, tree: DraftTree, path: Sequence[int], base: int) -> None:
         """Give the rejected nodes before the end of ``path`` to a sequence that nothing attends to."""
         for node in set(range(path[-1])).difference(path):
-            place = base + int(tree.depths[node]) - 1
-            self.context.copy(int(tree.members[node].argmax()), self._hidden_seq, place, place + 1)
+            place = base + tree.depths[node] - 1
+            seen_by = next(seq for seq, nodes in enumerate(self._paths) if node in nodes)
+            self.context.copy(seen_by, self._hidden_seq, place, place + 1)
             self._gaps.append((base, place))
 
-    def _show_prefix_to(self, n_leaves: int) -> None:
-        length = len(self.tokens)
-        for leaf in np.flatnonzero(self._held[:n_leaves] < length).tolist():
-            self.context.copy(0, leaf, int(self._held[leaf]), length)
-            self._held[leaf] = length
+    def _show_prefix_to(self, n_seq: int) -> None:
+        length, held = len(self.tokens), self._held
+        for seq in range(1, n_seq):
+            if held[seq] < length:
+                self.context.copy(0, seq, held[seq], length)
+                held[seq] = length
 
     def _decode(self, n_tokens: int) -> None:
         try:
@@ -242,3 +280,12 @@ class KVCache:
             # A failed or interrupted batch may have left cells of any sequence.
             self.truncate(len(self.tokens))
             raise
+
+
+def _common_length(first: Sequence[int], second: Sequence[int]) -> int:
+    length = 0
+    for one, other in zip(first, second, strict=False):
+        if one != other:
+            break
+        length += 1
+    return length

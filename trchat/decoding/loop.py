@@ -77,13 +77,18 @@ def generate(
         room = cache.room - len(forced) if can_draft and left > 1 else 0
         tree = drafter.draft(room, len(forced)) if room > 0 else EMPTY_TREE
         drafted = perf_counter()
-        logits = cache.verify(forced, tree)
+        cache.submit(forced, tree)
+        submitted = perf_counter()
+        drafter.catch_up()
+        caught_up = perf_counter()
+        logits = cache.result()
         decoded = perf_counter()
         first = len(forced) - 1
         path, tokens = accept(tree, lambda row: sample(first + row, logits[row]), end_tokens, left)  # noqa: B023
         accepted = perf_counter()
         width = len(forced) + len(tree)
-        drafter.learn(Verified(forced[-1], tree, logits, path, tokens, width))
+        verified = Verified(forced[-1], tree, logits, path, tokens, width)
+        drafter.learn(verified, put_off=cache.computes_apart)
         learned = perf_counter()
         kept = cache.keep(path)
         forced = list(tokens[kept:])
@@ -99,8 +104,8 @@ def generate(
             draft_s=drafted - start,
             decode_s=cache.decode_s,
             accept_s=accepted - decoded,
-            learn_s=learned - accepted,
-            cache_s=(settled - learned) + (decoded - drafted - cache.decode_s),
+            learn_s=(learned - accepted) + (caught_up - submitted),
+            cache_s=(settled - learned) + (decoded - drafted - cache.decode_s) - (caught_up - submitted),
         )
         if finish:
             return

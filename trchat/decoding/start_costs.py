@@ -10,26 +10,35 @@ from trchat.recycling.tree import chain_tree
 
 LEAST_BUDGET_S = 0.3
 SHARE_OF_LOAD = 0.05
-_WIDTHS = (4, 1, 8, 2, 16, 32, 64)  # the most telling first, in case time runs out
+_WIDTHS = (4, 1, 8, 2, 16, 32, 64, 3)  # the most telling first, in case time runs out
+_AROUND_MS, _A_NODE_MS = 0.3, 0.03  # work around the model until real steps have shown it: a step, a node
 
 
 def measure_start(cache: KVCache, costs: StepCosts, load_s: float) -> None:
     """Time batches of a few widths in the empty ``cache``; at most 0.3 s or 5 % of the time loading took.
 
-    Each width runs twice and the second time counts: the first one builds the compute graph and, after
-    loading, brings weights into memory.
+    The last run of a width counts. The first one builds the compute graph and, after loading, brings
+    weights into memory; on a GPU the second one records the kernels' launches. What they take longer than
+    the last is what a change of width costs: the least seen, since some also pay for what is set up once.
     """
     budget = max(LEAST_BUDGET_S, SHARE_OF_LOAD * load_s)
+    runs = 3 if cache.computes_apart else 2
     start = perf_counter()
     costs.enter(0)
+    change_ms: float | None = None
     for width in _WIDTHS:
-        for _ in range(2):
+        times: list[float] = []
+        for _ in range(runs):
             expected = costs.of(width) / 1e3 if costs.curves[0] else 0.0
             if perf_counter() - start + expected > budget:
                 cache.truncate(0)
                 return
             cache.verify([0], chain_tree(np.zeros(width - 1, np.int32)))
             cache.truncate(0)
-        costs.observe(width, cache.decode_s * 1e3, first_counts=True)
+            times.append(cache.decode_s * 1e3)
+        extra = max(sum(times) - runs * times[-1], 0.0)
+        change_ms = extra if change_ms is None else min(change_ms, extra)
+        around = _AROUND_MS + _A_NODE_MS * (width - 1)
+        costs.measured(width, times[-1] + around, change_ms)
         if width == 1:
-            costs.observe_plain(cache.decode_s * 1e3)
+            costs.observe_plain(times[-1])

@@ -65,6 +65,7 @@ class Context(Owned):
         n_spare: further cells, for gaps between them.
         keeps_order: whether the order of cells shows in the results, to the last bit. A GPU's kernels round
             differently by batch width anyway.
+        computes_apart: whether ``decode`` returns before a GPU is done; ``logits`` then waits for it.
         n_seq: sequence ids.
         batch: what the next decode will compute.
     """
@@ -82,6 +83,7 @@ class Context(Owned):
             )
         self._memory: Any = llama.llama_get_memory(self._context)
         self.keeps_order = not options.on_gpu
+        self.computes_apart = options.on_gpu
         self.n_spare = self._wanted_spare()
         self.n_ctx = int(llama.llama_n_ctx(self._context)) - self.n_spare
         self.n_seq = options.n_seq

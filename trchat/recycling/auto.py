@@ -1,6 +1,7 @@
 """The ``auto`` drafter: all sources in one tree, as wide as pays on this machine."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
@@ -19,6 +20,18 @@ from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree
 from trchat.recycling.width import Pace, WidthChoice
 
 _LABELS_AT_ONCE = 96
+
+
+@dataclass(frozen=True, slots=True)
+class _PutOff:
+    """What of a step is still to be learned."""
+
+    context: Context
+    guesses: Mapping[int, Guesses]
+    emitted: Sequence[int]
+    path: Sequence[int]
+    contexts: NDArray[np.int32]
+    packed: NDArray[np.uint32]
 
 
 class AutoDrafter:
@@ -51,6 +64,7 @@ class AutoDrafter:
         self._guesses: dict[int, Guesses] = {}
         self._kinds: list[int] = []
         self._right: list[bool] = []
+        self._put_off: _PutOff | None = None
         self._began: float | None = None  # of the step under way, if it was drafted for
         self._restart([])
 
@@ -69,20 +83,23 @@ class AutoDrafter:
         self._began = perf_counter()
         self._choice = None
         if self._width:
-            growth = self._grow(min(room, self._width - 1))
-            return self._cut(growth, len(growth.tokens))
+            n_nodes = min(room, self._width - 1)
+            return self._cut(self._grow(n_nodes), n_nodes)
         self.costs.enter(len(self._text.tokens))
         if self._pace.asleep:
             return EMPTY_TREE
         self._choice = self._pace.choice(n_forced, min(LADDER[-1], room + n_forced))
         growth = self._grow(room, self._choice.take)
+        while self._choice.take(0.0):  # where guesses ran out, the usual width may still be the cheapest
+            pass
         return self._cut(growth, self._choice.nodes)
 
-    def learn(self, verified: Verified) -> None:
+    def learn(self, verified: Verified, *, put_off: bool = False) -> None:
         """Label all guesses, recycle every row, index the new tokens, and take in the step's time.
 
-        A step's time is that from ``draft`` to here: wider trees also take longer to grow and to learn from.
-        A step that nothing was to be drafted for (the last token of an answer) is not timed.
+        With ``put_off``, most of that waits for ``catch_up``. A step's time is that from ``draft`` to here:
+        wider trees also take longer to grow and to learn from. A step that nothing was to be drafted for
+        (the last token of an answer) is not timed.
         """
         began, choice = self._began, self._choice
         self._began = self._choice = None
@@ -92,25 +109,38 @@ class AutoDrafter:
                 self.costs.observe_plain((perf_counter() - began) * 1e3)
             self._pace.plain_step()
             return
-        self._label(verified)
-        self._recycle(verified)
+        context = self._text.context()
+        contexts, packed = self._recycled(verified)
+        if put_off:
+            self.knowledge.learn_at_once(contexts, packed)
+            self._put_off = _PutOff(context, self._guesses, verified.emitted, verified.path, contexts, packed)
+        else:
+            self.knowledge.learn(contexts, packed)
+            self._label(context, self._guesses, verified.emitted, verified.path)
         self._text.extend(verified.emitted)
         if began is not None:
             self.costs.observe(verified.width, (perf_counter() - began) * 1e3)
         if choice is not None:
             self._pace.step(choice, verified.width)
 
+    def catch_up(self) -> None:
+        """Do what was put off, while the model computes the next step."""
+        put_off, self._put_off = self._put_off, None
+        if put_off is not None:
+            self.knowledge.learn_later(put_off.contexts, put_off.packed)
+            self._label(put_off.context, put_off.guesses, put_off.emitted, put_off.path)
+
     def settle(self) -> None:
         """Hand the gathered labels to the calibration; gathered because numpy's price is per call."""
-        self.knowledge.calibration.learn(np.array(self._kinds, np.intp), np.array(self._right, bool))
-        self._kinds, self._right = [], []
+        self.catch_up()
+        self._hand_over_labels()
 
     def _restart(self, prompt: Sequence[int]) -> None:
         self._text = SuffixIndex()
         self._text.extend(prompt)
         self._recent = RecentCandidates()
-        sources = all_sources(self.knowledge, self._text, self._recent)
-        self._guesser = Guesser(sources, self._text, self._without)
+        sources = all_sources(self.knowledge, self._text, self._recent, self._without)
+        self._guesser = Guesser(sources, self._text)
         self._guesses = {}
 
     def _grow(self, limit: int, go_on: Callable[[float], bool] | None = None) -> Growth:
@@ -118,31 +148,47 @@ class AutoDrafter:
         return grow(self._guesser, rates, self._text.context(), self._text.matches(), limit, go_on)
 
     def _cut(self, growth: Growth, n_nodes: int) -> DraftTree:
-        """The tree of the likeliest nodes; what was guessed below them is kept to be labelled."""
-        order = growth.order(n_nodes)
+        """The tree of the likeliest nodes; what was guessed below them is kept to be labelled.
+
+        A tree that falls short is filled up, since batches of one width come cheapest.
+        """
+        if n_nodes > len(growth.tokens):
+            growth.fill(n_nodes, self._text.tokens)
+        order = growth.order(min(n_nodes, len(growth.tokens)))
         self._guesses = {
             place: growth.guesses[node] for place, node in enumerate(order) if node in growth.guesses
         }
         self._guesses[ROOT] = growth.guesses[ROOT]
         return growth.tree(order) if order else EMPTY_TREE
 
-    def _label(self, verified: Verified) -> None:
+    def _label(
+        self,
+        context: Context,
+        guesses_below: Mapping[int, Guesses],
+        emitted: Sequence[int],
+        path: Sequence[int],
+    ) -> None:
+        """Say of all guesses there were after ``context``, and below the accepted nodes, which came true."""
         if "calibration" in self._without:
             return
-        context: Context = self._text.context()
         node: int | None = ROOT
-        for number, token in enumerate(verified.emitted):
-            guesses = self._guesses.get(node) if node is not None else None
+        for number, token in enumerate(emitted):
+            guesses = guesses_below.get(node) if node is not None else None
             if guesses is None:
                 guesses = self._guesser.guess_anew(context)
             self._kinds.extend(guesses.values())
             self._right.extend([guess == token for guess in guesses])
-            node = verified.path[number] if number < len(verified.path) else None
+            node = path[number] if number < len(path) else None
             context = (token, context[0], context[1])
         if len(self._kinds) >= _LABELS_AT_ONCE:
-            self.settle()
+            self._hand_over_labels()
 
-    def _recycle(self, verified: Verified) -> None:
+    def _hand_over_labels(self) -> None:
+        self.knowledge.calibration.learn(np.array(self._kinds, np.intp), np.array(self._right, bool))
+        self._kinds, self._right = [], []
+
+    def _recycled(self, verified: Verified) -> tuple[NDArray[np.int32], NDArray[np.uint32]]:
+        """Contexts (1 + n, CONTEXT) of the verified rows; their candidates, packed (1 + n, CANDIDATES)."""
         tree = verified.tree
         contexts = np.empty((1 + len(tree), CONTEXT), np.int32)
         contexts[0] = self._text.context()
@@ -151,7 +197,6 @@ class AutoDrafter:
         contexts[1:, 1] = contexts[parents, 0]
         contexts[1:, 2] = contexts[parents, 1]
         best, shares = self._candidates(verified)
-        self.knowledge.learn(contexts, pack(best, shares))
         chosen_from = [0, *(1 + node for node in verified.path)][: len(verified.emitted)]
         chances = np.exp(shares[chosen_from]).tolist()
         rows = [
@@ -159,6 +204,7 @@ class AutoDrafter:
             for tokens, row in zip(best[chosen_from].tolist(), chances, strict=True)
         ]
         self._recent.step(rows, verified.emitted)
+        return contexts, pack(best, shares)
 
     @staticmethod
     def _candidates(verified: Verified) -> tuple[NDArray[np.int32], NDArray[np.float32]]:

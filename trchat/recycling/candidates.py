@@ -1,7 +1,8 @@
 """Recycled candidates in bounded memory: rows keyed by some of the last tokens."""
 
-from array import array
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,9 @@ CONTEXT = 3
 _MASK = (1 << 64) - 1
 _FACTORS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9)
 _FINAL = 0xD6E8FEB86659FD93
+_UPPER = np.uint64(0xFFFFFFFF << 32)
+_FACTOR_COLUMN = np.array(_FACTORS, np.uint64)[:, None]
 _STEPS_PER_HALVING = 16
-_FEW = 10  # rows, up to which plain Python is faster
 
 
 def quantise(log_probabilities: NDArray[np.float32]) -> NDArray[np.uint32]:
@@ -36,186 +38,253 @@ def pack(tokens: NDArray[np.int32], log_probabilities: NDArray[np.float32]) -> N
     return (tokens.astype(np.uint32) << np.uint32(8)) | quantise(log_probabilities)
 
 
-_PROBABILITY = [probability(step) for step in range(256)]
-_PROBABILITIES = np.array(_PROBABILITY, np.float32)
-_FINE = 1 << 14
-# Steps by probability, so that mixing a few rows needs no logarithm.
-_STEPS = quantise(np.log(np.maximum(np.arange(_FINE + 1), 0.5) / _FINE).astype(np.float32))
-_STEP: list[int] = _STEPS.tolist()
+_PROBABILITIES = np.array([probability(step) for step in range(256)], np.float32)
 
 
-class CandidateTable:
-    """A set-associative hash table from contexts to ``k`` packed candidates, best first.
-
-    A context is some of the last tokens: ``back`` says which, 1 = the last one. A row that is learned again
-    is mixed with what it held: one context is followed by different things at different places, and the
-    mean of a few distributions foretells the next one better than the last of them alone.
-
-    Keys are hashed to 32 bits beside the bucket: two contexts that collide share a row, which can only cost
-    a guess, never change the text.
+@dataclass(frozen=True, slots=True)
+class TableShape:
+    """What a table's rows are keyed by and how many it holds.
 
     Attributes:
-        fresh: weight of a new row; 1 forgets what the row held.
+        name: what the rows are known by, wherever they are kept.
+        back: the tokens of the key, 1 = the last one, 2 = the one before, ...
+        rows: a power of two, at least 2 * WAYS.
+        k: candidates in a row.
+        fresh: weight of a row that is learned again against what it held, 0 to 1; 1 forgets that.
+    """
+
+    name: str
+    back: tuple[int, ...]
+    rows: int
+    k: int
+    fresh: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.rows & (self.rows - 1) or self.rows < 2 * WAYS:
+            raise ValueError(f"rows must be a power of two from {2 * WAYS}, not {self.rows}")
+        if not set(self.back) <= set(range(1, CONTEXT + 1)):
+            raise ValueError(f"a key looks 1 to {CONTEXT} tokens back, not {list(self.back)}")
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateTable:
+    """The part of the memory that belongs to one table.
+
+    Attributes:
         tags: uint32, shape (rows,); 0 = free.
-        stamps: uint32, shape (rows,); the clock when the row was last learned.
+        stamps: uint32, shape (rows,); the clock when the row was last learned, 0 = free.
         packed: uint32, shape (rows, k); 0 = no candidate.
     """
 
-    def __init__(self, name: str, back: Sequence[int], rows: int, k: int, fresh: float = 1.0) -> None:
-        """``rows`` must be a power of two, at least 2 * WAYS; ``fresh`` is the weight of a new row (0 to 1).
-
-        ``name`` is what the rows are known by, wherever they are kept.
-        """
-        if rows & (rows - 1) or rows < 2 * WAYS:
-            raise ValueError(f"rows must be a power of two from {2 * WAYS}, not {rows}")
-        if not set(back) <= set(range(1, CONTEXT + 1)):
-            raise ValueError(f"a key looks 1 to {CONTEXT} tokens back, not {list(back)}")
-        self.name = name
-        self.k = k
-        self._columns = [number - 1 for number in back]
-        self._factors = [_FACTORS[column] for column in self._columns]
-        self.fresh = fresh
-        self._shift = 64 - (rows // WAYS).bit_length() + 1
-        self.tags = np.zeros(rows, np.uint32)
-        self.stamps = np.zeros(rows, np.uint32)
-        self.packed = np.zeros((rows, k), np.uint32)
-        # Plain integers come out of a memoryview several times faster than out of an array.
-        self._tag_view = self.tags.data
-        self._stamp_view = self.stamps.data
-        self._packed_view = self.packed.reshape(-1).data
+    shape: TableShape
+    tags: NDArray[np.uint32]
+    stamps: NDArray[np.uint32]
+    packed: NDArray[np.uint32]
 
     @property
-    def nbytes(self) -> int:
-        """Resident size."""
-        return self.tags.nbytes + self.stamps.nbytes + self.packed.nbytes
+    def name(self) -> str:
+        """What the rows are known by."""
+        return self.shape.name
 
     @property
     def rows_learned(self) -> int:
         """Rows in use."""
         return int(np.count_nonzero(self.tags))
 
-    def find(self, context: Sequence[int]) -> list[int]:
-        """Packed candidates after ``context`` (the last CONTEXT tokens, last first); empty if unknown."""
-        mixed = 0
-        for column, factor in zip(self._columns, self._factors, strict=True):
-            mixed ^= (context[column] + 1) * factor
-        mixed = ((mixed & _MASK) * _FINAL) & _MASK
-        tag = (mixed & 0xFFFFFFFF) or 1
-        slot = (mixed >> self._shift) * WAYS
-        tags = self._tag_view
-        for place in range(slot, slot + WAYS):
-            if tags[place] == tag:
-                start = place * self.k
-                return self._packed_view[start : start + self.k].tolist()
-        return []
 
-    def learn(self, contexts: NDArray[np.int32], packed: NDArray[np.uint32], clock: int) -> None:
-        """Mix ``packed`` (n, at least k) into the rows of ``contexts`` (n, CONTEXT; last token first).
+class CandidateTables:
+    """Set-associative hash tables from contexts to packed candidates, best first.
 
-        Of a context that occurs twice the later row counts. A new row takes a free place in its bucket, or
-        that of the row learned longest ago.
+    A context is the last CONTEXT tokens; each table's keys are some of them. A row that is learned again is
+    mixed with what it held, and so are rows that one step brings for the same key: one context is followed
+    by different things at different places, and the mean of a few distributions foretells the next one
+    better than the last of them alone.
+
+    Keys are hashed to 32 bits beside the bucket: two contexts that collide share a row, which can only cost
+    a guess, never change the text.
+
+    The tables lie in one piece of memory, so that a step is learned in one go: numpy's price is per call.
+    """
+
+    def __init__(self, shapes: Sequence[TableShape]) -> None:
+        self.shapes = tuple(shapes)
+        rows = [0, *np.cumsum([shape.rows for shape in shapes]).tolist()]
+        cells = [0, *np.cumsum([shape.rows * shape.k for shape in shapes]).tolist()]
+        self._tags = np.zeros(rows[-1], np.uint32)
+        self._stamps = np.zeros(rows[-1], np.uint32)
+        self._packed = np.zeros(cells[-1], np.uint32)
+        self.tables = tuple(
+            CandidateTable(
+                shape,
+                self._tags[rows[number] : rows[number + 1]],
+                self._stamps[rows[number] : rows[number + 1]],
+                self._packed[cells[number] : cells[number + 1]].reshape(shape.rows, shape.k),
+            )
+            for number, shape in enumerate(shapes)
+        )
+        self._most = max(shape.k for shape in shapes)
+        # By table: tokens of its key, bits to shift a hash to a bucket, first bucket, first cell, k, weight.
+        self._columns = [[number - 1 for number in shape.back] for shape in shapes]
+        self._shifts = np.array([64 - (shape.rows // WAYS).bit_length() + 1 for shape in shapes], np.uint64)
+        self._buckets = np.array(rows[:-1], np.uint64) // np.uint64(WAYS)
+        self._starts = np.array(cells[:-1]) - np.array(rows[:-1]) * np.array([shape.k for shape in shapes])
+        self._k = np.array([shape.k for shape in shapes])
+        self._fresh = np.array([shape.fresh for shape in shapes], np.float32)
+        # The same for lookups, one at a time: plain integers come out of lists and memoryviews several
+        # times faster than out of arrays.
+        self._tag_view, self._packed_view = self._tags.data, self._packed.data
+        self._finders = [
+            (
+                sum(1 << column for column in columns),
+                int(shift),
+                int(first),
+                int(start),
+                shape.k,
+            )
+            for columns, shift, first, start, shape in zip(
+                self._columns, self._shifts, self._buckets, self._starts, self.shapes, strict=True
+            )
+        ]
+
+    @property
+    def nbytes(self) -> int:
+        """Resident size."""
+        return self._tags.nbytes + self._stamps.nbytes + self._packed.nbytes
+
+    @property
+    def rows_learned(self) -> int:
+        """Rows in use over all tables."""
+        return int(np.count_nonzero(self._tags))
+
+    def find(self, context: Sequence[int]) -> list[Sequence[int]]:
+        """For each table the packed candidates after ``context`` (the last CONTEXT tokens, last first).
+
+        Empty where the table knows none.
         """
-        if len(contexts) <= _FEW:
-            self._learn_few(contexts.tolist(), packed.tolist(), clock)
-        else:
-            self._learn_many(contexts, packed, clock)
-
-    def _learn_few(self, contexts: list[list[int]], packed: list[list[int]], clock: int) -> None:
-        # For a handful of rows plain integers are faster than arrays: numpy's price is per call.
-        tags, stamps, k = self._tag_view, self._stamp_view, self.k
-        for context, row in zip(contexts, packed, strict=True):
-            mixed = 0
-            for column, factor in zip(self._columns, self._factors, strict=True):
-                mixed ^= (context[column] + 1) * factor
-            mixed = ((mixed & _MASK) * _FINAL) & _MASK
+        one, two, three = context
+        first, second, third = (one + 1) * _FACTORS[0], (two + 1) * _FACTORS[1], (three + 1) * _FACTORS[2]
+        # By the key's tokens as a bit mask.
+        keys = (
+            0, first, second, first ^ second,
+            third, first ^ third, second ^ third, first ^ second ^ third,
+        )  # fmt: skip
+        tags, packed = self._tag_view, self._packed_view
+        found: list[Sequence[int]] = []
+        for which, shift, bucket, start, k in self._finders:
+            mixed = ((keys[which] & _MASK) * _FINAL) & _MASK
             tag = (mixed & 0xFFFFFFFF) or 1
-            first = (mixed >> self._shift) * WAYS
-            slot, age = first, 1 << 40
-            for place in range(first, first + WAYS):
-                there = tags[place]
-                if there == tag:
-                    slot = place
-                    break
-                if (stamp := stamps[place] if there else -1) < age:
-                    slot, age = place, stamp
-            start = slot * k
-            if tags[slot] == tag and self.fresh < 1:
-                row = self._mixed(self._packed_view[start : start + k].tolist(), row)
-            tags[slot] = tag
-            stamps[slot] = clock
-            self._packed_view[start : start + k] = array("I", row[:k])
+            place = (bucket + (mixed >> shift)) * WAYS
+            if tags[place] != tag:
+                place += 1
+                if tags[place] != tag:
+                    place += 1
+                    if tags[place] != tag:
+                        place += 1
+                        if tags[place] != tag:
+                            found.append(())
+                            continue
+            cell = start + place * k
+            found.append(packed[cell : cell + k].tolist())
+        return found
 
-    def _mixed(self, old: list[int], new: list[int]) -> list[int]:
-        fresh, shares = self.fresh, _PROBABILITY
-        kept = 1 - fresh
-        chances = {packed >> 8: kept * shares[packed & 255] for packed in old if packed}
-        for packed in new:
-            if packed:
-                token = packed >> 8
-                chances[token] = chances.get(token, 0.0) + fresh * shares[packed & 255]
-        best = sorted(chances.items(), key=_by_chance)[: self.k]
-        row = [token << 8 | _STEP[int(share * _FINE)] for token, share in best]
-        return row + [0] * (self.k - len(row))
+    def learn(
+        self,
+        contexts: NDArray[np.int32],
+        packed: NDArray[np.uint32],
+        clock: int,
+        which: Sequence[int] | None = None,
+    ) -> None:
+        """Mix ``packed`` (n, k of the longest rows) into the rows of ``contexts`` (n, CONTEXT; last first).
 
-    def _learn_many(self, contexts: NDArray[np.int32], packed: NDArray[np.uint32], clock: int) -> None:
-        mixed = np.zeros(len(contexts), np.uint64)
-        for column, factor in zip(self._columns, self._factors, strict=True):
-            mixed ^= (contexts[:, column].astype(np.uint64) + np.uint64(1)) * np.uint64(factor)
-        mixed *= np.uint64(_FINAL)
-        # Sorted, which puts contexts of one bucket beside each other; of repeated ones the last is picked.
-        mixed, first = np.unique(mixed[::-1], return_index=True)
-        packed = packed[len(packed) - 1 - first]
-        tags = mixed.astype(np.uint32)
-        tags[tags == 0] = 1
-        buckets = (mixed >> np.uint64(self._shift)).astype(np.intp)
-        places = buckets * WAYS + np.arange(WAYS)[:, None]
-        same = self.tags[places] == tags
-        known = same.any(axis=0)
-        slots = places[same.argmax(axis=0), np.arange(len(tags))]
-        self.stamps[slots[known]] = clock
-        rows = packed[:, : self.k].copy()
-        if self.fresh < 1 and known.any():
-            rows[known] = self._mixed_many(self.packed[slots[known]], packed[known])
-        new = np.flatnonzero(~known)
-        slots[new], fits = self._make_room(buckets[new], places[:, new])
-        stays = known.copy()
-        stays[new] = fits
-        slots = slots[stays]
-        self.tags[slots] = tags[stays]
-        self.stamps[slots] = clock
-        self.packed[slots] = rows[stays]
-
-    def _make_room(
-        self, buckets: NDArray[np.intp], places: NDArray[np.intp]
-    ) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-        """A place for each new row, of which ``buckets`` (n,) is sorted and ``places`` is (WAYS, n).
-
-        The second result says which rows get one: of more new rows than a bucket holds, some do not.
+        ``which`` names the tables by number (default: all), ``clock`` is at least 1. Rows of one key count
+        the same. A new row takes a free place in its bucket, or that of the row learned longest ago.
         """
-        free = self.tags[places] == 0
-        oldest_first = np.where(free, -1, self.stamps[places].astype(np.int64)).argsort(axis=0, kind="stable")
-        each = np.arange(len(buckets))
-        rank = each - np.searchsorted(buckets, buckets)
-        return places[oldest_first[rank % WAYS, each], each], rank < WAYS
+        tables = np.arange(len(self.shapes)) if which is None else np.array(which)
+        n = len(contexts)
+        # Rows of one key, sorted to be neighbours, are a group.
+        keys = self._keys(contexts, tables)
+        order = keys.argsort(kind="stable")
+        begin, group = _runs(keys[order])
+        keys = keys[order[begin]]
+        table = tables[order[begin] // n]
+        slots, known = self._places(keys, clock)
+        cells = (self._starts[table] + slots * self._k[table])[:, None] + np.arange(self._most)
+        inside = np.arange(self._most) < self._k[table][:, None]
+        old = self._packed[np.where(inside, cells, 0)] * (inside & known[:, None])
 
-    def _mixed_many(self, old: NDArray[np.uint32], new: NDArray[np.uint32]) -> NDArray[np.uint32]:
-        k = self.k
-        candidates = np.concatenate([old, new], axis=1)
-        tokens = candidates >> np.uint32(8)
-        shares = _PROBABILITIES[candidates & np.uint32(255)]
-        shares[:, :k] *= 1 - self.fresh
-        shares[:, k:] *= self.fresh
-        # A token of both rows counts once, in its old place, where it stays ahead of one as likely.
-        again = (tokens[:, :k, None] == tokens[:, None, k:]) & (old != 0)[:, :, None]
-        shares[:, :k] += (again * shares[:, None, k:]).sum(axis=2)
-        shares[:, k:][again.any(axis=1)] = 0
-        order = np.argsort(-shares, axis=1, kind="stable")[:, :k]
-        best = np.take_along_axis(shares, order, axis=1)
-        steps = _STEPS[(best * _FINE).astype(np.intp)]
-        packed = np.take_along_axis(tokens, order, axis=1) << np.uint32(8) | steps
-        packed[best == 0] = 0
-        return packed
+        size = np.diff(begin, append=len(order))
+        kept = np.where(known, (1 - self._fresh[table]) ** size, 0)
+        rows = _mixed(old, packed[order % n], group, kept, ((1 - kept) / size)[group])
+        self._tags[slots] = keys.astype(np.uint32)
+        self._stamps[slots] = clock
+        self._packed[cells[inside]] = rows[inside]
+
+    def _keys(self, contexts: NDArray[np.int32], tables: NDArray[np.intp]) -> NDArray[np.uint64]:
+        """``bucket << 32 | tag`` of each of ``contexts`` in each of ``tables``, one table after the other."""
+        products = (contexts.T.astype(np.uint64) + np.uint64(1)) * _FACTOR_COLUMN
+        hashes = np.empty((len(tables), len(contexts)), np.uint64)
+        for row, table in enumerate(tables.tolist()):
+            columns = self._columns[table]
+            hashes[row] = products[columns[0]]
+            for column in columns[1:]:
+                hashes[row] ^= products[column]
+        hashes *= np.uint64(_FINAL)
+        tags = hashes & np.uint64(0xFFFFFFFF)
+        tags[tags == 0] = 1
+        buckets = (hashes >> self._shifts[tables][:, None]) + self._buckets[tables][:, None]
+        return (buckets << np.uint64(32) | tags).reshape(-1)
+
+    def _places(self, keys: NDArray[np.uint64], clock: int) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+        """Where the row of each of ``keys`` (sorted, no two the same) is and True, or where it may go."""
+        bucket = (keys >> np.uint64(32)).astype(np.intp)
+        first = bucket * WAYS
+        places = first[:, None] + np.arange(WAYS)
+        same = self._tags[places] == keys.astype(np.uint32)[:, None]
+        known = same.any(axis=1)
+        slots = first + same.argmax(axis=1)
+        self._stamps[slots[known]] = clock  # so that none of them has to make room for a new one
+        oldest_first = self._stamps[places].argsort(axis=1, kind="stable")
+        begin, run = _runs(bucket)
+        before = (~known).cumsum() - ~known
+        rank = (before - before[begin][run]) % WAYS
+        return np.where(known, slots, first + oldest_first[np.arange(len(keys)), rank]), known
 
 
-def _by_chance(candidate: tuple[int, float]) -> float:
-    return -candidate[1]
+def _runs(ordered: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Where runs of equal values begin, and the number of the run that each value is in."""
+    first = np.ones(len(ordered), bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+    return np.flatnonzero(first), first.cumsum() - 1
+
+
+def _mixed(
+    old: NDArray[np.uint32],
+    new: NDArray[np.uint32],
+    group: NDArray[np.intp],
+    kept: NDArray[np.float64],
+    weights: NDArray[np.float64],
+) -> NDArray[np.uint32]:
+    """The best candidates of each group: ``old`` (groups, k) and the ``new`` (n, k) of that ``group`` (n,).
+
+    ``kept`` (groups,) are the weights of the old rows, ``weights`` (n,) those of the new ones. The chances
+    of a token add up.
+    """
+    n_groups, k = old.shape
+    candidates = np.concatenate([old, new]).reshape(-1)
+    chances = _PROBABILITIES[candidates & np.uint32(255)] * np.repeat(np.concatenate([kept, weights]), k)
+    groups = np.repeat(np.concatenate([np.arange(n_groups), group]).astype(np.uint64), k) << np.uint64(32)
+    entries = groups | (candidates >> np.uint32(8))
+    order = entries.argsort(kind="stable")
+    begin, _ = _runs(entries[order])
+    entries = entries[order[begin]]
+    chances = np.add.reduceat(chances[order], begin).astype(np.float32)
+    # Sorted once more, by group and falling chance: as bits, floats above 0 are in order.
+    order = ((entries & _UPPER) | ~chances.view(np.uint32)).argsort(kind="stable")
+    entries, chances = entries[order], chances[order]
+    groups = (entries >> np.uint64(32)).astype(np.intp)
+    rank = np.arange(len(groups)) - np.searchsorted(groups, np.arange(n_groups))[groups]
+    best = (rank < k) & (chances > 0)
+    groups, rank = groups[best], rank[best]
+    rows = np.zeros((n_groups, k), np.uint32)
+    rows[groups, rank] = entries[best].astype(np.uint32) << np.uint32(8) | quantise(np.log(chances[best]))
+    return rows

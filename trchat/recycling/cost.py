@@ -6,7 +6,8 @@ LADDER = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 """Batch widths to choose from: few, so that llama.cpp can reuse its compute graphs."""
 
 _NEW = 0.2  # weight of a new observation
-_NEW_CHANGE = 0.02  # and of what a change of width cost
+_NEW_CHANGE = 0.05  # and of what a change of width cost
+_DEAREST_CHANGE = 4.0  # steps that a change may seem to cost in each of the two steps it slows
 _PRIOR_SLOPE = 0.5  # extra cost of a token, in one-token steps, until the machine has shown another
 _RANGES = (256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
 
@@ -20,7 +21,8 @@ class StepCosts:
 
     Attributes:
         curves: milliseconds by range and width, the work around the model included.
-        change_ms: extra time of a step whose width differs from that of the step before.
+        change_ms: what a change of width costs, in the step with the new width and the one after it: the
+            compute graph is built anew, and a GPU records its launches only when a graph comes again.
         plain_ms: a step of one token without any work for drafts; None = not seen yet.
     """
 
@@ -29,6 +31,8 @@ class StepCosts:
         self.change_ms = 0.3
         self.plain_ms: float | None = None
         self._borrowed: dict[int, set[int]] = {}
+        self._first_ms = self.change_ms  # the part of ``change_ms`` that falls into the first step
+        self._change_so_far: float | None = None  # of a change in the step before
         self._range = 0
         self._last_width = 0
         self._known: list[int] = []
@@ -38,7 +42,7 @@ class StepCosts:
     ) -> None:
         """Go on from what an earlier session on the same machine has learned."""
         self.curves = curves
-        self.change_ms = change_ms
+        self.change_ms = self._first_ms = change_ms
         self.plain_ms = plain_ms
         self._known = sorted(curves.get(self._range, ()))
 
@@ -54,11 +58,18 @@ class StepCosts:
         self._range = now
         self._known = sorted(self.curves[now])
 
-    def observe(self, width: int, milliseconds: float, *, first_counts: bool = False) -> None:
+    def measured(self, width: int, milliseconds: float, change_ms: float | None = None) -> None:
+        """Begin with what measuring found: a step of ``width``, and what changing to that width cost."""
+        self.curves.setdefault(self._range, {})[width] = milliseconds
+        self._known = sorted(self.curves[self._range])
+        if change_ms is not None:
+            self.change_ms = self._first_ms = change_ms
+
+    def observe(self, width: int, milliseconds: float) -> None:
         """Take in the time of one step.
 
-        The first step of a width also pays for what llama.cpp sets up only once: unless ``first_counts``, it
-        does not make the width look dearer than it was expected to be, or it might never be tried again.
+        The first step of a width also pays for what llama.cpp sets up only once: it does not make the width
+        look dearer than it was expected to be, or it might never be tried again.
         """
         curve = self.curves.setdefault(self._range, {})
         changed = width != self._last_width and self._last_width > 0
@@ -71,18 +82,31 @@ class StepCosts:
             borrowed.clear()
         before = curve.get(width)
         if before is None:
-            dearest = self.of(width) if self._known and not first_counts else milliseconds
-            curve[width] = min(milliseconds, dearest)
+            curve[width] = min(milliseconds, self.of(width)) if self._known else milliseconds
             self._known = sorted(curve)
             return
+        if changed or self._change_so_far is not None:
+            self._observe_change(milliseconds - before, before, changed=changed)
+            if not changed:
+                return
+            # Or a width that never comes twice in a row would keep its first price for ever.
+            milliseconds -= self._first_ms
         # A single stall (another program, a page fault) must not look like the machine's speed.
         seen = min(milliseconds, 2 * before)
+        curve[width] = before + (_NEW / 4 if changed else _NEW) * (seen - before)
+
+    def _observe_change(self, extra: float, usual: float, *, changed: bool) -> None:
+        """Take in one of the two steps that a change slows, by how much longer than usual it took."""
+        extra = min(max(extra, 0.0), _DEAREST_CHANGE * usual)
+        so_far, self._change_so_far = self._change_so_far, None
         if changed:
-            extra = seen - before
-            self.change_ms += _NEW_CHANGE * (min(max(extra, 0.0), before) - self.change_ms)
-            curve[width] = before + _NEW / 2 * (extra - self.change_ms)
+            self._first_ms += _NEW_CHANGE * (extra - self._first_ms)
+            if so_far is not None:  # changed again at once: that is all it cost
+                self.change_ms += _NEW_CHANGE * (so_far - self.change_ms)
+            self._change_so_far = extra
         else:
-            curve[width] = before + _NEW * (seen - before)
+            assert so_far is not None, "only a change slows the step after it"
+            self.change_ms += _NEW_CHANGE * (so_far + extra - self.change_ms)
 
     def observe_plain(self, milliseconds: float) -> None:
         """Take in the time of one step without drafts and without learning."""
@@ -90,7 +114,7 @@ class StepCosts:
             self.plain_ms = milliseconds
         else:
             self.plain_ms += _NEW * (min(milliseconds, 2 * self.plain_ms) - self.plain_ms)
-        self._last_width = 1
+        self._last_width, self._change_so_far = 1, None
 
     def of(self, width: int) -> float:
         """Expected milliseconds of a step of ``width`` tokens; in one-token steps where nothing is known."""

@@ -53,8 +53,14 @@ class Drafter(Protocol):
         The batch will also hold ``n_forced`` tokens that are known already.
         """
 
-    def learn(self, verified: Verified) -> None:
-        """Take in one step; the text grows by ``verified.emitted``."""
+    def learn(self, verified: Verified, *, put_off: bool = False) -> None:
+        """Take in one step; the text grows by ``verified.emitted``.
+
+        With ``put_off``, what the next draft can do without may wait until ``catch_up``.
+        """
+
+    def catch_up(self) -> None:
+        """Do what was put off; called while a GPU computes the next step."""
 
     def settle(self) -> None:
         """Take in what was put off: the answer is over, and what was learned is about to be kept."""
@@ -73,8 +79,11 @@ class NoDrafter:
         """No guess."""
         return EMPTY_TREE
 
-    def learn(self, verified: Verified) -> None:
+    def learn(self, verified: Verified, *, put_off: bool = False) -> None:
         """Nothing to learn."""
+
+    def catch_up(self) -> None:
+        """Nothing was put off."""
 
     def settle(self) -> None:
         """Nothing was put off."""
@@ -99,9 +108,12 @@ class LookupDrafter:
         """The continuation of the longest n-gram that was seen before."""
         return chain_tree(self._text.continuation(min(self._n_tokens, room)))
 
-    def learn(self, verified: Verified) -> None:
+    def learn(self, verified: Verified, *, put_off: bool = False) -> None:
         """Index the new tokens."""
         self._text.extend(verified.emitted)
+
+    def catch_up(self) -> None:
+        """Nothing was put off."""
 
     def settle(self) -> None:
         """Nothing was put off."""
@@ -131,7 +143,7 @@ class RecyclingDrafter:
         """The template filled from the matrix."""
         return self.matrix.grow(self._last, self._template).first(room)
 
-    def learn(self, verified: Verified) -> None:
+    def learn(self, verified: Verified, *, put_off: bool = False) -> None:
         """Recycle the top candidates of every verified row, accepted or not, in breadth-first order."""
         tree = verified.tree
         order = np.argsort(tree.depths, kind="stable")
@@ -139,6 +151,9 @@ class RecyclingDrafter:
         candidates = top_k(verified.logits, self.matrix.k)
         self.matrix.update(tokens, candidates[np.concatenate([[0], order + 1])])
         self._last = verified.emitted[-1]
+
+    def catch_up(self) -> None:
+        """Nothing was put off."""
 
     def settle(self) -> None:
         """Nothing was put off."""

@@ -3,6 +3,7 @@
 import heapq
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -12,17 +13,15 @@ from trchat.recycling.tree import ROOT, DraftTree
 
 _BELOW = -2
 _GOOD = 0.7  # hit rate of a good guess
+_FILL_FROM = 256  # tokens at the end of the text
 _LEAST = 1e-4  # a path less likely than this is not worth a place on any machine
 
 
 class Guesser:
     """Asks all sources what comes next, at the end of the text or below a guess."""
 
-    def __init__(
-        self, sources: Sequence[Source], text: SuffixIndex, without: frozenset[str] = frozenset()
-    ) -> None:
-        """``without`` names sources to leave out, to measure what they bring."""
-        self._ask = [source.add for source in sources if source.name not in without]
+    def __init__(self, sources: Sequence[Source], text: SuffixIndex) -> None:
+        self._ask = [source.add for source in sources]
         self._text = text
 
     def guess(self, context: Context, matches: Sequence[Match]) -> Guesses:
@@ -64,17 +63,30 @@ class Growth:
     kinds: list[int]
     guesses: dict[int, Guesses]
 
+    def fill(self, n_nodes: int, text: Sequence[int]) -> None:
+        """Add nodes below the root, up to ``n_nodes``, with what ``text`` said last, as far as that goes."""
+        known = {token for token, parent in zip(self.tokens, self.parents, strict=True) if parent == ROOT}
+        for token in islice(reversed(text), _FILL_FROM):
+            if len(self.tokens) == n_nodes:
+                break
+            if token not in known:
+                known.add(token)
+                self.tokens.append(token)
+                self.parents.append(ROOT)
+                self.probabilities.append(0.0)
+                self.kinds.append(0)
+
     def order(self, n_nodes: int) -> list[int]:
         """The first ``n_nodes`` nodes as they stand in a draft tree: the likeliest chain, then the others."""
-        chain: list[int] = []
+        leading: list[int] = []
         end = ROOT
         for node in range(n_nodes):
             # The first child taken is the likeliest one.
             if self.parents[node] == end:
-                chain.append(node)
+                leading.append(node)
                 end = node
-        on_chain = set(chain)
-        return chain + [node for node in range(n_nodes) if node not in on_chain]
+        on_chain = set(leading)
+        return leading + [node for node in range(n_nodes) if node not in on_chain]
 
     def tree(self, order: Sequence[int]) -> DraftTree:
         """The draft tree of the nodes in ``order``, in that order."""

@@ -4,13 +4,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trchat.recycling.calibration import Calibration
-from trchat.recycling.candidates import CandidateTable
+from trchat.recycling.candidates import CandidateTable, CandidateTables, TableShape
 
 CANDIDATES = 8
 """Candidates that a row holds at most."""
 
 MAX_BYTES = 2_000_000
 """Resident bound for any vocabulary: the tables are hashed, not indexed by token."""
+
+_SHAPES = (
+    TableShape("rows1", back=(1,), rows=8192, k=8, fresh=0.4),
+    TableShape("rows2", back=(1, 2), rows=32768, k=4, fresh=0.6),
+    TableShape("rows3", back=(1, 2, 3), rows=16384, k=2, fresh=0.8),
+    TableShape("gap", back=(2, 3), rows=16384, k=4, fresh=0.35),
+)
+_AT_ONCE, _LATER = (3,), (0, 1, 2)
 
 
 class Knowledge:
@@ -21,27 +29,38 @@ class Knowledge:
     """
 
     def __init__(self) -> None:
-        self.tables = (
-            CandidateTable("rows1", back=(1,), rows=8192, k=8, fresh=0.4),
-            CandidateTable("rows2", back=(1, 2), rows=32768, k=4, fresh=0.6),
-            CandidateTable("rows3", back=(1, 2, 3), rows=16384, k=2, fresh=0.8),
-            CandidateTable("gap", back=(2, 3), rows=16384, k=4, fresh=0.5),
-        )
+        self.rows = CandidateTables(_SHAPES)
         self.calibration = Calibration()
         self.clock = 0
+
+    @property
+    def tables(self) -> tuple[CandidateTable, ...]:
+        """The memory of each kind of rows."""
+        return self.rows.tables
 
     def learn(self, contexts: NDArray[np.int32], packed: NDArray[np.uint32]) -> None:
         """Take in one step: ``packed`` (n, CANDIDATES) follow ``contexts`` (n, 3; last token first)."""
         self.clock += 1
-        for table in self.tables:
-            table.learn(contexts, packed, self.clock)
+        self.rows.learn(contexts, packed, self.clock)
+
+    def learn_at_once(self, contexts: NDArray[np.int32], packed: NDArray[np.uint32]) -> None:
+        """Take in what the very next step needs; ``learn_later``, with the same, must follow.
+
+        Those are the gap rows: what follows a rejected guess often follows the right token too.
+        """
+        self.clock += 1
+        self.rows.learn(contexts, packed, self.clock, _AT_ONCE)
+
+    def learn_later(self, contexts: NDArray[np.int32], packed: NDArray[np.uint32]) -> None:
+        """Take in the rest of a step; one step later is soon enough."""
+        self.rows.learn(contexts, packed, self.clock, _LATER)
 
     @property
     def nbytes(self) -> int:
         """Resident size."""
-        return sum(table.nbytes for table in self.tables) + self.calibration.nbytes
+        return self.rows.nbytes + self.calibration.nbytes
 
     @property
     def rows_learned(self) -> int:
         """Rows in use over all tables."""
-        return sum(table.rows_learned for table in self.tables)
+        return self.rows.rows_learned

@@ -1,31 +1,45 @@
 """What the model lately considered and did not say: it often comes a little later."""
 
+from collections.abc import KeysView, Sequence
+
 from trchat.recycling.kinds import RECENT, STRIDES, recent_level
 
 _FADE = 0.85  # of a weight, per token emitted
 _LEAST = 0.02
 _MOST = 2.0
+_UNIT_AT_MOST = 1e6
 
 
 class RecentCandidates:
     """Weights of tokens that stood among the candidates of the last few emitted ones.
 
-    Attributes:
-        kinds: what each such token adds to the kind of a guess.
+    Instead of fading all weights at each step, the unit that new ones are counted in grows.
     """
 
     def __init__(self) -> None:
         self._weights: dict[int, float] = {}
-        self.kinds: dict[int, int] = {}
+        self._unit = 1.0
 
-    def step(self, rows: list[list[tuple[int, float]]], emitted: tuple[int, ...]) -> None:
+    @property
+    def tokens(self) -> KeysView[int]:
+        """Those with any weight."""
+        return self._weights.keys()
+
+    def kind(self, token: int) -> int:
+        """What one of ``tokens`` adds to the kind of a guess."""
+        weight = self._weights[token] / self._unit
+        return recent_level(weight) * STRIDES[RECENT] if weight >= _LEAST else 0
+
+    def step(self, rows: Sequence[Sequence[tuple[int, float]]], emitted: Sequence[int]) -> None:
         """Take in the candidates, with probabilities, among which each of ``emitted`` was chosen."""
-        fade = _FADE ** len(emitted)
-        weights = {token: weight * fade for token, weight in self._weights.items() if weight * fade >= _LEAST}
+        weights = self._weights
+        unit = self._unit = self._unit / _FADE ** len(emitted)
         for row, said in zip(rows, emitted, strict=False):
             for token, share in row:
                 if token != said:
-                    weights[token] = min(_MOST, weights.get(token, 0.0) + share)
-        self._weights = weights
-        stride = STRIDES[RECENT]
-        self.kinds = {token: recent_level(weight) * stride for token, weight in weights.items()}
+                    weights[token] = min(_MOST * unit, weights.get(token, 0.0) + share * unit)
+        if unit > _UNIT_AT_MOST:
+            self._weights = {
+                token: weight / unit for token, weight in weights.items() if weight >= _LEAST * unit
+            }
+            self._unit = 1.0

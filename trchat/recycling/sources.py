@@ -5,10 +5,10 @@ each token that it has something to say about. To add one: give it a name, sizes
 trchat.recycling.kinds, a class here, and a line in ``all_sources``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Protocol
 
-from trchat.recycling.candidates import CandidateTable
+from trchat.recycling.candidates import CandidateTables
 from trchat.recycling.kinds import (
     ALONE,
     DIVIDED,
@@ -38,9 +38,6 @@ _LONG = 64  # longer matches than this are of one level
 class Source(Protocol):
     """Proposes tokens."""
 
-    name: str
-    """By which it can be left out."""
-
     def add(self, guesses: Guesses, context: Context, matches: Sequence[Match]) -> None:
         """Add its level, times its stride, to the kind of each token it knows of after ``context``.
 
@@ -51,24 +48,27 @@ class Source(Protocol):
 class RowSource:
     """Candidates that the model itself computed after the same tokens, earlier."""
 
-    def __init__(self, table: CandidateTable, number: int) -> None:
-        self.name = table.name
-        self._find = table.find
-        self._kinds = [level * STRIDES[number] for level in row_levels()]
+    def __init__(self, rows: CandidateTables, without: Container[str] = ()) -> None:
+        """``without`` names tables to leave out."""
+        self._find = rows.find
+        self._kinds = [
+            None if shape.name in without else [level * STRIDES[ROWS1 + number] for level in row_levels()]
+            for number, shape in enumerate(rows.shapes)
+        ]
 
     def add(self, guesses: Guesses, context: Context, matches: Sequence[Match]) -> None:
-        """All candidates of the row, by their probability."""
-        kinds = self._kinds
-        for packed in self._find(context):
-            if packed:
-                token = packed >> 8
-                guesses[token] = guesses.get(token, 0) + kinds[packed & 255]
+        """All candidates of the rows, by their probability."""
+        for row, kinds in zip(self._find(context), self._kinds, strict=True):
+            if kinds is None:
+                continue
+            for packed in row:
+                if packed:
+                    token = packed >> 8
+                    guesses[token] = guesses.get(token, 0) + kinds[packed & 255]
 
 
 class SuffixSource:
     """What followed the end of the text the last times it stood there."""
-
-    name = "suffix"
 
     def __init__(self, text: SuffixIndex) -> None:
         self._text = text.tokens
@@ -110,19 +110,27 @@ class SuffixSource:
 class RecentSource:
     """Favours guesses that were among the model's candidates for one of the last few tokens."""
 
-    name = "recent"
-
     def __init__(self, recent: RecentCandidates) -> None:
         self._recent = recent
 
     def add(self, guesses: Guesses, context: Context, matches: Sequence[Match]) -> None:
         """Add to what others have guessed; on its own it would guess too much."""
-        kinds = self._recent.kinds
-        for token in guesses.keys() & kinds.keys():
-            guesses[token] += kinds[token]
+        recent = self._recent
+        for token in guesses.keys() & recent.tokens:
+            guesses[token] += recent.kind(token)
 
 
-def all_sources(knowledge: Knowledge, text: SuffixIndex, recent: RecentCandidates) -> list[Source]:
-    """Every source, in the order in which they are asked."""
-    rows = [RowSource(table, ROWS1 + number) for number, table in enumerate(knowledge.tables)]
-    return [*rows, SuffixSource(text), RecentSource(recent)]
+SOURCES = ("rows1", "rows2", "rows3", "gap", "suffix", "recent")
+"""What can be left out, to measure what it brings; rows go by the names of their tables."""
+
+
+def all_sources(
+    knowledge: Knowledge, text: SuffixIndex, recent: RecentCandidates, without: Container[str] = ()
+) -> list[Source]:
+    """Every source but those named in ``without``, in the order in which they are asked."""
+    sources: list[Source] = [RowSource(knowledge.rows, without)]
+    if "suffix" not in without:
+        sources.append(SuffixSource(text))
+    if "recent" not in without:
+        sources.append(RecentSource(recent))
+    return sources

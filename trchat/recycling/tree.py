@@ -48,42 +48,41 @@ class DraftTree:
     @cached_property
     def chain(self) -> int:
         """Number of leading nodes that form one path down from the root."""
-        breaks = np.flatnonzero(self.parents != np.arange(ROOT, len(self) - 1))
-        return int(breaks[0]) if len(breaks) else len(self)
+        length = 0
+        for parent in self._parents:
+            if parent != length - 1:
+                break
+            length += 1
+        return length
 
     @cached_property
-    def depths(self) -> NDArray[np.int32]:
-        """Depth of each node, 1 = child of the root; int32, shape (n,)."""
-        depths = np.zeros(len(self), np.int32)
-        for node, parent in enumerate(self.parents.tolist()):
-            depths[node] = 1 if parent == ROOT else depths[parent] + 1
+    def depths(self) -> list[int]:
+        """Depth of each node, 1 = child of the root."""
+        depths: list[int] = []
+        for parent in self._parents:
+            depths.append(1 if parent == ROOT else depths[parent] + 1)
         return depths
 
     @cached_property
-    def leaves(self) -> NDArray[np.intp]:
-        """Nodes without children; the leaf that the leading chain runs into comes first."""
-        childless = np.ones(len(self), bool)
-        childless[self.parents[self.parents != ROOT]] = False
-        leaves = np.flatnonzero(childless)
-        if self.chain:
-            below = self._ancestors[leaves, self.chain - 1]
-            first = int(np.argmax(below))
-            leaves = np.concatenate([leaves[first : first + 1], leaves[:first], leaves[first + 1 :]])
-        return leaves
+    def paths(self) -> list[list[int]]:
+        """The nodes on the way down to each leaf; the leaf that the leading chain runs into comes first."""
+        parents = self._parents
+        paths: list[list[int]] = []
+        for leaf in sorted(set(range(len(self))).difference(parents)):
+            path, node = [], leaf
+            while node != ROOT:
+                path.append(node)
+                node = parents[node]
+            path.reverse()
+            paths.append(path)
+        end = self.chain - 1
+        first = next((number for number, path in enumerate(paths) if path[end : end + 1] == [end]), 0)
+        return paths[first : first + 1] + paths[:first] + paths[first + 1 :]
 
     @cached_property
-    def members(self) -> NDArray[np.bool_]:
-        """Which nodes lie on the path to which leaf; shape (n, number of leaves)."""
-        return self._ancestors[self.leaves].T
-
-    @cached_property
-    def _ancestors(self) -> NDArray[np.bool_]:
-        table = np.zeros((len(self), len(self)), bool)
-        for node, parent in enumerate(self.parents.tolist()):
-            if parent != ROOT:
-                table[node] = table[parent]
-            table[node, node] = True
-        return table
+    def _parents(self) -> list[int]:
+        parents: list[int] = self.parents.tolist()
+        return parents
 
     def first(self, n_nodes: int) -> "DraftTree":
         """The tree of the first ``n_nodes`` nodes; whole, since parents come first."""

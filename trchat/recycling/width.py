@@ -2,11 +2,15 @@
 
 from trchat.recycling.cost import LADDER, Costs
 
-_FADE = 0.98  # of what is known of gains and pace, per step
-_LOOK_EVERY = 24  # steps between full looks at what wider trees would bring
-_TRIAL_STEPS = 8  # of which the first half takes full looks
+_FADE = 0.98  # of what is known of the pace, per step
+_LOOK_EVERY = 12  # steps between looks at what wider trees would bring
+_FAR_EVERY = 8  # looks between those at all widths, hopeless ones too
+_NEW_LOOK = 0.15  # weight of one look
+_HOPELESS = 0.85  # of the best width's pace
+_TRIAL_STEPS = 8  # at the beginning, all of which look far
 _MARGIN = 1.03  # what drafting must promise over not drafting: promises err
-_TRIAL = 400  # steps to learn from before drafting may be given up
+_TRIAL, _SHORT_TRIAL = 400, 100  # steps to learn from before drafting may be given up
+_FAR_OFF = 0.8  # of plain decoding's pace: a short trial tells as much
 _NAP, _LONGEST_NAP = 128, 1024  # plain steps before drafting is tried again; twice as many each time
 
 
@@ -19,6 +23,9 @@ class Pace:
     the width costs extra, because llama.cpp builds its graph anew, and so does changing back: both are
     charged to a step that leaves the ``home`` width, the best one if it were kept for ever.
 
+    What a width would bring is only learned from looks, steps that grow their tree at least that far
+    whatever it promises: other steps grow far only where it pays, and would make wide trees look too good.
+
     Where even the best width would not make up for the work around the model, drafting sleeps: steps are
     plain, nothing is learned, and it is tried again from time to time.
     """
@@ -28,10 +35,12 @@ class Pace:
         self._costs = costs
         self._learned = learned
         self._gains = dict.fromkeys(LADDER, 0.0)  # what each width brings beyond its first token
+        self._looks = dict.fromkeys(LADDER, 0)
         self._tokens = self._ms = 0.0
         self._steps = 0
         self._asleep = 0
         self._nap = _NAP
+        self._hopeful = LADDER[-1]
         self.home = 1
 
     @property
@@ -47,18 +56,24 @@ class Pace:
     def choice(self, n_forced: int, widest: int) -> "WidthChoice":
         """A choice for one step; the batch will hold ``n_forced`` known tokens and be ``widest`` at most."""
         self._steps += 1
-        look = 2 * self._steps <= _TRIAL_STEPS or self._steps % _LOOK_EVERY == 0
-        return WidthChoice(self._costs, n_forced, widest, self.rate, self.home, look)
+        look_to = 0
+        if self._steps <= _TRIAL_STEPS or self._steps % (_LOOK_EVERY * _FAR_EVERY) == 0:
+            look_to = LADDER[-1]
+        elif self._steps % _LOOK_EVERY == 0:
+            look_to = self._hopeful
+        return WidthChoice(self._costs, n_forced, widest, self.rate, self.home, look_to)
 
     def step(self, choice: "WidthChoice", width: int) -> None:
         """Take in what one step of ``width`` tokens promised."""
         self._tokens = _FADE * self._tokens + 1 + choice.promised
         self._ms = _FADE * self._ms + self._costs.of(width)
         self._learned += 1
-        weight = max(1 - _FADE, 1 / self._steps)
-        for width, gain in choice.gains.items():
-            self._gains[width] += weight * (gain - self._gains[width])
-        if choice.looked or self._steps == _TRIAL_STEPS:
+        if choice.look_to:
+            for width, gain in choice.gains.items():
+                if width <= choice.look_to:
+                    self._looks[width] += 1
+                    weight = max(_NEW_LOOK, 1 / self._looks[width])
+                    self._gains[width] += weight * (gain - self._gains[width])
             self._settle()
 
     def plain_step(self) -> None:
@@ -70,11 +85,17 @@ class Pace:
 
     def _settle(self) -> None:
         """Find the home width anew, and whether drafting pays at all."""
-        rates = {width: (1 + gain) / self._costs.of(width) for width, gain in self._gains.items()}
-        self.home = max(rates, key=lambda width: rates[width])
+        paces = {width: (1 + gain) / self._costs.of(width) for width, gain in self._gains.items()}
+        self.home = max(paces, key=lambda width: paces[width])
+        best = paces[self.home]
+        self._hopeful = max(width for width, pace in paces.items() if pace >= _HOPELESS * best)
         plain_ms = self._costs.plain_ms
-        tried = self._steps >= _TRIAL_STEPS and self._learned >= _TRIAL
-        if plain_ms is not None and tried and max(rates[self.home], self.rate) * plain_ms < 1:
+        if plain_ms is None or self._steps < _TRIAL_STEPS:
+            return
+        drafted = max(pace for width, pace in paces.items() if width > 1) * plain_ms
+        near = min(max((drafted - _FAR_OFF) / (1 - _FAR_OFF), 0.0), 1.0)
+        tried = self._learned >= _SHORT_TRIAL + near * (_TRIAL - _SHORT_TRIAL)
+        if tried and max(best, self.rate) * plain_ms < 1:
             self._asleep = self._nap
             self._nap = min(2 * self._nap, _LONGEST_NAP)
         elif self._steps > _TRIAL_STEPS:
@@ -90,16 +111,13 @@ class WidthChoice:
         nodes: how many to draft.
         promised: the tokens that they bring.
         gains: by width, what the nodes it holds bring; of the widths that were looked at.
-        looked: whether all widths were.
+        look_to: the width up to which to look in any case, for its gain; 0 = none.
     """
 
     def __init__(
-        self, costs: Costs, n_forced: int, widest: int, rate: float, home: int, look: bool = False
+        self, costs: Costs, n_forced: int, widest: int, rate: float, home: int, look_to: int = 0
     ) -> None:
-        """The batch holds ``n_forced`` known tokens; a millisecond is worth ``rate`` tokens.
-
-        With ``look`` all widths are looked at, for their gains.
-        """
+        """The batch holds ``n_forced`` known tokens; a millisecond is worth ``rate`` tokens."""
 
         def price(width: int) -> float:
             changes = (width != costs.last_width) + (width != home)
@@ -107,7 +125,7 @@ class WidthChoice:
 
         self.nodes = 0
         self.promised = 0.0
-        self.looked = look
+        self.look_to = look_to
         self.gains = {1: 0.0} if n_forced == 1 else {}
         self._n_forced = n_forced
         self._sum = 0.0
@@ -129,8 +147,8 @@ class WidthChoice:
                 self._best, self.nodes, self.promised = value, self._taken, self._sum
             self.gains[self._taken + self._n_forced] = self._sum
             self._next += 1
-        if self.looked:
-            return self._next < len(steps)
+        if self._next < len(steps) and steps[self._next][0] + self._n_forced <= self.look_to:
+            return True
         # What is still to come gains at most as much as this node did.
         return any(
             self._sum + (nodes - self._taken) * gain - price > self._best

@@ -91,6 +91,6 @@ class Progress:
         self._guesses.update(sources)
         self._hits.update(sources[node] for node in step.path)
         if self._lens.is_set():
-            for depth in range(1, int(step.tree.depths.max(initial=0)) + 1):
+            for depth in range(1, max(step.tree.depths, default=0) + 1):
                 self._offered[depth] += 1
                 self._reached[depth] += len(step.path) >= depth

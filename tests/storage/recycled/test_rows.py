@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trchat.recycling.adjacency import AdjacencyMatrix
-from trchat.recycling.candidates import CandidateTable
+from trchat.recycling.candidates import CandidateTables, TableShape
 from trchat.storage.recycled.rows import Rows, Shape, decode, encode, joined, merge, no_rows
 from trchat.storage.recycled.segments import pruned
 from trchat.storage.recycled.tables import (
@@ -20,7 +20,15 @@ from trchat.storage.recycled.tables import (
 
 WAYS = 4
 N_VOCAB = 1 << 20
-PACKED = table_shape(CandidateTable("rows2", (1, 2), 16, 2), N_VOCAB)
+
+
+def tables(rows):
+    """The memory of one small table, and that table."""
+    memory = CandidateTables([TableShape("rows2", (1, 2), rows, 2)])
+    return memory, memory.tables[0]
+
+
+PACKED = table_shape(tables(16)[1], N_VOCAB)
 SHAPE = Shape("rows2", 4, WAYS, 8, "", PACKED.sound)
 
 
@@ -125,12 +133,12 @@ def test_a_bomb_goes_off_no_further_than_was_announced():
 @settings(max_examples=50)
 def test_a_table_and_what_was_saved_of_it_meanwhile_are_the_table(lessons, cut):
     """Learning on, and taking in what had been saved before, gives the same rows in any order."""
-    table, other = (CandidateTable("rows2", (1, 2), 64, 2) for _ in range(2))
-    shape = table_shape(CandidateTable("rows2", (1, 2), 64, 2), 1000)
+    (memory, table), (_, other) = tables(64), tables(64)
+    shape = table_shape(tables(64)[1], 1000)
     saved = no_rows(8)
     for clock, (token, extra) in enumerate(lessons, 1):
         packed = np.array([[token + 1 << 8 | 5, token + 2 + extra << 8 | 4]], np.uint32)
-        table.learn(np.array([[token, extra]], np.int32), packed, clock)
+        memory.learn(np.array([[token, extra, 0]], np.int32), packed, clock)
         if clock == cut:
             saved = rows_since(table, 0)
     if len(saved):

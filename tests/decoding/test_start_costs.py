@@ -1,0 +1,63 @@
+"""Step times measured before the first answer."""
+
+import pytest
+
+from tests.decoding.scripted import ScriptedContext
+from trchat.decoding import start_costs
+from trchat.decoding.kv_cache import KVCache
+from trchat.decoding.start_costs import measure_start
+from trchat.recycling.cost import StepCosts
+
+
+class Clock:
+    """Time that passes only when a batch is decoded, as ``milliseconds`` says for the n-th one of a width."""
+
+    def __init__(self, context, milliseconds):
+        self.now, self._runs, self._last = 0.0, 0, 0
+        self._decode, self._milliseconds = context.decode, milliseconds
+        context.decode = self.decode
+
+    def __call__(self):
+        return self.now
+
+    def decode(self, n_tokens):
+        self._runs = self._runs + 1 if n_tokens == self._last else 1
+        self._last = n_tokens
+        self.now += self._milliseconds(n_tokens, self._runs) / 1e3
+        self._decode(n_tokens)
+
+
+def measured(monkeypatch, milliseconds, load_s=0.0, **context):
+    context = ScriptedContext(**context)
+    clock = Clock(context, milliseconds)
+    monkeypatch.setattr(start_costs, "perf_counter", clock)
+    monkeypatch.setattr("trchat.decoding.kv_cache.perf_counter", clock)
+    costs = StepCosts()
+    cache = KVCache(context)
+    measure_start(cache, costs, load_s)
+    assert cache.tokens == [] and not any(context.cells)
+    return costs, context
+
+
+def test_the_settled_run_of_a_width_counts_and_what_came_before_is_the_price_of_a_change(monkeypatch):
+    costs, context = measured(monkeypatch, lambda n, run: (9, 6, 2)[run - 1], computes_apart=True)
+    assert sorted(costs.curves[0]) == [1, 2, 3, 4, 8, 16, 32, 64]
+    assert costs.of(1) == pytest.approx(2.3)  # and some work around the model
+    assert costs.of(1) < costs.of(64) < 5
+    assert costs.change_ms == pytest.approx(11.0)
+    assert costs.plain_ms == pytest.approx(2.0)
+    assert context.decodes == 8 * 3
+
+
+def test_on_a_cpu_the_second_run_is_settled(monkeypatch):
+    costs, context = measured(monkeypatch, lambda n, run: 3 if run == 1 else 2)
+    assert costs.change_ms == pytest.approx(1.0)
+    assert context.decodes == 8 * 2
+
+
+def test_a_slow_machine_is_not_kept_from_answering(monkeypatch):
+    costs, context = measured(monkeypatch, lambda n, run: 20.0 * n)
+    assert sorted(costs.curves[0]) == [1, 4]
+    assert context.decodes * 20 <= 300
+    costs, _ = measured(monkeypatch, lambda n, run: 20.0 * n, load_s=20.0)  # 5 % of a long time are longer
+    assert sorted(costs.curves[0]) == [1, 2, 4, 8]
