@@ -37,15 +37,16 @@ def test_only_auto_has_parts_to_leave_out():
 
 
 def test_every_source_is_a_part():
-    sources = [each.name for each in all_sources(Knowledge(), SuffixIndex(), RecentCandidates())]
-    assert auto_parts() == [*sources, "calibration", "width"] and len(sources) >= 6
+    sources = all_sources(Knowledge(), SuffixIndex(), RecentCandidates())
+    parts = [part for source in sources for part in source.parts]
+    assert auto_parts() == [*parts, "calibration", "width"] and len(parts) >= 6
 
 
 def test_without_the_choice_of_width_all_trees_are_equally_wide():
     """Told by what is drafted: a text that repeats itself, with a machine on which every token is dear."""
     costs = StepCosts()
     for width in (1, 2, 4, 8, 16, 32, 64):
-        costs.observe(width, 100.0 * width, first_counts=True)
+        costs.measured(width, 100.0 * width)
     text = [5, 6, 7, 8] * 30
     drafted = {}
     for variant in with_ablation(variants(["auto"]), ["width"]):
@@ -57,7 +58,7 @@ def test_without_the_choice_of_width_all_trees_are_equally_wide():
 
 def test_what_one_variant_sees_of_the_machine_is_not_told_to_another():
     costs = StepCosts()
-    costs.observe(1, 10.0, first_counts=True)
+    costs.measured(1, 10.0)
     one, other = (drafter_for(Variant(name, "auto"), 100, costs) for name in ("a", "b"))
     one.costs.observe(1, 1.0)
     assert other.costs.of(1) == costs.of(1) == 10.0

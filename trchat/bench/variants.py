@@ -68,7 +68,7 @@ def auto_parts() -> list[str]:
     are FIXED_WIDTH tokens wide.
     """
     sources = all_sources(Knowledge(), SuffixIndex(), RecentCandidates())
-    return [*(source.name for source in sources), CALIBRATION, WIDTH]
+    return [*(part for source in sources for part in source.parts), CALIBRATION, WIDTH]
 
 
 def drafter_for(

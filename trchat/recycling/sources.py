@@ -38,6 +38,9 @@ _LONG = 64  # longer matches than this are of one level
 class Source(Protocol):
     """Proposes tokens."""
 
+    parts: tuple[str, ...]
+    """What can be left out of it, or all of it, to measure what that brings."""
+
     def add(self, guesses: Guesses, context: Context, matches: Sequence[Match]) -> None:
         """Add its level, times its stride, to the kind of each token it knows of after ``context``.
 
@@ -50,6 +53,7 @@ class RowSource:
 
     def __init__(self, rows: CandidateTables, without: Container[str] = ()) -> None:
         """``without`` names tables to leave out."""
+        self.parts = tuple(shape.name for shape in rows.shapes)
         self._find = rows.find
         self._kinds = [
             None if shape.name in without else [level * STRIDES[ROWS1 + number] for level in row_levels()]
@@ -69,6 +73,8 @@ class RowSource:
 
 class SuffixSource:
     """What followed the end of the text the last times it stood there."""
+
+    parts: tuple[str, ...] = ("suffix",)
 
     def __init__(self, text: SuffixIndex) -> None:
         self._text = text.tokens
@@ -110,6 +116,8 @@ class SuffixSource:
 class RecentSource:
     """Favours guesses that were among the model's candidates for one of the last few tokens."""
 
+    parts: tuple[str, ...] = ("recent",)
+
     def __init__(self, recent: RecentCandidates) -> None:
         self._recent = recent
 
@@ -120,17 +128,9 @@ class RecentSource:
             guesses[token] += recent.kind(token)
 
 
-SOURCES = ("rows1", "rows2", "rows3", "gap", "suffix", "recent")
-"""What can be left out, to measure what it brings; rows go by the names of their tables."""
-
-
 def all_sources(
     knowledge: Knowledge, text: SuffixIndex, recent: RecentCandidates, without: Container[str] = ()
 ) -> list[Source]:
     """Every source but those named in ``without``, in the order in which they are asked."""
-    sources: list[Source] = [RowSource(knowledge.rows, without)]
-    if "suffix" not in without:
-        sources.append(SuffixSource(text))
-    if "recent" not in without:
-        sources.append(RecentSource(recent))
-    return sources
+    sources: list[Source] = [RowSource(knowledge.rows, without), SuffixSource(text), RecentSource(recent)]
+    return [source for source in sources if not all(part in without for part in source.parts)]
