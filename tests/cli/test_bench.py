@@ -160,6 +160,7 @@ def test_only_pairs_are_measured(trchat, model, questions, tmp_path):
             "--warm needs a mode that learns: auto or recycling",
         ),
         (["--warm", "general", "--hot"], "not allowed with argument"),
+        (["--json", "none/out.json"], "cannot write none/out.json: there is no folder none"),
         (["--cost-curve", "none.json:x"], "cannot read cost curves"),
         (["--per-category", "0"], "must be a whole number from 1 to 2147483647"),
     ],

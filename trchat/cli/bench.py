@@ -23,7 +23,9 @@ EPILOG = """examples:
   trchat bench                                     built-in questions, all modes
   trchat bench --draft off,auto --per-category 2 --max-tokens 64
   trchat bench --questions spec_bench.jsonl --json result.json --plot result.svg
-  trchat bench --ablation --width 16 --per-category 2    what each part of auto brings
+  trchat bench --ablation --width 16               what each part of auto brings
+  trchat bench --draft off,auto -t 2 --seed 1      what drafting costs where nothing can be guessed
+  trchat bench --draft off,auto --depth 8000       what it costs behind a long conversation
   trchat bench --cost-curve curves.json:laptop     judge the width choice for another machine
   trchat bench --draft auto --width 16 --warm related    what answers on the same topics have taught
 """
@@ -131,6 +133,9 @@ def run(args: argparse.Namespace) -> int:
 
     if args.plot:
         plot.check(args.plot)
+    for path in (args.json, args.plot):  # told now, not after minutes of measuring
+        if path and not path.parent.is_dir():
+            raise UsageError(f"cannot write {path}: there is no folder {path.parent}")
     plan = planned(args)
     # Its costs are measured at the start, whatever the user's settings draft by.
     prepared = prepare({"temp": 0.0, "seed": 0, **vars(args), "draft": "auto"})

@@ -66,10 +66,11 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 def run(args: argparse.Namespace) -> int:
     """Run one action and return the exit code."""
+    from trchat.cli.table import print_path
     from trchat.storage.conversations import ConversationStore, history_file, open_history
 
     if args.act is None:
-        _print(f"{history_file()}\n")
+        print_path(history_file())
         return 0
     if not history_file().exists():
         # Looking leaves no traces.
