@@ -1,0 +1,48 @@
+"""Words of other programs: whoever types them is told what it is called here."""
+
+import shlex
+
+import pytest
+
+from trchat.cli import build_parser
+from trchat.cli.habits import COMMANDS, FLAGS, unknown_arguments, unknown_command
+
+KNOWN = ["ask", "history", "bench", "models"]
+
+
+def test_all_that_is_recommended_is_there():
+    parser = build_parser()
+    for meant in COMMANDS.values():
+        if meant not in ("trchat --help", "trchat --version"):  # these end the program
+            parser.parse_args(shlex.split(meant)[1:])
+    takers = [parser, *parser._subparsers._group_actions[0].choices.values()]
+    taken = {flag for each in takers for flag in each._option_string_actions}
+    assert set(FLAGS.values()) <= taken and not set(FLAGS) & taken
+
+
+@pytest.mark.parametrize(
+    ("word", "answer"),
+    [
+        ("pull", "there is no command 'pull'; did you mean 'trchat models get OWNER/NAME'?"),
+        ("modles", "there is no command 'modles'; did you mean 'trchat models'?"),
+        ("what is it?", "there is no such command; to ask that: trchat ask 'what is it?'"),
+        ("serve", "there is no command 'serve', only ask, history, bench, models"),
+    ],
+)
+def test_a_command_that_there_is_not(word, answer):
+    assert unknown_command(word, KNOWN) == answer
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["--n-predict", "8"], "; did you mean --max-tokens?"),
+        (["--max-token=8"], "; did you mean --max-tokens?"),
+        (["--json-schema", "a"], ""),  # not where --schema is not taken
+        (["-x", "--frobnicate"], ""),
+        (["8"], ""),
+    ],
+)
+def test_a_flag_that_there_is_not(arguments, meant):
+    message = unknown_arguments(arguments, ["--max-tokens", "--temp"])
+    assert message == f"unrecognized arguments: {' '.join(arguments)}{meant}"
