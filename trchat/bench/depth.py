@@ -9,7 +9,7 @@ from trchat.chat.engine import Engine
 from trchat.chat.template import Turn
 from trchat.errors import UsageError
 
-ROOM = 1024
+ROOM = 2048
 """Tokens of context beyond the depth, where the user has not said how many there are to be."""
 
 
