@@ -129,6 +129,31 @@ def test_cold_beside_hot(trchat, model, questions, tmp_path):
     assert "after 1 question (warm.jsonl)" in done.stdout.decode()
 
 
+def test_each_question_in_a_session_of_its_own(trchat, model, questions, tmp_path):
+    # The two questions are the same, so in one session the first answers help with the second.
+    warm, out = tmp_path / "warm.jsonl", tmp_path / "out.json"
+    warm.write_text(json.dumps({"question_id": "w", "category": "qa", "turns": ["Say it.", "Again."]}))
+    common = ["-m", model, "--questions", questions, "--max-tokens", "40", "--threads", "1", "--json", out]
+    common += ["--draft", "off,auto,recycling", "--width", "8", "--warm", warm]
+    steps = {}
+    for flags in [], ["--anew"]:
+        done = trchat("bench", *common, *flags)
+        assert done.returncode == 0, done.stderr.decode()
+        report = json.loads(out.read_text())
+        assert report["settings"]["anew"] == bool(flags)
+        assert ("each question in a session of its own" in done.stdout.decode()) == bool(flags)
+        assert all(row["identical"] == row["prompts"] for row in report["results"])
+        for row in report["results"]:
+            steps.setdefault((row["draft"], row["category"]), []).append(row["steps"])
+    for draft in "auto", "recycling":
+        in_turn, anew = zip(*(steps[draft, category] for category in ("qa", "rag")), strict=True)
+        assert in_turn[0] == anew[0]  # nothing goes before the first
+        assert in_turn[1] < in_turn[0] and anew[1] == anew[0]
+        # Each starts from the same rows, so the same question takes the same steps; fewer than cold.
+        hot = [steps[f"{draft}-hot", category][1] for category in ("qa", "rag")]
+        assert hot[0] == hot[1] < anew[0]
+
+
 def test_only_pairs_are_measured(trchat, model, questions, tmp_path):
     warm, out = tmp_path / "warm.jsonl", tmp_path / "out.json"
     warm.write_text(json.dumps({"question_id": "w", "category": "qa", "turns": ["Say."], "related_to": 1}))

@@ -16,6 +16,8 @@ from trchat.chat.remembering import Remember
 from trchat.model_store import hot_memory
 from trchat.recycling.drafter import Drafter
 from trchat.startup import Prepared
+from trchat.storage.recycled.memory import Memory
+from trchat.storage.recycled.records import Loaded
 
 
 def measure(
@@ -30,6 +32,7 @@ def measure(
     sampling = sampling_of(settings, settings.seed or 0)
     variants = {variant.name: variant for variant in plan.variants}
     warmed: dict[str, Drafter] = {}
+    held: dict[str, Loaded] = {}
     ctx = prepared.ctx if settings.ctx else max(prepared.ctx, plan.depth and plan.depth + ROOM)
     cold = Remember(read=False, write=False)
     with open_engine(prepared.model.path, settings, ctx, remember=cold) as engine:
@@ -38,6 +41,8 @@ def measure(
         preface = preface_for(engine, plan) if plan.depth else []
 
         def make(name: str) -> Drafter:
+            if name in held:
+                return drafter_for(variants[name], n_vocab, costs, plan.width, Memory(n_vocab, held[name]))
             if name in warmed:
                 return warmed[name]
             # Each starts from rows of its own: what one learns here must not help another.
@@ -46,11 +51,15 @@ def measure(
 
         done = 0
         for name in [variant.name for variant in plan.variants if variant.hot]:
-            drafter = make(name)
+            memory = Memory(n_vocab)
+            drafter = drafter_for(variants[name], n_vocab, costs, plan.width, memory)
             for _ in warm_up(engine, drafter, plan.warm, sampling, plan.max_tokens, all_turns=plan.all_turns):
                 done += 1
                 answered(done)
             warmed[name] = drafter
+            if plan.anew:
+                # What it learns from one question must not help it at the next.
+                held[name] = memory.held()
         rows_at_start = {name: drafter.rows_learned for name, drafter in warmed.items()}
         measurements = []
         for measurement in run(
@@ -62,6 +71,7 @@ def measure(
             plan.max_tokens,
             all_turns=plan.all_turns,
             preface=preface,
+            anew=plan.anew,
         ):
             measurements.append(measurement)
             answered(done + len(measurements))
@@ -83,6 +93,7 @@ def measure(
         if plan.warm
         else None,
         "depth": depth,
+        "anew": plan.anew,
     }
     return {
         "settings": conditions,

@@ -24,6 +24,8 @@ class Plan:
         curve: step times of another machine, for ``auto`` to choose by.
         hot: whether all start from what the user's own sessions have taught.
         depth: tokens of conversation before each question.
+        anew: whether each question is asked in a session of its own: what one answer teaches does not help
+            the next. Else what is learned carries over, as within one session.
     """
 
     variants: Sequence[Variant]
@@ -37,6 +39,7 @@ class Plan:
     curve: CostCurve | None = None
     hot: bool = False
     depth: int = 0
+    anew: bool = False
 
     @property
     def answers(self) -> int:

@@ -53,19 +53,22 @@ def run(
     *,
     all_turns: bool = False,
     preface: Sequence[Turn] = (),
+    anew: bool = False,
 ) -> Iterator[Measurement]:
     """Measure each question in each mode, the modes' order rotated from question to question.
 
     A mode is any name that ``make`` knows a drafter for. It is called once for each: what a drafter learns
-    carries over to the next question, as in use. Each answer starts from an empty KV cache, or from one that
-    holds the ``preface``, the conversation that goes before every question. A short warm-up with drafters of
-    its own is not counted. In further turns the earlier answer is that of the first mode, so that all modes
-    see the same conversation.
+    carries over to the next question, as in use; with ``anew``, once for each question. Each answer starts
+    from an empty KV cache, or from one that holds the ``preface``, the conversation that goes before every
+    question. A short warm-up with drafters of its own is not counted. In further turns the earlier answer is
+    that of the first mode, so that all modes see the same conversation.
     """
     for mode in modes:
         _answer(engine, make(mode), [Turn("user", WARM_UP)], sampling, WARM_UP_TOKENS)
     drafters = {mode: make(mode) for mode in modes}
     for number, question in enumerate(questions):
+        if anew:
+            drafters = {mode: make(mode) for mode in modes}
         rotated = {
             mode: drafters[mode] for mode in (*modes[number % len(modes) :], *modes[: number % len(modes)])
         }

@@ -72,7 +72,9 @@ def _conditions(report: dict[str, Any]) -> list[str]:
         f"{machine['model']} · {machine['architecture']}",
         f"{machine['processor']}, {machine['threads']} threads",
         f"{settings['max_tokens']} tokens each, temperature {settings['temperature']}",
-        start + (f"; behind a conversation of {depth} tokens" if depth else ""),
+        start
+        + (", each question in a session of its own" if settings["anew"] else "")
+        + (f"; behind a conversation of {depth} tokens" if depth else ""),
     ]
 
 

@@ -91,6 +91,11 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         help="measure cold, and beside it hot: after these questions; built in are 'general' and, on the "
         "topics of the measured ones, 'related'",
     )
+    group.add_argument(
+        "--anew",
+        action="store_true",
+        help="each question in a session of its own: what one answer teaches does not help the next",
+    )
     group.add_argument("--json", metavar="FILE", type=Path, help="write settings, machine and results")
     group.add_argument(
         "--plot", metavar="FILE", type=Path, help="draw the speedups (.svg, .png; needs trchat[plot])"
@@ -176,6 +181,7 @@ def planned(args: argparse.Namespace) -> "Plan":
         curve=load_curve(args.cost_curve) if args.cost_curve else None,
         hot=args.hot,
         depth=args.depth or 0,
+        anew=args.anew,
     )
     if args.warm is None:
         return plan

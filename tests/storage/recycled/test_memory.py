@@ -21,6 +21,7 @@ from tests.storage.recycled.learned import (
 )
 from trchat.storage.recycled import files
 from trchat.storage.recycled.files import open_memory, store_file
+from trchat.storage.recycled.memory import Memory
 from trchat.storage.recycled.records import Totals
 from trchat.storage.recycled.store import RecycledStore
 
@@ -34,6 +35,24 @@ def saved(told, who=None, tokens=TOKENS, numbers=TOKENS, **options):
     memory.save("auto", one())
     assert memory.close(30)
     return memory
+
+
+def test_what_is_held_is_what_a_session_that_starts_now_begins_with():
+    memory = Memory(VOCABULARY)
+    teach(memory.knowledge, TOKENS, TOKENS)
+    memory.knowledge.calibration.learn(np.arange(40, dtype=np.intp), np.arange(40) % 3 == 0)
+    memory.matrix.update(np.array([5, 9]), np.arange(16).reshape(2, 8))
+    held = memory.held()
+    before = counts(memory.knowledge.calibration)
+    teach(memory.knowledge, TOKENS, [number + 1 for number in TOKENS])
+    memory.knowledge.calibration.learn(np.arange(40, dtype=np.intp), np.ones(40, bool))
+    memory.matrix.update(np.array([5]), np.arange(8, 16).reshape(1, 8))
+    for _ in range(2):
+        again = Memory(VOCABULARY, held)
+        assert known(again.knowledge, TOKENS) == expected(TOKENS)
+        assert np.array_equal(counts(again.knowledge.calibration), before)
+        assert again.matrix.candidates[[5, 9]].tolist() == np.arange(16).reshape(2, 8).tolist()
+        teach(again.knowledge, TOKENS, [number + 2 for number in TOKENS])
 
 
 def test_the_next_session_knows_everything(warnings):

@@ -90,6 +90,12 @@ class Memory:
             self._saved_up_to[tables.MATRIX] = 0 if self._inherited else matrix.clock
         return self._matrix
 
+    def held(self) -> Loaded:
+        """A copy of all that is known now: what a session that started now would be given to begin with."""
+        rows = {table.name: tables.rows_since(table, 0) for table in self.knowledge.tables}
+        rows[tables.MATRIX] = tables.matrix_rows_since(self.matrix, 0)
+        return Loaded(self._seen, rows, hit_rates.vector(self.knowledge.calibration))
+
     def save(self, draft: str, totals: Totals) -> bool:
         """Hand over what is new, and count ``totals`` for this draft mode; False when it has to wait.
 
