@@ -188,13 +188,15 @@ def test_all_knowledge_stays_within_its_bound_for_any_vocabulary(n_vocab):
 
 @pytest.mark.parametrize("back", [(1,), (1, 2), (1, 2, 3), (2, 3)])
 @pytest.mark.parametrize("fresh", [1.0, 0.4])
-def test_rows_are_those_of_a_plain_dictionary(back, fresh):
+@pytest.mark.parametrize("n", [5, 40])
+def test_rows_are_those_of_a_plain_dictionary(back, fresh, n):
+    """Few rows are learned by plain Python, many by arrays."""
     random = np.random.default_rng(len(back))
     some, plain = table(back, rows=1 << 14, k=8, fresh=fresh), {}
-    for clock in range(1, 200):
-        keys = random.integers(-1, 6, (5, 3)).astype(np.int32)
-        tokens = np.array([random.permutation(8) for _ in range(5)], np.int32)
-        rows = pack(tokens, np.sort(-3 * random.random((5, 8)).astype(np.float32))[:, ::-1])
+    for clock in range(1, 60):
+        keys = random.integers(-1, 6, (n, 3)).astype(np.int32)
+        tokens = np.array([random.permutation(8) for _ in range(n)], np.int32)
+        rows = pack(tokens, np.sort(-3 * random.random((n, 8)).astype(np.float32))[:, ::-1])
         some.learn(keys, rows, clock)
         step = {}
         for key, row in zip(keys.tolist(), rows.tolist(), strict=True):

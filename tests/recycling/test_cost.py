@@ -47,6 +47,17 @@ def test_the_price_of_a_change_is_learned_apart_from_the_width():
     assert costs.change_ms == pytest.approx(7.0, abs=0.7)
 
 
+def test_what_a_prompt_costs_the_first_steps_is_not_the_widths():
+    costs = StepCosts()
+    costs.measured(4, 10.0, change_ms=5.0)
+    for _ in range(100):
+        costs.begin()
+        for ms in (13.0, 12.0, 10.0, 10.0):
+            costs.observe(4, ms)
+    assert costs.of(4) == pytest.approx(10.0, abs=0.3)
+    assert costs.change_ms == pytest.approx(5.0, abs=0.5)
+
+
 def test_widths_that_never_come_twice_in_a_row_are_learned_too():
     costs = StepCosts()
     costs.measured(1, 10.0, change_ms=2.0)

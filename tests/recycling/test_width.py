@@ -109,9 +109,20 @@ def run(pace, costs, gains, steps, plain_ms=None):
     return widths
 
 
+def test_a_drafter_that_knows_nothing_yet_drafts_as_wide_as_one_that_does():
+    costs = FixedCosts({1: 10, 2: 10.5, 4: 11, 8: 12, 16: 20, 64: 80}, 0.0)
+    pace = Pace(costs)
+    nothing = [0.01] * 63
+    assert run(pace, costs, nothing, 100) == [8] * 100  # it would never learn otherwise
+    assert set(run(pace, costs, nothing, 200)[100:]) == {1}
+    dear = FixedCosts({1: 10, 2: 20, 4: 40, 64: 640}, 0.0)
+    assert set(run(Pace(dear), dear, nothing, 100)) == {1}  # where it could not pay anyway
+    assert set(run(Pace(costs, learned=5000), costs, nothing, 100)) == {1}
+
+
 def test_the_home_width_is_the_best_one_to_stay_at():
     costs = FixedCosts({1: 10, 2: 15, 4: 16, 8: 17, 16: 60, 64: 400}, 2.0)
-    pace = Pace(costs)
+    pace = Pace(costs, learned=5000)
     widths = run(pace, costs, [0.5, 0.3, 0.2, 0.1, 0.1, 0.1, 0.1, *([0.0] * 56)], 60)
     assert pace.home == 8
     assert set(widths[5:]) == {8}

@@ -76,6 +76,7 @@ class AutoDrafter:
     def begin(self, prompt: Sequence[int]) -> None:
         """Index the prompt: its own successions are guesses for the answer."""
         self.settle()
+        self.costs.begin()
         self._restart(prompt)
 
     def draft(self, room: int, n_forced: int = 1) -> DraftTree:
@@ -110,7 +111,7 @@ class AutoDrafter:
             self._pace.plain_step()
             return
         context = self._text.context()
-        contexts, packed = self._recycled(verified)
+        contexts, packed = self._recycled(verified, cores_idle=put_off)
         if put_off:
             self.knowledge.learn_at_once(contexts, packed)
             self._put_off = _PutOff(context, self._guesses, verified.emitted, verified.path, contexts, packed)
@@ -187,7 +188,9 @@ class AutoDrafter:
         self.knowledge.calibration.learn(np.array(self._kinds, np.intp), np.array(self._right, bool))
         self._kinds, self._right = [], []
 
-    def _recycled(self, verified: Verified) -> tuple[NDArray[np.int32], NDArray[np.uint32]]:
+    def _recycled(
+        self, verified: Verified, *, cores_idle: bool
+    ) -> tuple[NDArray[np.int32], NDArray[np.uint32]]:
         """Contexts (1 + n, CONTEXT) of the verified rows; their candidates, packed (1 + n, CANDIDATES)."""
         tree = verified.tree
         contexts = np.empty((1 + len(tree), CONTEXT), np.int32)
@@ -196,7 +199,7 @@ class AutoDrafter:
         parents = tree.parents + 1
         contexts[1:, 1] = contexts[parents, 0]
         contexts[1:, 2] = contexts[parents, 1]
-        best, shares = self._candidates(verified)
+        best, shares = self._candidates(verified, cores_idle)
         chosen_from = [0, *(1 + node for node in verified.path)][: len(verified.emitted)]
         chances = np.exp(shares[chosen_from]).tolist()
         rows = [
@@ -207,6 +210,6 @@ class AutoDrafter:
         return contexts, pack(best, shares)
 
     @staticmethod
-    def _candidates(verified: Verified) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        best, values, mass = top_k_and_mass(verified.logits, CANDIDATES)
+    def _candidates(verified: Verified, cores_idle: bool) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        best, values, mass = top_k_and_mass(verified.logits, CANDIDATES, cores_idle=cores_idle)
         return best, values - mass[:, None]

@@ -1,7 +1,9 @@
 """Recycled candidates in bounded memory: rows keyed by some of the last tokens."""
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import log2
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ _FINAL = 0xD6E8FEB86659FD93
 _UPPER = np.uint64(0xFFFFFFFF << 32)
 _FACTOR_COLUMN = np.array(_FACTORS, np.uint64)[:, None]
 _STEPS_PER_HALVING = 16
+_FEW = 32  # rows, up to which plain Python is faster
 
 
 def quantise(log_probabilities: NDArray[np.float32]) -> NDArray[np.uint32]:
@@ -38,7 +41,9 @@ def pack(tokens: NDArray[np.int32], log_probabilities: NDArray[np.float32]) -> N
     return (tokens.astype(np.uint32) << np.uint32(8)) | quantise(log_probabilities)
 
 
-_PROBABILITIES = np.array([probability(step) for step in range(256)], np.float32)
+_PROBABILITY = [probability(step) for step in range(256)]
+_PROBABILITIES = np.array(_PROBABILITY, np.float32)
+_LEAST = probability(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +137,8 @@ class CandidateTables:
         self._fresh = np.array([shape.fresh for shape in shapes], np.float32)
         # The same for lookups, one at a time: plain integers come out of lists and memoryviews several
         # times faster than out of arrays.
-        self._tag_view, self._packed_view = self._tags.data, self._packed.data
+        self._tag_view, self._stamp_view = self._tags.data, self._stamps.data
+        self._packed_view = self._packed.data
         self._finders = [
             (
                 sum(1 << column for column in columns),
@@ -161,19 +167,12 @@ class CandidateTables:
 
         Empty where the table knows none.
         """
-        one, two, three = context
-        first, second, third = (one + 1) * _FACTORS[0], (two + 1) * _FACTORS[1], (three + 1) * _FACTORS[2]
-        # By the key's tokens as a bit mask.
-        keys = (
-            0, first, second, first ^ second,
-            third, first ^ third, second ^ third, first ^ second ^ third,
-        )  # fmt: skip
-        tags, packed = self._tag_view, self._packed_view
+        tags, packed, mixes = self._tag_view, self._packed_view, _mixes(context)
         found: list[Sequence[int]] = []
         for which, shift, bucket, start, k in self._finders:
-            mixed = ((keys[which] & _MASK) * _FINAL) & _MASK
-            tag = (mixed & 0xFFFFFFFF) or 1
-            place = (bucket + (mixed >> shift)) * WAYS
+            key = ((mixes[which] & _MASK) * _FINAL) & _MASK
+            tag = (key & 0xFFFFFFFF) or 1
+            place = (bucket + (key >> shift)) * WAYS
             if tags[place] != tag:
                 place += 1
                 if tags[place] != tag:
@@ -199,7 +198,58 @@ class CandidateTables:
         ``which`` names the tables by number (default: all), ``clock`` is at least 1. Rows of one key count
         the same. A new row takes a free place in its bucket, or that of the row learned longest ago.
         """
-        tables = np.arange(len(self.shapes)) if which is None else np.array(which)
+        numbers = range(len(self.shapes)) if which is None else which
+        if len(contexts) * len(numbers) <= _FEW:
+            self._learn_few(contexts, packed, clock, numbers)
+        else:
+            self._learn_many(contexts, packed, clock, np.array(numbers))
+
+    def _learn_few(
+        self, contexts: NDArray[np.int32], packed: NDArray[np.uint32], clock: int, numbers: Sequence[int]
+    ) -> None:
+        """For a handful of rows plain Python is faster than arrays: numpy's price is per call."""
+        mixes, rows = [_mixes(context) for context in contexts.tolist()], packed.tolist()
+        for number in numbers:
+            which, shift, bucket, start, k = self._finders[number]
+            groups: dict[int, list[list[int]]] = {}
+            for mixed, row in zip(mixes, rows, strict=True):
+                groups.setdefault(((mixed[which] & _MASK) * _FINAL) & _MASK, []).append(row)
+            for key, new in groups.items():
+                tag = (key & 0xFFFFFFFF) or 1
+                place, known = self._place((bucket + (key >> shift)) * WAYS, tag)
+                cell = start + place * k
+                kept = (1 - self.shapes[number].fresh) ** len(new) if known else 0.0
+                chances: dict[int, float] = {}
+                if kept:
+                    for value in self._packed_view[cell : cell + k].tolist():
+                        if value:
+                            chances[value >> 8] = kept * _PROBABILITY[value & 255]
+                weight = (1 - kept) / len(new)
+                for row in new:
+                    for value in row:
+                        if value:
+                            token = value >> 8
+                            chances[token] = chances.get(token, 0.0) + weight * _PROBABILITY[value & 255]
+                best = sorted(chances.items(), key=_falling)[:k]
+                self._tag_view[place], self._stamp_view[place] = tag, clock
+                values = [token << 8 | _step(chance) for token, chance in best]
+                self._packed_view[cell : cell + k] = array("I", values + [0] * (k - len(values)))
+
+    def _place(self, first: int, tag: int) -> tuple[int, bool]:
+        """Where in the bucket that begins at ``first`` the row of ``tag`` is and True, or where it may go."""
+        tags, stamps = self._tag_view, self._stamp_view
+        for place in range(first, first + WAYS):
+            if tags[place] == tag:
+                return place, True
+        return min(range(first, first + WAYS), key=stamps.__getitem__), False
+
+    def _learn_many(
+        self,
+        contexts: NDArray[np.int32],
+        packed: NDArray[np.uint32],
+        clock: int,
+        tables: NDArray[np.intp],
+    ) -> None:
         n = len(contexts)
         # Rows of one key, sorted to be neighbours, are a group.
         keys = self._keys(contexts, tables)
@@ -248,6 +298,22 @@ class CandidateTables:
         before = (~known).cumsum() - ~known
         rank = (before - before[begin][run]) % WAYS
         return np.where(known, slots, first + oldest_first[np.arange(len(keys)), rank]), known
+
+
+def _mixes(context: Sequence[int]) -> tuple[int, ...]:
+    """What to hash for each set of the tokens of ``context``, the set being a bit mask, 1 = the last one."""
+    one, two, three = context
+    first, second, third = (one + 1) * _FACTORS[0], (two + 1) * _FACTORS[1], (three + 1) * _FACTORS[2]
+    both, gap = first ^ second, second ^ third
+    return 0, first, second, both, third, first ^ third, gap, first ^ gap
+
+
+def _step(chance: float) -> int:
+    return min(max(int(log2(chance) * _STEPS_PER_HALVING + 255.5), 1), 255) if chance > _LEAST else 1
+
+
+def _falling(candidate: tuple[int, float]) -> float:
+    return -candidate[1]
 
 
 def _runs(ordered: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -9,6 +9,7 @@ _NEW = 0.2  # weight of a new observation
 _NEW_CHANGE = 0.05  # and of what a change of width cost
 _DEAREST_CHANGE = 4.0  # steps that a change may seem to cost in each of the two steps it slows
 _PRIOR_SLOPE = 0.5  # extra cost of a token, in one-token steps, until the machine has shown another
+_PROMPT = -1  # as the width before a text's first step
 _RANGES = (256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
 
 
@@ -58,6 +59,11 @@ class StepCosts:
         self._range = now
         self._known = sorted(self.curves[now])
 
+    def begin(self) -> None:
+        """Say that a prompt came between: the next step changes the shape of batches, whatever its width."""
+        self._last_width = _PROMPT if self._last_width else 0
+        self._change_so_far = None
+
     def measured(self, width: int, milliseconds: float, change_ms: float | None = None) -> None:
         """Begin with what measuring found: a step of ``width``, and what changing to that width cost."""
         self.curves.setdefault(self._range, {})[width] = milliseconds
@@ -72,7 +78,7 @@ class StepCosts:
         look dearer than it was expected to be, or it might never be tried again.
         """
         curve = self.curves.setdefault(self._range, {})
-        changed = width != self._last_width and self._last_width > 0
+        changed = width != self._last_width and self._last_width != 0
         self._last_width = width
         borrowed = self._borrowed.get(self._range, set())
         if borrowed:
@@ -157,6 +163,10 @@ class FixedCosts:
     def observe_plain(self, milliseconds: float) -> None:
         """Only remember the width."""
         self.last_width = 1
+
+    def begin(self) -> None:
+        """Forget the width before."""
+        self.last_width = 0
 
     def enter(self, n_cells: int) -> None:
         """The curve holds for all lengths."""

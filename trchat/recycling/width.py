@@ -8,10 +8,16 @@ _FAR_EVERY = 8  # looks between those at all widths, hopeless ones too
 _NEW_LOOK = 0.15  # weight of one look
 _HOPELESS = 0.85  # of the best width's pace
 _TRIAL_STEPS = 8  # at the beginning, all of which look far
+_SCHOOL = 128  # steps of a drafter that knows nothing yet, drafted as wide as one that does would
 _MARGIN = 1.03  # what drafting must promise over not drafting: promises err
 _TRIAL, _SHORT_TRIAL = 400, 100  # steps to learn from before drafting may be given up
 _FAR_OFF = 0.8  # of plain decoding's pace: a short trial tells as much
-_NAP, _LONGEST_NAP = 128, 1024  # plain steps before drafting is tried again; twice as many each time
+_NAP, _LONGEST_NAP = 128, 4096  # plain steps before drafting is tried again; twice as many each time
+_RETRY_COSTS = 0.03  # of the time of a nap that trying again may take
+_EXPECTED = dict(
+    zip(LADDER, (0.0, 0.25, 0.45, 0.6, 0.8, 0.95, 1.1, 1.25, 1.4, 1.55, 1.7, 1.8), strict=True)
+)  # gains by width, to begin with: three quarters of what the demo model's drafts bring in the long run
+_AS_GOOD_AS = 3  # looks that the expectation counts as
 
 
 class Pace:
@@ -26,6 +32,9 @@ class Pace:
     What a width would bring is only learned from looks, steps that grow their tree at least that far
     whatever it promises: other steps grow far only where it pays, and would make wide trees look too good.
 
+    A drafter that knows nothing promises nothing, and a narrow tree teaches it little. So it begins with a
+    school: trees as wide as would be best for the gains that are to be expected, whatever they promise.
+
     Where even the best width would not make up for the work around the model, drafting sleeps: steps are
     plain, nothing is learned, and it is tried again from time to time.
     """
@@ -34,8 +43,8 @@ class Pace:
         """``learned`` is how many steps drafting has learned from already."""
         self._costs = costs
         self._learned = learned
-        self._gains = dict.fromkeys(LADDER, 0.0)  # what each width brings beyond its first token
-        self._looks = dict.fromkeys(LADDER, 0)
+        self._gains = dict(_EXPECTED)  # what each width brings beyond its first token
+        self._looks = dict.fromkeys(LADDER, _AS_GOOD_AS)
         self._tokens = self._ms = 0.0
         self._steps = 0
         self._asleep = 0
@@ -56,6 +65,11 @@ class Pace:
     def choice(self, n_forced: int, widest: int) -> "WidthChoice":
         """A choice for one step; the batch will hold ``n_forced`` known tokens and be ``widest`` at most."""
         self._steps += 1
+        if self._learned < _SCHOOL:
+            if self._steps == 1:
+                self.home = self._best()
+            if self.home > 1:
+                return WidthChoice(self._costs, n_forced, widest, self.rate, self.home, self.home, fixed=True)
         look_to = 0
         if self._steps <= _TRIAL_STEPS or self._steps % (_LOOK_EVERY * _FAR_EVERY) == 0:
             look_to = LADDER[-1]
@@ -74,7 +88,8 @@ class Pace:
                     self._looks[width] += 1
                     weight = max(_NEW_LOOK, 1 / self._looks[width])
                     self._gains[width] += weight * (gain - self._gains[width])
-            self._settle()
+            if not choice.fixed:
+                self._settle()
 
     def plain_step(self) -> None:
         """Count one step without drafts and learning."""
@@ -83,10 +98,17 @@ class Pace:
             self._steps = 0  # what was expected before does not count any more
             self._tokens = self._ms = 0.0
 
+    def _paces(self) -> dict[int, float]:
+        return {width: (1 + gain) / self._costs.of(width) for width, gain in self._gains.items()}
+
+    def _best(self) -> int:
+        paces = self._paces()
+        return max(paces, key=lambda width: paces[width])
+
     def _settle(self) -> None:
         """Find the home width anew, and whether drafting pays at all."""
-        paces = {width: (1 + gain) / self._costs.of(width) for width, gain in self._gains.items()}
-        self.home = max(paces, key=lambda width: paces[width])
+        paces = self._paces()
+        self.home = self._best()
         best = paces[self.home]
         self._hopeful = max(width for width, pace in paces.items() if pace >= _HOPELESS * best)
         plain_ms = self._costs.plain_ms
@@ -96,7 +118,8 @@ class Pace:
         near = min(max((drafted - _FAR_OFF) / (1 - _FAR_OFF), 0.0), 1.0)
         tried = self._learned >= _SHORT_TRIAL + near * (_TRIAL - _SHORT_TRIAL)
         if tried and max(best, self.rate) * plain_ms < 1:
-            self._asleep = self._nap
+            retry_ms = 2 * self._costs.change_ms + _TRIAL_STEPS * (self._costs.of(self._hopeful) - plain_ms)
+            self._asleep = min(max(self._nap, int(retry_ms / plain_ms / _RETRY_COSTS)), _LONGEST_NAP)
             self._nap = min(2 * self._nap, _LONGEST_NAP)
         elif self._steps > _TRIAL_STEPS:
             self._nap = _NAP
@@ -112,10 +135,19 @@ class WidthChoice:
         promised: the tokens that they bring.
         gains: by width, what the nodes it holds bring; of the widths that were looked at.
         look_to: the width up to which to look in any case, for its gain; 0 = none.
+        fixed: whether the home width is taken whatever it promises.
     """
 
     def __init__(
-        self, costs: Costs, n_forced: int, widest: int, rate: float, home: int, look_to: int = 0
+        self,
+        costs: Costs,
+        n_forced: int,
+        widest: int,
+        rate: float,
+        home: int,
+        look_to: int = 0,
+        *,
+        fixed: bool = False,
     ) -> None:
         """The batch holds ``n_forced`` known tokens; a millisecond is worth ``rate`` tokens."""
 
@@ -126,13 +158,16 @@ class WidthChoice:
         self.nodes = 0
         self.promised = 0.0
         self.look_to = look_to
+        self.fixed = fixed
         self.gains = {1: 0.0} if n_forced == 1 else {}
         self._n_forced = n_forced
         self._sum = 0.0
         self._best = -price(n_forced)
         self._taken = 0
         self._steps = [
-            (width - n_forced, _MARGIN * price(width)) for width in LADDER if n_forced < width <= widest
+            (width - n_forced, _MARGIN * price(width))
+            for width in LADDER
+            if n_forced < width <= (min(widest, home) if fixed else widest)
         ]
         self._next = 0
 
@@ -143,7 +178,7 @@ class WidthChoice:
         steps = self._steps
         if self._next < len(steps) and steps[self._next][0] == self._taken:
             value = self._sum - steps[self._next][1]
-            if value > self._best:
+            if value > self._best or self.fixed:
                 self._best, self.nodes, self.promised = value, self._taken, self._sum
             self.gains[self._taken + self._n_forced] = self._sum
             self._next += 1
