@@ -24,8 +24,7 @@ def candidates(numbers):
 def teach(knowledge: Knowledge, tokens, numbers):
     """Learn, in one step, a row of every table for each of ``tokens``; its candidates follow from numbers."""
     tokens = np.asarray(tokens, np.int32)
-    for table in knowledge.tables:
-        table.fresh = 1.0  # a row is then what was taught last
+    knowledge.rows._fresh[:] = 1.0  # a row is then what was taught last
     knowledge.learn(np.stack([tokens, tokens + 1, tokens + 2], axis=1), candidates(numbers))
 
 
@@ -40,12 +39,12 @@ def teach_at_random(knowledge: Knowledge, random, count, vocabulary):
 
 def known(knowledge: Knowledge, tokens):
     """The packed candidates of every table for each of ``tokens``, as lists."""
-    return [[table.find((token, token + 1, token + 2)) for table in knowledge.tables] for token in tokens]
+    return [[*map(list, knowledge.rows.find((token, token + 1, token + 2)))] for token in tokens]
 
 
 def expected(numbers):
     """What ``known`` gives for rows taught with these numbers."""
-    sizes = [table.k for table in Knowledge().tables]
+    sizes = [shape.k for shape in Knowledge().rows.shapes]
     return [[row[:k].tolist() for k in sizes] for row in candidates(numbers)]
 
 

@@ -8,7 +8,7 @@ import pytest
 from tests.storage.recycled.learned import VOCABULARY, expected, identity, known, one, teach
 from trchat.recycling import candidates, kinds
 from trchat.recycling.calibration import Calibration
-from trchat.recycling.candidates import CandidateTable
+from trchat.recycling.candidates import CandidateTables, TableShape
 from trchat.recycling.knowledge import Knowledge
 from trchat.storage.recycled import hit_rates, memory, tables
 from trchat.storage.recycled.files import open_memory, rows_in_store, store_file
@@ -22,7 +22,9 @@ class OtherKnowledge(Knowledge):
 
     def __init__(self):
         super().__init__()
-        self.tables = (CandidateTable("rows1", (1,), 1024, 5), CandidateTable("rows3", (1, 2, 3), 4096, 1))
+        self.rows = CandidateTables(
+            [TableShape("rows1", (1,), 1024, 8), TableShape("rows3", (1, 2, 3), 4096, 1)]
+        )
 
 
 def saved(warnings):
