@@ -66,7 +66,7 @@ def test_all_turns_and_a_fixed_width_and_a_curve(trchat, model, questions, tmp_p
 
 def test_an_ablation_is_one_table_with_each_part_left_out_in_turn(trchat, model, questions, tmp_path):
     out = tmp_path / "out.json"
-    common = ["-m", model, "--questions", questions, "--max-tokens", "24", "--threads", "1", "--json", out]
+    common = ["-m", model, "--questions", questions, "--max-tokens", "48", "--threads", "1", "--json", out]
     done = trchat("bench", *common, "--ablation", "--draft", "off,auto", "--width", "8")
     assert done.returncode == 0, done.stderr.decode()
     assert done.stderr == b""
@@ -76,11 +76,13 @@ def test_an_ablation_is_one_table_with_each_part_left_out_in_turn(trchat, model,
     every = {row["draft"]: row for row in report["results"] if row["category"] == "all"}
     assert list(every) == ["off", "auto", *(f"auto without {part}" for part in parts)]
     assert all(row["identical"] == row["prompts"] == 2 for row in every.values())
-    # The tiny model repeats itself, so what stood before is what guesses best.
-    assert every["auto without suffix"]["steps"] > every["auto"]["steps"]
+    left_out = [row for row in every.values() if row["without"]]
+    assert len({(row["steps"], row["drafted"]) for row in left_out}) > 1, (
+        "it does not matter what is left out"
+    )
     assert every["auto"]["against_auto"] == 1.0 and every["auto"]["without"] == []
     conditions, table = done.stdout.decode().split("\ndraft ", 1)
-    assert "24 tokens each" in conditions
+    assert "48 tokens each" in conditions
     heading, *rows = table.rstrip().splitlines()
     assert heading.split("  ")[-1].strip() == "identical" and "against auto" in heading
     assert [re.split(r"\s{2,}", line)[0] for line in rows] == list(every)

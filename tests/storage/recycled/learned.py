@@ -1,9 +1,11 @@
 """What a model might have taught: made-up rows, known in advance."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from trchat.recycling.calibration import Calibration
-from trchat.recycling.candidates import pack
+from trchat.recycling.candidates import CandidateTables, pack
 from trchat.recycling.knowledge import Knowledge
 from trchat.storage.recycled.records import Identity, Totals
 
@@ -24,8 +26,14 @@ def candidates(numbers):
 def teach(knowledge: Knowledge, tokens, numbers):
     """Learn, in one step, a row of every table for each of ``tokens``; its candidates follow from numbers."""
     tokens = np.asarray(tokens, np.int32)
-    knowledge.rows._fresh[:] = 1.0  # a row is then what was taught last
+    forget_at_once(knowledge.rows)
     knowledge.learn(np.stack([tokens, tokens + 1, tokens + 2], axis=1), candidates(numbers))
+
+
+def forget_at_once(rows: CandidateTables):
+    """Let a row be what was taught last, not a mean of that and what it held."""
+    rows.shapes = tuple(replace(shape, fresh=1.0) for shape in rows.shapes)
+    rows._fresh[:] = 1.0
 
 
 def teach_at_random(knowledge: Knowledge, random, count, vocabulary):
