@@ -141,12 +141,12 @@ def test_a_match_speaks_against_what_others_guess(knowledge):
 
 def test_what_was_considered_lately_is_favoured_but_never_guessed_alone(knowledge):
     recent = RecentCandidates()
-    recent.step([[(2, 0.4), (77, 0.5), (8, 0.05)]], (8,))
+    recent.step([[2, 77, 8]], [[0.4, 0.5, 0.05]], (8,))
     growth = grown(knowledge, 1, recent=recent)
     assert growth.guesses[ROOT] == {2: 5 * ONE + 3 * LATELY, 3: 4 * ONE}
     assert 8 not in recent.tokens  # it was said
     for _ in range(60):
-        recent.step([[]], (1,))
+        recent.step([[]], [[]], (1,))
     assert all(recent.kind(token) == 0 for token in recent.tokens)
 
 

@@ -104,7 +104,8 @@ def run(pace, costs, gains, steps, plain_ms=None):
         choice = taken(pace.choice(1, 64), gains)
         width = 1 + choice.nodes
         costs.observe(width, costs.of(width))
-        pace.step(choice, width)
+        # What is promised comes true.
+        pace.step(choice, width, 1 + choice.promised, costs.of(width))
         widths.append(width)
     return widths
 
@@ -139,6 +140,34 @@ def test_drafting_sleeps_where_its_own_work_costs_more_than_it_brings():
     better = run(pace, costs, [0.95] * 63, 3000, plain_ms=10.0)
     assert better[-1] > 1  # and goes on when it pays
     assert 0 not in better[1500:]
+
+
+def test_promises_that_do_not_come_true_are_not_believed_for_long():
+    costs = FixedCosts({1: 12, 2: 13, 4: 14, 64: 400}, 0.0)
+    costs.plain_ms = 10.0
+    pace = Pace(costs, learned=5000)
+    steps = 0
+    while not pace.asleep:
+        choice = taken(pace.choice(1, 64), [0.6, 0.4, 0.3, *([0.0] * 60)])
+        pace.step(choice, 1 + choice.nodes, 1, costs.of(1 + choice.nodes))
+        steps += 1
+    assert 30 < steps < 100
+
+
+def test_a_text_that_repeats_itself_wakes_drafting_up():
+    costs = FixedCosts({1: 13, 2: 15, 4: 18, 8: 26, 64: 400}, 0.0)
+    costs.plain_ms = 10.0
+    pace = Pace(costs, learned=5000)
+    run(pace, costs, [0.3, *([0.0] * 62)], 60, plain_ms=10.0)
+    assert pace.asleep
+    for _ in range(16):
+        pace.plain_step(repeated=False)
+    assert pace.asleep
+    steps = 0
+    while pace.asleep:
+        pace.plain_step(repeated=True)
+        steps += 1
+    assert 8 < steps < 80
 
 
 def test_nothing_is_given_up_before_there_was_something_to_learn_from():

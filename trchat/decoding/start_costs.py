@@ -11,7 +11,7 @@ from trchat.recycling.tree import chain_tree
 LEAST_BUDGET_S = 0.3
 SHARE_OF_LOAD = 0.05
 _WIDTHS = (4, 1, 8, 2, 16, 32, 64, 3)  # the most telling first, in case time runs out
-_AROUND_MS, _A_NODE_MS = 0.3, 0.03  # work around the model until real steps have shown it: a step, a node
+_AROUND_MS, _A_NODE_MS = 0.4, 0.04  # work around the model until real steps have shown it: a step, a node
 
 
 def measure_start(cache: KVCache, costs: StepCosts, load_s: float) -> None:

@@ -15,7 +15,7 @@ from trchat.recycling.knowledge import CANDIDATES, Knowledge
 from trchat.recycling.recent import RecentCandidates
 from trchat.recycling.sources import Context, Guesses, all_sources
 from trchat.recycling.suffix import SuffixIndex
-from trchat.recycling.topk import top_k_and_mass
+from trchat.recycling.topk import Best, top_k_and_mass
 from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree
 from trchat.recycling.width import Pace, WidthChoice
 
@@ -24,14 +24,21 @@ _LABELS_AT_ONCE = 96
 
 @dataclass(frozen=True, slots=True)
 class _PutOff:
-    """What of a step is still to be learned."""
+    """What of a step is still to be learned.
 
+    Attributes:
+        context, guesses: where the text stood, and what was guessed there.
+        contexts: of all rows, (1 + n, CONTEXT).
+        rows, packed, values: the rows whose candidates are known already; the values of the first one's.
+    """
+
+    verified: Verified
     context: Context
     guesses: Mapping[int, Guesses]
-    emitted: Sequence[int]
-    path: Sequence[int]
     contexts: NDArray[np.int32]
+    rows: list[int]
     packed: NDArray[np.uint32]
+    values: NDArray[np.float32]
 
 
 class AutoDrafter:
@@ -105,31 +112,54 @@ class AutoDrafter:
         began, choice = self._began, self._choice
         self._began = self._choice = None
         if self._pace.asleep and not self._width:
+            found = self._text.after(*self._text.context())
+            repeated = found is not None and self._text.tokens[found[0]] == verified.emitted[0]
             self._text.extend(verified.emitted)
             if began is not None:
                 self.costs.observe_plain((perf_counter() - began) * 1e3)
-            self._pace.plain_step()
+            self._pace.plain_step(repeated=repeated)
             return
         context = self._text.context()
-        contexts, packed = self._recycled(verified, cores_idle=put_off)
+        contexts = self._contexts(verified.tree)
+        chosen = [0, *(1 + node for node in verified.path)][: len(verified.emitted)]
         if put_off:
-            self.knowledge.learn_at_once(contexts, packed)
-            self._put_off = _PutOff(context, self._guesses, verified.emitted, verified.path, contexts, packed)
+            rows = chosen + _children(verified.tree, verified.path)
+            best, values, mass = self._candidates(verified.logits[rows])
+            packed = pack(best, values - mass[:, None])
+            self.knowledge.learn_at_once(contexts[rows], packed)
+            self._put_off = _PutOff(verified, context, self._guesses, contexts, rows, packed, values[0])
+            chosen = list(range(len(chosen)))
         else:
-            self.knowledge.learn(contexts, packed)
+            best, values, mass = self._candidates(verified.logits)
+            self.knowledge.learn(contexts, pack(best, values - mass[:, None]))
             self._label(context, self._guesses, verified.emitted, verified.path)
+        chances = np.exp(values[chosen] - mass[chosen, None])
+        self._recent.step(best[chosen].tolist(), chances.tolist(), verified.emitted)
         self._text.extend(verified.emitted)
-        if began is not None:
-            self.costs.observe(verified.width, (perf_counter() - began) * 1e3)
+        if began is None:
+            return
+        milliseconds = (perf_counter() - began) * 1e3
+        self.costs.observe(verified.width, milliseconds)
         if choice is not None:
-            self._pace.step(choice, verified.width)
+            self._pace.step(choice, verified.width, len(verified.emitted), milliseconds)
 
     def catch_up(self) -> None:
         """Do what was put off, while the model computes the next step."""
         put_off, self._put_off = self._put_off, None
-        if put_off is not None:
-            self.knowledge.learn_later(put_off.contexts, put_off.packed)
-            self._label(put_off.context, put_off.guesses, put_off.emitted, put_off.path)
+        if put_off is None:
+            return
+        verified, order, packed = put_off.verified, put_off.rows, put_off.packed
+        rest = sorted(set(range(len(put_off.contexts))).difference(order))
+        if rest:
+            best, values, mass = self._candidates(verified.logits[rest])
+            # The next step's logits take the place of these as soon as the GPU has them, from the first row
+            # on. If that has begun, what was read may be of either; it would only be a worse hint.
+            first = verified.logits[0, (put_off.packed[0] >> np.uint32(8)).astype(np.intp)]
+            if (first == put_off.values).all():
+                order = order + rest
+                packed = np.concatenate([packed, pack(best, values - mass[:, None])])
+        self.knowledge.learn_later(put_off.contexts[order], packed, len(put_off.rows))
+        self._label(put_off.context, put_off.guesses, verified.emitted, verified.path)
 
     def settle(self) -> None:
         """Hand the gathered labels to the calibration; gathered because numpy's price is per call."""
@@ -188,28 +218,22 @@ class AutoDrafter:
         self.knowledge.calibration.learn(np.array(self._kinds, np.intp), np.array(self._right, bool))
         self._kinds, self._right = [], []
 
-    def _recycled(
-        self, verified: Verified, *, cores_idle: bool
-    ) -> tuple[NDArray[np.int32], NDArray[np.uint32]]:
-        """Contexts (1 + n, CONTEXT) of the verified rows; their candidates, packed (1 + n, CANDIDATES)."""
-        tree = verified.tree
+    def _contexts(self, tree: DraftTree) -> NDArray[np.int32]:
+        """The last CONTEXT tokens before what each verified row foretells, last first; (1 + n, CONTEXT)."""
         contexts = np.empty((1 + len(tree), CONTEXT), np.int32)
         contexts[0] = self._text.context()
         contexts[1:, 0] = tree.tokens
         parents = tree.parents + 1
         contexts[1:, 1] = contexts[parents, 0]
         contexts[1:, 2] = contexts[parents, 1]
-        best, shares = self._candidates(verified, cores_idle)
-        chosen_from = [0, *(1 + node for node in verified.path)][: len(verified.emitted)]
-        chances = np.exp(shares[chosen_from]).tolist()
-        rows = [
-            list(zip(tokens, row, strict=True))
-            for tokens, row in zip(best[chosen_from].tolist(), chances, strict=True)
-        ]
-        self._recent.step(rows, verified.emitted)
-        return contexts, pack(best, shares)
+        return contexts
 
     @staticmethod
-    def _candidates(verified: Verified, cores_idle: bool) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        best, values, mass = top_k_and_mass(verified.logits, CANDIDATES, cores_idle=cores_idle)
-        return best, values - mass[:, None]
+    def _candidates(logits: NDArray[np.float32]) -> Best:
+        return top_k_and_mass(logits, CANDIDATES)
+
+
+def _children(tree: DraftTree, path: Sequence[int]) -> list[int]:
+    """Rows of the rejected guesses below the end of ``path``."""
+    end = path[-1] if path else ROOT
+    return (1 + np.flatnonzero(tree.parents == end)).tolist()

@@ -44,16 +44,18 @@ class Knowledge:
         self.rows.learn(contexts, packed, self.clock)
 
     def learn_at_once(self, contexts: NDArray[np.int32], packed: NDArray[np.uint32]) -> None:
-        """Take in what the very next step needs; ``learn_later``, with the same, must follow.
+        """Take in what the very next step needs; ``learn_later``, with these rows first, must follow.
 
-        Those are the gap rows: what follows a rejected guess often follows the right token too.
+        Those are gap rows: what follows a rejected guess often follows the right token too.
         """
         self.clock += 1
         self.rows.learn(contexts, packed, self.clock, _AT_ONCE)
 
-    def learn_later(self, contexts: NDArray[np.int32], packed: NDArray[np.uint32]) -> None:
-        """Take in the rest of a step; one step later is soon enough."""
+    def learn_later(self, contexts: NDArray[np.int32], packed: NDArray[np.uint32], n_at_once: int) -> None:
+        """Take in the rest of a step, of which the first ``n_at_once`` rows were learned at once."""
         self.rows.learn(contexts, packed, self.clock, _LATER)
+        if len(contexts) > n_at_once:
+            self.rows.learn(contexts[n_at_once:], packed[n_at_once:], self.clock, _AT_ONCE)
 
     @property
     def nbytes(self) -> int:

@@ -30,12 +30,17 @@ class RecentCandidates:
         weight = self._weights[token] / self._unit
         return recent_level(weight) * STRIDES[RECENT] if weight >= _LEAST else 0
 
-    def step(self, rows: Sequence[Sequence[tuple[int, float]]], emitted: Sequence[int]) -> None:
-        """Take in the candidates, with probabilities, among which each of ``emitted`` was chosen."""
+    def step(
+        self,
+        candidates: Sequence[Sequence[int]],
+        chances: Sequence[Sequence[float]],
+        emitted: Sequence[int],
+    ) -> None:
+        """Take in the candidates, with their chances, among which each of ``emitted`` was chosen."""
         weights = self._weights
         unit = self._unit = self._unit / _FADE ** len(emitted)
-        for row, said in zip(rows, emitted, strict=False):
-            for token, share in row:
+        for row, shares, said in zip(candidates, chances, emitted, strict=True):
+            for token, share in zip(row, shares, strict=True):
                 if token != said:
                     weights[token] = min(_MOST * unit, weights.get(token, 0.0) + share * unit)
         if unit > _UNIT_AT_MOST:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 GROUP_SIZE = 64
 _FEW = 2  # rows, up to which a second look at whole rows is cheaper than gathering groups
 _ROWS_OF_A_THREAD = 12  # with fewer, handing them over costs more than it saves
-_ROWS_OF_AN_IDLE_THREAD = 4  # the same, where the model's own threads do not still wait for work on all cores
 _MOST_THREADS = 4
 
 Best = tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]
@@ -25,7 +24,7 @@ def top_k(rows: NDArray[np.float32], k: int) -> NDArray[np.int32]:
     return top_k_and_mass(rows, k)[0]
 
 
-def top_k_and_mass(rows: NDArray[np.float32], k: int, *, cores_idle: bool = False) -> Best:
+def top_k_and_mass(rows: NDArray[np.float32], k: int) -> Best:
     """As ``top_k``, with the values (n, k) and an estimate of each row's log-sum-exp (n,).
 
     Two stages: the maximum of interleaved groups of columns (one pass over memory), then only the groups
@@ -33,15 +32,14 @@ def top_k_and_mass(rows: NDArray[np.float32], k: int, *, cores_idle: bool = Fals
     open which group or column is meant, that row is searched again by its k-th value. The estimate sums
     the maxima of all groups and what else is among the k largest: a little low, for a few exponentials.
 
-    Many rows are split over threads: numpy lets others run while it computes. With ``cores_idle`` (the model
-    runs on a GPU) fewer are.
+    Many rows are split over threads: numpy lets others run while it computes.
     """
     n, width = rows.shape
     if width // GROUP_SIZE <= 4 * k:
         return _by_sorting(rows, k)
     if n <= _FEW:
         return _row_by_row(rows, k)
-    parts = min(n // (_ROWS_OF_AN_IDLE_THREAD if cores_idle else _ROWS_OF_A_THREAD), _MOST_THREADS)
+    parts = min(n // _ROWS_OF_A_THREAD, _MOST_THREADS)
     if parts < 2:
         return _by_groups(rows, k)
     found = list(_threads().map(_by_groups, np.array_split(rows, parts), [k] * parts))

@@ -2,18 +2,24 @@
 
 from trchat.recycling.cost import LADDER, Costs
 
-_FADE = 0.98  # of what is known of the pace, per step
+_FADE = 0.98  # of what is known of the pace that drafts promise, per step
+_SEEN_FADE = 0.992  # and of the one that was seen, which scatters more
+_SEEN_ENOUGH = 60  # steps
 _LOOK_EVERY = 12  # steps between looks at what wider trees would bring
 _FAR_EVERY = 8  # looks between those at all widths, hopeless ones too
 _NEW_LOOK = 0.15  # weight of one look
 _HOPELESS = 0.85  # of the best width's pace
 _TRIAL_STEPS = 8  # at the beginning, all of which look far
 _SCHOOL = 128  # steps of a drafter that knows nothing yet, drafted as wide as one that does would
+_WORTH_SCHOOL = 1.15  # times plain decoding's pace, to be expected of it afterwards
 _MARGIN = 1.03  # what drafting must promise over not drafting: promises err
 _TRIAL, _SHORT_TRIAL = 400, 100  # steps to learn from before drafting may be given up
 _FAR_OFF = 0.8  # of plain decoding's pace: a short trial tells as much
-_NAP, _LONGEST_NAP = 128, 4096  # plain steps before drafting is tried again; twice as many each time
+_NAP, _LONGEST_NAP = 128, 1024  # plain steps before drafting is tried again; twice as many each time
 _RETRY_COSTS = 0.03  # of the time of a nap that trying again may take
+_REPEATS = 0.05  # weight of a plain step in how often the text repeats itself
+_LONGEST_COPY, _COPY_MARGIN = 16, 1.6  # tokens; what copying must promise
+_LISTEN_EVERY = 8  # plain steps between asking whether that would pay
 _EXPECTED = dict(
     zip(LADDER, (0.0, 0.25, 0.45, 0.6, 0.8, 0.95, 1.1, 1.25, 1.4, 1.55, 1.7, 1.8), strict=True)
 )  # gains by width, to begin with: three quarters of what the demo model's drafts bring in the long run
@@ -33,10 +39,11 @@ class Pace:
     whatever it promises: other steps grow far only where it pays, and would make wide trees look too good.
 
     A drafter that knows nothing promises nothing, and a narrow tree teaches it little. So it begins with a
-    school: trees as wide as would be best for the gains that are to be expected, whatever they promise.
+    school, where it may be expected to pay: trees as wide as would then be best, whatever they promise.
 
     Where even the best width would not make up for the work around the model, drafting sleeps: steps are
-    plain, nothing is learned, and it is tried again from time to time.
+    plain, nothing is learned, and it is tried again from time to time, and as soon as the text repeats itself
+    so much that copying would pay.
     """
 
     def __init__(self, costs: Costs, learned: int = 0) -> None:
@@ -46,8 +53,10 @@ class Pace:
         self._gains = dict(_EXPECTED)  # what each width brings beyond its first token
         self._looks = dict.fromkeys(LADDER, _AS_GOOD_AS)
         self._tokens = self._ms = 0.0
+        self._seen_tokens = self._seen_ms = 0.0
         self._steps = 0
         self._asleep = 0
+        self._repeats = 0.0  # how often the text went on, lately, as where it stood before
         self._nap = _NAP
         self._hopeful = LADDER[-1]
         self.home = 1
@@ -67,7 +76,10 @@ class Pace:
         self._steps += 1
         if self._learned < _SCHOOL:
             if self._steps == 1:
-                self.home = self._best()
+                best = self._best()
+                plain_ms = self._costs.plain_ms or self._costs.of(1)
+                worth = (1 + _EXPECTED[best]) * plain_ms > _WORTH_SCHOOL * self._costs.of(best)
+                self.home = best if worth else 1
             if self.home > 1:
                 return WidthChoice(self._costs, n_forced, widest, self.rate, self.home, self.home, fixed=True)
         look_to = 0
@@ -77,10 +89,13 @@ class Pace:
             look_to = self._hopeful
         return WidthChoice(self._costs, n_forced, widest, self.rate, self.home, look_to)
 
-    def step(self, choice: "WidthChoice", width: int) -> None:
-        """Take in what one step of ``width`` tokens promised."""
+    def step(self, choice: "WidthChoice", width: int, tokens: int, milliseconds: float) -> None:
+        """Take in what one step of ``width`` tokens promised, and the ``tokens`` it brought in its time."""
         self._tokens = _FADE * self._tokens + 1 + choice.promised
         self._ms = _FADE * self._ms + self._costs.of(width)
+        if not choice.fixed:
+            self._seen_tokens = _SEEN_FADE * self._seen_tokens + tokens
+            self._seen_ms = _SEEN_FADE * self._seen_ms + milliseconds
         self._learned += 1
         if choice.look_to:
             for width, gain in choice.gains.items():
@@ -91,12 +106,26 @@ class Pace:
             if not choice.fixed:
                 self._settle()
 
-    def plain_step(self) -> None:
-        """Count one step without drafts and learning."""
+    def plain_step(self, *, repeated: bool = False) -> None:
+        """Count one step without drafts and learning; ``repeated``: the text went on as it did before."""
         self._asleep -= 1
+        self._repeats += _REPEATS * (repeated - self._repeats)
+        if self._asleep % _LISTEN_EVERY == 0 and self._copying_pays():
+            self._asleep = 0
         if not self._asleep:
             self._steps = 0  # what was expected before does not count any more
-            self._tokens = self._ms = 0.0
+            self._tokens = self._ms = self._seen_tokens = self._seen_ms = 0.0
+
+    def _copying_pays(self) -> bool:
+        plain_ms, right = self._costs.plain_ms, self._repeats
+        if plain_ms is None:
+            return False
+        # A chain of width w brings 1 + p + p^2 + ... + p^(w-1) tokens.
+        return any(
+            (1 - right**width) * plain_ms > _COPY_MARGIN * (1 - right) * self._costs.of(width)
+            for width in LADDER
+            if 1 < width <= _LONGEST_COPY
+        )
 
     def _paces(self) -> dict[int, float]:
         return {width: (1 + gain) / self._costs.of(width) for width, gain in self._gains.items()}
@@ -117,7 +146,11 @@ class Pace:
         drafted = max(pace for width, pace in paces.items() if width > 1) * plain_ms
         near = min(max((drafted - _FAR_OFF) / (1 - _FAR_OFF), 0.0), 1.0)
         tried = self._learned >= _SHORT_TRIAL + near * (_TRIAL - _SHORT_TRIAL)
-        if tried and max(best, self.rate) * plain_ms < 1:
+        pace = max(best, self.rate)
+        if self._steps >= _SEEN_ENOUGH:
+            # Promises err, and changes of width and stalls are no part of them.
+            pace = min(pace, self._seen_tokens / self._seen_ms)
+        if tried and pace * plain_ms < 1:
             retry_ms = 2 * self._costs.change_ms + _TRIAL_STEPS * (self._costs.of(self._hopeful) - plain_ms)
             self._asleep = min(max(self._nap, int(retry_ms / plain_ms / _RETRY_COSTS)), _LONGEST_NAP)
             self._nap = min(2 * self._nap, _LONGEST_NAP)
