@@ -97,7 +97,7 @@ def run(pace, costs, gains, steps, plain_ms=None):
     widths = []
     for _ in range(steps):
         if pace.asleep:
-            pace.plain_step()
+            pace.plain_steps(1, 0)
             costs.observe_plain(plain_ms)
             widths.append(0)
             continue
@@ -160,13 +160,12 @@ def test_a_text_that_repeats_itself_wakes_drafting_up():
     pace = Pace(costs, learned=5000)
     run(pace, costs, [0.3, *([0.0] * 62)], 60, plain_ms=10.0)
     assert pace.asleep
-    for _ in range(16):
-        pace.plain_step(repeated=False)
+    pace.plain_steps(16, repeated=0)
     assert pace.asleep
     steps = 0
     while pace.asleep:
-        pace.plain_step(repeated=True)
-        steps += 1
+        pace.plain_steps(4, repeated=4)
+        steps += 4
     assert 8 < steps < 80
 
 

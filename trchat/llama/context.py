@@ -158,6 +158,8 @@ class Context(Owned):
         params.swa_full = True  # a rewind needs the cells that a sliding window would already have dropped
         params.flash_attn_type = _FLASH[options.flash_attn]
         params.no_perf = True
+        # A GPU that is there but not wanted would compute wide batches all the same, and round differently.
+        params.op_offload = options.on_gpu
         params.type_k = params.type_v = _TYPE_F16
         if options.cache_type == "q8_0":
             params.type_k = params.type_v = _TYPE_Q8_0

@@ -20,6 +20,7 @@ from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree
 from trchat.recycling.width import Pace, WidthChoice
 
 _LABELS_AT_ONCE = 96
+_READ_AT_ONCE = 16  # tokens of plain steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ class AutoDrafter:
         self._kinds: list[int] = []
         self._right: list[bool] = []
         self._put_off: _PutOff | None = None
+        self._unread: list[int] = []  # what plain steps wrote
         self._began: float | None = None  # of the step under way, if it was drafted for
         self._restart([])
 
@@ -112,12 +114,11 @@ class AutoDrafter:
         began, choice = self._began, self._choice
         self._began = self._choice = None
         if self._pace.asleep and not self._width:
-            found = self._text.after(*self._text.context())
-            repeated = found is not None and self._text.tokens[found[0]] == verified.emitted[0]
-            self._text.extend(verified.emitted)
+            self._unread.extend(verified.emitted)
             if began is not None:
                 self.costs.observe_plain((perf_counter() - began) * 1e3)
-            self._pace.plain_step(repeated=repeated)
+            if len(self._unread) >= _READ_AT_ONCE:
+                self._read()
             return
         context = self._text.context()
         contexts = self._contexts(verified.tree)
@@ -161,14 +162,27 @@ class AutoDrafter:
         self.knowledge.learn_later(put_off.contexts[order], packed, len(put_off.rows))
         self._label(put_off.context, put_off.guesses, verified.emitted, verified.path)
 
+    def _read(self) -> None:
+        """Index what plain steps wrote, and see how much of it was repetition of three tokens and more."""
+        repeated = 0
+        for token in self._unread:
+            found = self._text.after(*self._text.context())
+            repeated += found is not None and found[1] > 2 and self._text.tokens[found[0]] == token
+            self._text.extend([token])
+        self._pace.plain_steps(len(self._unread), repeated)
+        self._unread = []
+
     def settle(self) -> None:
         """Hand the gathered labels to the calibration; gathered because numpy's price is per call."""
         self.catch_up()
         self._hand_over_labels()
+        if self._unread:
+            self._read()
 
     def _restart(self, prompt: Sequence[int]) -> None:
         self._text = SuffixIndex()
         self._text.extend(prompt)
+        self._unread = []
         self._recent = RecentCandidates()
         sources = all_sources(self.knowledge, self._text, self._recent, self._without)
         self._guesser = Guesser(sources, self._text)

@@ -17,9 +17,8 @@ _TRIAL, _SHORT_TRIAL = 400, 100  # steps to learn from before drafting may be gi
 _FAR_OFF = 0.8  # of plain decoding's pace: a short trial tells as much
 _NAP, _LONGEST_NAP = 128, 1024  # plain steps before drafting is tried again; twice as many each time
 _RETRY_COSTS = 0.03  # of the time of a nap that trying again may take
-_REPEATS = 0.05  # weight of a plain step in how often the text repeats itself
-_LONGEST_COPY, _COPY_MARGIN = 16, 1.6  # tokens; what copying must promise
-_LISTEN_EVERY = 8  # plain steps between asking whether that would pay
+_REPEATS_FADE = 0.95  # of how often the text repeats itself, per plain step
+_LONGEST_COPY, _COPY_MARGIN = 16, 1.3  # tokens; what copying must promise
 _EXPECTED = dict(
     zip(LADDER, (0.0, 0.25, 0.45, 0.6, 0.8, 0.95, 1.1, 1.25, 1.4, 1.55, 1.7, 1.8), strict=True)
 )  # gains by width, to begin with: three quarters of what the demo model's drafts bring in the long run
@@ -106,11 +105,11 @@ class Pace:
             if not choice.fixed:
                 self._settle()
 
-    def plain_step(self, *, repeated: bool = False) -> None:
-        """Count one step without drafts and learning; ``repeated``: the text went on as it did before."""
-        self._asleep -= 1
-        self._repeats += _REPEATS * (repeated - self._repeats)
-        if self._asleep % _LISTEN_EVERY == 0 and self._copying_pays():
+    def plain_steps(self, steps: int, repeated: int) -> None:
+        """Count steps without drafts and learning, ``repeated`` of which went on as the text had before."""
+        self._asleep = max(self._asleep - steps, 0)
+        self._repeats += (1 - _REPEATS_FADE**steps) * (repeated / steps - self._repeats)
+        if self._copying_pays():
             self._asleep = 0
         if not self._asleep:
             self._steps = 0  # what was expected before does not count any more
