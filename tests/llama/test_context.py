@@ -27,6 +27,20 @@ def test_a_context_of_any_size_takes_as_long_a_prompt_as_it_says(model):
         assert list(cache.prefill(words(context.n_ctx - 1)))[-1] == context.n_ctx - 1
 
 
+@pytest.mark.parametrize("width", [1, 40])
+def test_without_layers_on_a_gpu_the_processor_computes_all(model, demo_model, width):
+    rows = []
+    with Model(demo_model, 0) as on_processor:
+        for one in (model, on_processor):
+            with Context(one, ContextOptions(threads=2)) as context:
+                rows.append(
+                    KVCache(context).verify([50], chain_tree(np.array(words(width), np.int32))).copy()
+                )
+    if not llama.llama_supports_gpu_offload():
+        assert (rows[0] == rows[1]).all()
+    assert np.allclose(rows[0], rows[1], atol=0.5)
+
+
 def words(n):
     return np.random.default_rng(5).integers(100, 40_000, n).tolist()
 

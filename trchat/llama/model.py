@@ -46,6 +46,11 @@ class Model(Owned):
         self.path = path
         params = llama.llama_model_default_params()
         params.n_gpu_layers = gpu_layers
+        if not gpu_layers:
+            # A GPU that is there but not wanted would still have the weights put into its own kind of memory,
+            # where the CPU's fast kernels, whose results are the same at every batch width, do not work.
+            self._no_devices = (ctypes.c_void_p * 1)(None)
+            params.devices = ctypes.cast(self._no_devices, ctypes.c_void_p)
         params.use_extra_bufts = amx_kernels_work()
 
         @llama.llama_progress_callback  # type: ignore[untyped-decorator]
