@@ -71,10 +71,12 @@ def headline(reports: list[Report]) -> str:
     measured.sort(key=lambda pair: pair[0], reverse=True)
     asked = row_of(measured[0][1], "auto")
     assert asked is not None
-    places = ", ".join(f"{speedup:.2f}x on {conditions(report)}" for speedup, report in measured)
+    ends = measured if len(measured) <= 2 else [measured[0], measured[-1]]
+    places = " to ".join(f"{speedup:.2f}x on {conditions(report)}" for speedup, report in ends)
     kinds = len({row["category"] for row in measured[0][1]["results"]}) - 1
     lines = [
-        f"- **Faster:** {places} (speed over plain decoding, {asked['prompts']} questions of {kinds} kinds)."
+        f"- **Faster, where it can be:** from {places} (speed over plain decoding, {asked['prompts']} questions "
+        f"of {kinds} kinds, starting from nothing); what helps and what does not is told [below](#results)."
     ]
     same = [row for report in reports if not report["machine"]["on_gpu"] and (row := row_of(report, "auto"))]
     if same:
