@@ -75,8 +75,8 @@ def headline(reports: list[Report]) -> str:
     places = " to ".join(f"{speedup:.2f}x on {conditions(report)}" for speedup, report in ends)
     kinds = len({row["category"] for row in measured[0][1]["results"]}) - 1
     lines = [
-        f"- **Faster, where it can be:** from {places} (speed over plain decoding, {asked['prompts']} questions "
-        f"of {kinds} kinds, starting from nothing); what helps and what does not is told [below](#results)."
+        f"- **Faster, where it can be:** from {places} (speed over plain decoding, {asked['prompts']} "
+        f"questions of {kinds} kinds, starting from nothing); [below](#results): where it helps, and where not."
     ]
     same = [row for report in reports if not report["machine"]["on_gpu"] and (row := row_of(report, "auto"))]
     if same:

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from trchat.recycling.candidates import WAYS, CandidateTables, TableShape, pack, probability, quantise
+from trchat.recycling.candidates import WAYS, CandidateTables, TableShape
 from trchat.recycling.knowledge import MAX_BYTES, Knowledge
+from trchat.recycling.packing import pack, probability
 
 
 def contexts(*rows):
@@ -147,20 +148,6 @@ def test_many_new_rows_of_one_bucket_all_find_a_place():
     some = table(rows=8 * WAYS, k=1)
     some.learn(contexts(*([number, 0, 0] for number in range(12))), packed(*([1 + n] for n in range(12))), 1)
     assert [find(some, (number, 0, 0)) for number in range(12)] == [[1 + number] for number in range(12)]
-
-
-def test_probabilities_survive_eight_bits():
-    for p in (1.0, 0.9, 0.5, 0.1, 0.01, 0.0001):
-        step = int(quantise(np.array([np.log(p)], np.float32))[0])
-        assert 1 <= step <= 255
-        assert probability(step) == pytest.approx(p, rel=0.03)
-    assert quantise(np.array([-200.0], np.float32))[0] == 1  # never 0, which would mean "no candidate"
-
-
-def test_token_zero_and_the_largest_ids_can_be_packed():
-    tokens, shares = np.array([0, 262_143], np.int32), np.array([-0.1, -3.0], np.float32)
-    assert [value >> 8 for value in pack(tokens, shares).tolist()] == [0, 262_143]
-    assert all(pack(tokens, shares))
 
 
 @pytest.mark.parametrize("rows", [0, 4, 12, 1000])

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trchat.recycling.candidates import pack
 from trchat.recycling.growth import Guesser, grow
 from trchat.recycling.kinds import (
     ALONE,
@@ -23,6 +22,7 @@ from trchat.recycling.kinds import (
     suffix_level,
 )
 from trchat.recycling.knowledge import CANDIDATES, Knowledge
+from trchat.recycling.packing import pack
 from trchat.recycling.recent import RecentCandidates
 from trchat.recycling.sources import all_sources
 from trchat.recycling.suffix import SuffixIndex

@@ -7,11 +7,12 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from trchat.recycling.candidates import CONTEXT, pack
+from trchat.recycling.candidates import CONTEXT
 from trchat.recycling.cost import LADDER, Costs, StepCosts
 from trchat.recycling.drafter import Verified
 from trchat.recycling.growth import Growth, Guesser, grow
 from trchat.recycling.knowledge import CANDIDATES, Knowledge
+from trchat.recycling.packing import pack
 from trchat.recycling.recent import RecentCandidates
 from trchat.recycling.sources import Context, Guesses, all_sources
 from trchat.recycling.suffix import SuffixIndex

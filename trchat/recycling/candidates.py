@@ -3,11 +3,11 @@
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import log2
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from trchat.recycling.packing import mixed_row, mixed_rows, runs
 
 WAYS = 4
 """Rows that may share a bucket; the one learned longest ago makes room for a new one."""
@@ -18,32 +18,8 @@ CONTEXT = 3
 _MASK = (1 << 64) - 1
 _FACTORS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9)
 _FINAL = 0xD6E8FEB86659FD93
-_UPPER = np.uint64(0xFFFFFFFF << 32)
 _FACTOR_COLUMN = np.array(_FACTORS, np.uint64)[:, None]
-_STEPS_PER_HALVING = 16
 _FEW = 32  # rows, up to which plain Python is faster
-
-
-def quantise(log_probabilities: NDArray[np.float32]) -> NDArray[np.uint32]:
-    """Natural log-probabilities to 8 bits, logarithmically: 255 = certain, 1 = 2**-15.9; 0 means empty."""
-    steps = log_probabilities * (_STEPS_PER_HALVING / np.log(2.0)) + 255.5
-    clipped: NDArray[np.uint32] = np.clip(steps, 1, 255).astype(np.uint32)
-    return clipped
-
-
-def probability(step: int) -> float:
-    """The probability that an 8-bit step stands for; 0 for 0."""
-    return float(2.0 ** ((step - 255) / _STEPS_PER_HALVING)) if step else 0.0
-
-
-def pack(tokens: NDArray[np.int32], log_probabilities: NDArray[np.float32]) -> NDArray[np.uint32]:
-    """Candidates as stored: ``token << 8 | probability step``; token ids are below 2**24."""
-    return (tokens.astype(np.uint32) << np.uint32(8)) | quantise(log_probabilities)
-
-
-_PROBABILITY = [probability(step) for step in range(256)]
-_PROBABILITIES = np.array(_PROBABILITY, np.float32)
-_LEAST = probability(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +183,6 @@ class CandidateTables:
     def _learn_few(
         self, contexts: NDArray[np.int32], packed: NDArray[np.uint32], clock: int, numbers: Sequence[int]
     ) -> None:
-        """For a handful of rows plain Python is faster than arrays: numpy's price is per call."""
         mixes, rows = [_mixes(context) for context in contexts.tolist()], packed.tolist()
         for number in numbers:
             which, shift, bucket, start, k = self._finders[number]
@@ -218,22 +193,10 @@ class CandidateTables:
                 tag = (key & 0xFFFFFFFF) or 1
                 place, known = self._place((bucket + (key >> shift)) * WAYS, tag)
                 cell = start + place * k
-                kept = (1 - self.shapes[number].fresh) ** len(new) if known else 0.0
-                chances: dict[int, float] = {}
-                if kept:
-                    for value in self._packed_view[cell : cell + k].tolist():
-                        if value:
-                            chances[value >> 8] = kept * _PROBABILITY[value & 255]
-                weight = (1 - kept) / len(new)
-                for row in new:
-                    for value in row:
-                        if value:
-                            token = value >> 8
-                            chances[token] = chances.get(token, 0.0) + weight * _PROBABILITY[value & 255]
-                best = sorted(chances.items(), key=_falling)[:k]
+                kept = (1 - float(self._fresh[number])) ** len(new) if known else 0.0
+                old = self._packed_view[cell : cell + k].tolist()
                 self._tag_view[place], self._stamp_view[place] = tag, clock
-                values = [token << 8 | _step(chance) for token, chance in best]
-                self._packed_view[cell : cell + k] = array("I", values + [0] * (k - len(values)))
+                self._packed_view[cell : cell + k] = array("I", mixed_row(old, new, kept, k))
 
     def _place(self, first: int, tag: int) -> tuple[int, bool]:
         """Where in the bucket that begins at ``first`` the row of ``tag`` is and True, or where it may go."""
@@ -254,7 +217,7 @@ class CandidateTables:
         # Rows of one key, sorted to be neighbours, are a group.
         keys = self._keys(contexts, tables)
         order = keys.argsort(kind="stable")
-        begin, group = _runs(keys[order])
+        begin, group = runs(keys[order])
         keys = keys[order[begin]]
         table = tables[order[begin] // n]
         slots, known = self._places(keys, clock)
@@ -264,7 +227,7 @@ class CandidateTables:
 
         size = np.diff(begin, append=len(order))
         kept = np.where(known, (1 - self._fresh[table]) ** size, 0)
-        rows = _mixed(old, packed[order % n], group, kept, ((1 - kept) / size)[group])
+        rows = mixed_rows(old, packed[order % n], group, kept, ((1 - kept) / size)[group])
         self._tags[slots] = keys.astype(np.uint32)
         self._stamps[slots] = clock
         self._packed[cells[inside]] = rows[inside]
@@ -294,7 +257,7 @@ class CandidateTables:
         slots = first + same.argmax(axis=1)
         self._stamps[slots[known]] = clock  # so that none of them has to make room for a new one
         oldest_first = self._stamps[places].argsort(axis=1, kind="stable")
-        begin, run = _runs(bucket)
+        begin, run = runs(bucket)
         before = (~known).cumsum() - ~known
         rank = (before - before[begin][run]) % WAYS
         return np.where(known, slots, first + oldest_first[np.arange(len(keys)), rank]), known
@@ -306,51 +269,3 @@ def _mixes(context: Sequence[int]) -> tuple[int, ...]:
     first, second, third = (one + 1) * _FACTORS[0], (two + 1) * _FACTORS[1], (three + 1) * _FACTORS[2]
     both, gap = first ^ second, second ^ third
     return 0, first, second, both, third, first ^ third, gap, first ^ gap
-
-
-def _step(chance: float) -> int:
-    return min(max(int(log2(chance) * _STEPS_PER_HALVING + 255.5), 1), 255) if chance > _LEAST else 1
-
-
-def _falling(candidate: tuple[int, float]) -> float:
-    return -candidate[1]
-
-
-def _runs(ordered: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Where runs of equal values begin, and the number of the run that each value is in."""
-    first = np.ones(len(ordered), bool)
-    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
-    return np.flatnonzero(first), first.cumsum() - 1
-
-
-def _mixed(
-    old: NDArray[np.uint32],
-    new: NDArray[np.uint32],
-    group: NDArray[np.intp],
-    kept: NDArray[np.float64],
-    weights: NDArray[np.float64],
-) -> NDArray[np.uint32]:
-    """The best candidates of each group: ``old`` (groups, k) and the ``new`` (n, k) of that ``group`` (n,).
-
-    ``kept`` (groups,) are the weights of the old rows, ``weights`` (n,) those of the new ones. The chances
-    of a token add up.
-    """
-    n_groups, k = old.shape
-    candidates = np.concatenate([old, new]).reshape(-1)
-    chances = _PROBABILITIES[candidates & np.uint32(255)] * np.repeat(np.concatenate([kept, weights]), k)
-    groups = np.repeat(np.concatenate([np.arange(n_groups), group]).astype(np.uint64), k) << np.uint64(32)
-    entries = groups | (candidates >> np.uint32(8))
-    order = entries.argsort(kind="stable")
-    begin, _ = _runs(entries[order])
-    entries = entries[order[begin]]
-    chances = np.add.reduceat(chances[order], begin).astype(np.float32)
-    # Sorted once more, by group and falling chance: as bits, floats above 0 are in order.
-    order = ((entries & _UPPER) | ~chances.view(np.uint32)).argsort(kind="stable")
-    entries, chances = entries[order], chances[order]
-    groups = (entries >> np.uint64(32)).astype(np.intp)
-    rank = np.arange(len(groups)) - np.searchsorted(groups, np.arange(n_groups))[groups]
-    best = (rank < k) & (chances > 0)
-    groups, rank = groups[best], rank[best]
-    rows = np.zeros((n_groups, k), np.uint32)
-    rows[groups, rank] = entries[best].astype(np.uint32) << np.uint32(8) | quantise(np.log(chances[best]))
-    return rows

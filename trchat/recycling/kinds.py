@@ -7,7 +7,7 @@ agree are a kind of their own. Level 0 of every source means that it has nothing
 from functools import cache
 from math import prod
 
-from trchat.recycling.candidates import probability
+from trchat.recycling.packing import probability
 
 SOURCES = ("1-token rows", "2-token rows", "3-token rows", "gap rows", "suffix", "recent")
 ROWS1, ROWS2, ROWS3, GAP, SUFFIX, RECENT = range(len(SOURCES))

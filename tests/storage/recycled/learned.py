@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 
 from trchat.recycling.calibration import Calibration
-from trchat.recycling.candidates import CandidateTables, pack
+from trchat.recycling.candidates import CandidateTables
 from trchat.recycling.knowledge import Knowledge
+from trchat.recycling.packing import pack
 from trchat.storage.recycled.records import Identity, Totals
 
 VOCABULARY = 5000
