@@ -76,7 +76,7 @@ def headline(reports: list[Report]) -> str:
     kinds = len({row["category"] for row in measured[0][1]["results"]}) - 1
     lines = [
         f"- **Faster, where it can be:** from {places} (speed over plain decoding, {asked['prompts']} "
-        f"questions of {kinds} kinds, starting from nothing); [below](#results): where it helps, and where not."
+        f"questions of {kinds} kinds, starting from nothing); [where it helps, and where not](#results)."
     ]
     same = [row for report in reports if not report["machine"]["on_gpu"] and (row := row_of(report, "auto"))]
     if same:

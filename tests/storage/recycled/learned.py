@@ -1,7 +1,5 @@
 """What a model might have taught: made-up rows, known in advance."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from trchat.recycling.calibration import Calibration
@@ -33,7 +31,6 @@ def teach(knowledge: Knowledge, tokens, numbers):
 
 def forget_at_once(rows: CandidateTables):
     """Let a row be what was taught last, not a mean of that and what it held."""
-    rows.shapes = tuple(replace(shape, fresh=1.0) for shape in rows.shapes)
     rows._fresh[:] = 1.0
 
 
