@@ -97,7 +97,7 @@ def run(pace, costs, gains, steps, plain_ms=None):
     widths = []
     for _ in range(steps):
         if pace.asleep:
-            pace.plain_steps(1, 0)
+            pace.plain_step()
             costs.observe_plain(plain_ms)
             widths.append(0)
             continue
@@ -152,21 +152,6 @@ def test_promises_that_do_not_come_true_are_not_believed_for_long():
         pace.step(choice, 1 + choice.nodes, 1, costs.of(1 + choice.nodes))
         steps += 1
     assert 30 < steps < 100
-
-
-def test_a_text_that_repeats_itself_wakes_drafting_up():
-    costs = FixedCosts({1: 13, 2: 15, 4: 18, 8: 26, 64: 400}, 0.0)
-    costs.plain_ms = 10.0
-    pace = Pace(costs, learned=5000)
-    run(pace, costs, [0.3, *([0.0] * 62)], 60, plain_ms=10.0)
-    assert pace.asleep
-    pace.plain_steps(16, repeated=0)
-    assert pace.asleep
-    steps = 0
-    while pace.asleep:
-        pace.plain_steps(4, repeated=4)
-        steps += 4
-    assert 8 < steps < 80
 
 
 def test_nothing_is_given_up_before_there_was_something_to_learn_from():

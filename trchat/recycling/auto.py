@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trchat.recycling.candidates import CONTEXT
+from trchat.recycling.copying import Copying
 from trchat.recycling.cost import LADDER, Costs, StepCosts
 from trchat.recycling.drafter import Verified
 from trchat.recycling.growth import Growth, Guesser, grow
@@ -21,7 +22,6 @@ from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree
 from trchat.recycling.width import Pace, WidthChoice
 
 _LABELS_AT_ONCE = 96
-_READ_AT_ONCE = 16  # tokens of plain steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +68,13 @@ class AutoDrafter:
         self.costs: Costs = costs or StepCosts()
         self._width = width
         self._pace = Pace(self.costs, knowledge.clock)
+        self._copying = Copying(self.costs)
         self._choice: WidthChoice | None = None
         self._without = without
         self._guesses: dict[int, Guesses] = {}
         self._kinds: list[int] = []
         self._right: list[bool] = []
         self._put_off: _PutOff | None = None
-        self._unread: list[int] = []  # what plain steps wrote
         self._began: float | None = None  # of the step under way, if it was drafted for
         self._restart([])
 
@@ -98,7 +98,7 @@ class AutoDrafter:
             return self._cut(self._grow(n_nodes), n_nodes)
         self.costs.enter(len(self._text.tokens))
         if self._pace.asleep:
-            return EMPTY_TREE
+            return self._copying.draft(self._text, min(LADDER[-1], room + n_forced) - n_forced)
         self._choice = self._pace.choice(n_forced, min(LADDER[-1], room + n_forced))
         growth = self._grow(room, self._choice.take)
         while self._choice.take(0.0):  # where guesses ran out, the usual width may still be the cheapest
@@ -115,11 +115,15 @@ class AutoDrafter:
         began, choice = self._began, self._choice
         self._began = self._choice = None
         if self._pace.asleep and not self._width:
-            self._unread.extend(verified.emitted)
+            self._copying.learn(verified)
+            self._text.extend(verified.emitted)
             if began is not None:
-                self.costs.observe_plain((perf_counter() - began) * 1e3)
-            if len(self._unread) >= _READ_AT_ONCE:
-                self._read()
+                milliseconds = (perf_counter() - began) * 1e3
+                if verified.width == 1:
+                    self.costs.observe_plain(milliseconds)
+                else:
+                    self.costs.observe(verified.width, milliseconds)
+            self._pace.plain_step()
             return
         context = self._text.context()
         contexts = self._contexts(verified.tree)
@@ -163,27 +167,14 @@ class AutoDrafter:
         self.knowledge.learn_later(put_off.contexts[order], packed, len(put_off.rows))
         self._label(put_off.context, put_off.guesses, verified.emitted, verified.path)
 
-    def _read(self) -> None:
-        """Index what plain steps wrote, and see how much of it was repetition of three tokens and more."""
-        repeated = 0
-        for token in self._unread:
-            found = self._text.after(*self._text.context())
-            repeated += found is not None and found[1] > 2 and self._text.tokens[found[0]] == token
-            self._text.extend([token])
-        self._pace.plain_steps(len(self._unread), repeated)
-        self._unread = []
-
     def settle(self) -> None:
         """Hand the gathered labels to the calibration; gathered because numpy's price is per call."""
         self.catch_up()
         self._hand_over_labels()
-        if self._unread:
-            self._read()
 
     def _restart(self, prompt: Sequence[int]) -> None:
         self._text = SuffixIndex()
         self._text.extend(prompt)
-        self._unread = []
         self._recent = RecentCandidates()
         sources = all_sources(self.knowledge, self._text, self._recent, self._without)
         self._guesser = Guesser(sources, self._text)

@@ -17,8 +17,6 @@ _TRIAL, _SHORT_TRIAL = 400, 100  # steps to learn from before drafting may be gi
 _FAR_OFF = 0.8  # of plain decoding's pace: a short trial tells as much
 _NAP, _LONGEST_NAP = 128, 1024  # plain steps before drafting is tried again; twice as many each time
 _RETRY_COSTS = 0.03  # of the time of a nap that trying again may take
-_REPEATS_FADE = 0.95  # of how often the text repeats itself, per plain step
-_LONGEST_COPY, _COPY_MARGIN = 16, 1.3  # tokens; what copying must promise
 _EXPECTED = dict(
     zip(LADDER, (0.0, 0.25, 0.45, 0.6, 0.8, 0.95, 1.1, 1.25, 1.4, 1.55, 1.7, 1.8), strict=True)
 )  # gains by width, to begin with: three quarters of what the demo model's drafts bring in the long run
@@ -40,9 +38,9 @@ class Pace:
     A drafter that knows nothing promises nothing, and a narrow tree teaches it little. So it begins with a
     school, where it may be expected to pay: trees as wide as would then be best, whatever they promise.
 
-    Where even the best width would not make up for the work around the model, drafting sleeps: steps are
-    plain, nothing is learned, and it is tried again from time to time, and as soon as the text repeats itself
-    so much that copying would pay.
+    Where even the best width would not make up for the work around the model, drafting sleeps: no trees are
+    grown, nothing is learned (see trchat.recycling.copying for what is left), and it is tried again from time
+    to time.
     """
 
     def __init__(self, costs: Costs, learned: int = 0) -> None:
@@ -55,7 +53,6 @@ class Pace:
         self._seen_tokens = self._seen_ms = 0.0
         self._steps = 0
         self._asleep = 0
-        self._repeats = 0.0  # how often the text went on, lately, as where it stood before
         self._nap = _NAP
         self._hopeful = LADDER[-1]
         self.home = 1
@@ -105,26 +102,12 @@ class Pace:
             if not choice.fixed:
                 self._settle()
 
-    def plain_steps(self, steps: int, repeated: int) -> None:
-        """Count steps without drafts and learning, ``repeated`` of which went on as the text had before."""
-        self._asleep = max(self._asleep - steps, 0)
-        self._repeats += (1 - _REPEATS_FADE**steps) * (repeated / steps - self._repeats)
-        if self._copying_pays():
-            self._asleep = 0
+    def plain_step(self) -> None:
+        """Count one step without trees and learning."""
+        self._asleep -= 1
         if not self._asleep:
             self._steps = 0  # what was expected before does not count any more
             self._tokens = self._ms = self._seen_tokens = self._seen_ms = 0.0
-
-    def _copying_pays(self) -> bool:
-        plain_ms, right = self._costs.plain_ms, self._repeats
-        if plain_ms is None:
-            return False
-        # A chain of width w brings 1 + p + p^2 + ... + p^(w-1) tokens.
-        return any(
-            (1 - right**width) * plain_ms > _COPY_MARGIN * (1 - right) * self._costs.of(width)
-            for width in LADDER
-            if 1 < width <= _LONGEST_COPY
-        )
 
     def _paces(self) -> dict[int, float]:
         return {width: (1 + gain) / self._costs.of(width) for width, gain in self._gains.items()}

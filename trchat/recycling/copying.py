@@ -1,0 +1,80 @@
+"""Drafting that costs next to nothing: the text goes on as it did where it stood before."""
+
+import numpy as np
+
+from trchat.recycling.cost import LADDER, Costs
+from trchat.recycling.drafter import Verified
+from trchat.recycling.kinds import ALONE, STRIDES, SUFFIX, suffix_level
+from trchat.recycling.suffix import SuffixIndex
+from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree
+
+_LONG = 8  # tokens that must have stood there before
+_RIGHT = 0.85  # how often such a copy is right, to begin with
+_MEMORY = 24.0  # copied tokens that what was seen is weighed against
+_MARGIN = 1.1  # of plain decoding's pace, to be worth a try
+
+
+class Copying:
+    """Chains copied from earlier in the text, while the rest of drafting sleeps.
+
+    Where a text repeats itself or what it was given, long drafts are nearly always right, and pay on machines
+    where nothing else does. Looking for them takes microseconds a step, and nothing is learned but how often
+    they are right.
+    """
+
+    def __init__(self, costs: Costs) -> None:
+        self._costs = costs
+        self._right = _RIGHT
+        self._next: int | None = None  # what a copy says comes next
+
+    def draft(self, text: SuffixIndex, room: int) -> DraftTree:
+        """A chain of at most ``room`` tokens, where the text's end has stood before and copying pays."""
+        found = text.longest()
+        if found is None or found[1] < _LONG:
+            self._next = None
+            return EMPTY_TREE
+        place, length = found
+        self._next = text.tokens[place]
+        n = self.width(room + 1) - 1
+        if n < 1:
+            return EMPTY_TREE
+        copied = text.tokens[place : place + n]
+        while len(copied) < n:  # the text repeats what it is just saying
+            copied += copied[: n - len(copied)]
+        return DraftTree(
+            np.array(copied, np.int32),
+            np.arange(ROOT, n - 1, dtype=np.int32),
+            [self._right**depth for depth in range(1, n + 1)],
+            [suffix_level(length, ALONE) * STRIDES[SUFFIX]] * n,
+        )
+
+    def width(self, widest: int) -> int:
+        """The best width of a batch, its first token included; 1 where copying does not pay.
+
+        A chain of w tokens brings 1 + p + p^2 + ... + p^(w-1). Going to its width and back is paid once for
+        as many steps as copying is likely to go on.
+        """
+        plain_ms, right = self._costs.plain_ms, self._right
+        if plain_ms is None:
+            return 1
+        best, best_pace = 1, _MARGIN / plain_ms
+        for width in LADDER:
+            if 1 < width <= widest:
+                tokens = (1 - right**width) / (1 - right)
+                ends = 1 - right ** (width - 1)
+                pace = tokens / (self._costs.of(width) + 2 * self._costs.change_ms * ends)
+                if pace > best_pace:
+                    best, best_pace = width, pace
+        return best
+
+    def learn(self, verified: Verified) -> None:
+        """See whether the copy was right, drafted or not."""
+        if self._next is None:
+            return
+        if len(verified.tree):
+            hits, misses = len(verified.path), int(len(verified.path) < len(verified.tree))
+        else:
+            hits = int(verified.emitted[0] == self._next)
+            misses = 1 - hits
+        self._right = (self._right * _MEMORY + hits) / (_MEMORY + hits + misses)
+        self._right = min(max(self._right, 0.01), 0.99)
