@@ -26,9 +26,8 @@ def text(*tokens):
     return index
 
 
-def sure(copying):
-    """See many copies come true."""
-    index = text(*ONCE, *ONCE)
+def sure(copying, index):
+    """See many copies come true, after as long a match."""
     for _ in range(100):
         tree = copying.draft(index, 63)
         copying.learn(Verified(49, tree, NO_LOGITS, tuple(range(len(tree))), (1,), 1 + len(tree)))
@@ -41,23 +40,32 @@ def test_what_stood_there_before_is_copied_as_far_as_it_pays():
     assert tree.tokens.tolist() == ONCE[12 : 12 + len(tree)]
     assert tree.parents.tolist() == list(range(ROOT, len(tree) - 1))
     assert tree.sources == ["suffix"] * len(tree)
-    assert len(sure(Copying(costs())).draft(text(*ONCE, 7, *ONCE[:12]), 63)) > len(tree)
+    index = text(*ONCE, 7, *ONCE[:12])
+    assert len(sure(Copying(costs()), index).draft(index, 63)) > len(tree)
 
 
 def test_a_loop_is_copied_round_and_round():
-    tree = sure(Copying(costs())).draft(text(*[1, 2, 3] * 6), 63)
+    index = text(*[1, 2, 3] * 6)
+    tree = sure(Copying(costs()), index).draft(index, 63)
     assert len(tree) > 6
     assert tree.tokens.tolist() == ([1, 2, 3] * 30)[: len(tree)]
 
 
+def test_the_longer_the_match_the_longer_the_copy():
+    copying = Copying(costs())
+    lengths = [len(copying.draft(text(*ONCE, 7, *ONCE[:n]), 63)) for n in (4, 8, 24)]
+    assert lengths[0] == 0 < lengths[1] < lengths[2]
+
+
 def test_short_matches_and_new_words_are_not_copied():
-    assert len(Copying(costs()).draft(text(*ONCE, 7, *ONCE[3:8]), 63)) == 0
+    assert len(Copying(costs()).draft(text(*ONCE, 7, *ONCE[3:7]), 63)) == 0
     assert len(Copying(costs()).draft(text(*ONCE), 63)) == 0
 
 
 @pytest.mark.parametrize("room", [0, 1, 5])
 def test_never_longer_than_there_is_room(room):
-    assert len(sure(Copying(costs())).draft(text(*ONCE, *ONCE), room)) <= room
+    index = text(*ONCE, *ONCE)
+    assert len(sure(Copying(costs()), index).draft(index, room)) <= room
 
 
 def test_copies_that_are_wrong_are_given_up_and_come_back():

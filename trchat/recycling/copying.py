@@ -1,5 +1,7 @@
 """Drafting that costs next to nothing: the text goes on as it did where it stood before."""
 
+from bisect import bisect_right
+
 import numpy as np
 
 from trchat.recycling.cost import LADDER, Costs
@@ -8,8 +10,8 @@ from trchat.recycling.kinds import ALONE, STRIDES, SUFFIX, suffix_level
 from trchat.recycling.suffix import SuffixIndex
 from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree
 
-_LONG = 8  # tokens that must have stood there before
-_RIGHT = 0.85  # how often such a copy is right, to begin with
+_LENGTHS = (5, 8, 12, 18, 24)  # tokens that must have stood there before, and
+_RIGHT = (0.7, 0.8, 0.86, 0.9, 0.93)  # how often a copy after as many is right, to begin with
 _MEMORY = 24.0  # copied tokens that what was seen is weighed against
 _MARGIN = 1.1  # of plain decoding's pace, to be worth a try
 
@@ -24,18 +26,20 @@ class Copying:
 
     def __init__(self, costs: Costs) -> None:
         self._costs = costs
-        self._right = _RIGHT
-        self._next: int | None = None  # what a copy says comes next
+        self._right = list(_RIGHT)
+        self._kind = 0  # of the match: how many of the lengths it reaches
+        self._next = 0  # what a copy says comes next
 
     def draft(self, text: SuffixIndex, room: int) -> DraftTree:
         """A chain of at most ``room`` tokens, where the text's end has stood before and copying pays."""
         found = text.longest()
-        if found is None or found[1] < _LONG:
-            self._next = None
+        self._kind = bisect_right(_LENGTHS, found[1]) if found else 0
+        if found is None or not self._kind:
             return EMPTY_TREE
         place, length = found
         self._next = text.tokens[place]
-        n = self.width(room + 1) - 1
+        right = self._right[self._kind - 1]
+        n = self.width(right, room + 1) - 1
         if n < 1:
             return EMPTY_TREE
         copied = text.tokens[place : place + n]
@@ -44,17 +48,17 @@ class Copying:
         return DraftTree(
             np.array(copied, np.int32),
             np.arange(ROOT, n - 1, dtype=np.int32),
-            [self._right**depth for depth in range(1, n + 1)],
+            [right**depth for depth in range(1, n + 1)],
             [suffix_level(length, ALONE) * STRIDES[SUFFIX]] * n,
         )
 
-    def width(self, widest: int) -> int:
-        """The best width of a batch, its first token included; 1 where copying does not pay.
+    def width(self, right: float, widest: int) -> int:
+        """The best width of a batch whose tokens are ``right`` so often; 1 where copying does not pay.
 
         A chain of w tokens brings 1 + p + p^2 + ... + p^(w-1). Going to its width and back is paid once for
         as many steps as copying is likely to go on.
         """
-        plain_ms, right = self._costs.plain_ms, self._right
+        plain_ms = self._costs.plain_ms
         if plain_ms is None:
             return 1
         best, best_pace = 1, _MARGIN / plain_ms
@@ -69,12 +73,12 @@ class Copying:
 
     def learn(self, verified: Verified) -> None:
         """See whether the copy was right, drafted or not."""
-        if self._next is None:
+        if not self._kind:
             return
         if len(verified.tree):
             hits, misses = len(verified.path), int(len(verified.path) < len(verified.tree))
         else:
             hits = int(verified.emitted[0] == self._next)
             misses = 1 - hits
-        self._right = (self._right * _MEMORY + hits) / (_MEMORY + hits + misses)
-        self._right = min(max(self._right, 0.01), 0.99)
+        right = (self._right[self._kind - 1] * _MEMORY + hits) / (_MEMORY + hits + misses)
+        self._right[self._kind - 1] = min(max(right, 0.01), 0.99)
