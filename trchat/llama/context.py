@@ -118,7 +118,8 @@ class Context(Owned):
     def logits(self, n_rows: int) -> NDArray[np.float32]:
         """The last batch's rows of logits, in batch order: a view of shape (n_rows, n_vocab).
 
-        The view is llama.cpp's own memory: it is overwritten by the next decode.
+        The view is llama.cpp's own memory: the next decode overwrites it, on a GPU when that is done.
+        Every batch of up to ``n_seq`` rows has the same place, which stays readable.
         """
         pointer = llama.llama_get_logits(self._context)
         return np.ctypeslib.as_array(pointer, shape=(n_rows, self.model.n_vocab))
