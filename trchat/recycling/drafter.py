@@ -21,8 +21,8 @@ class Verified:
     Attributes:
         root: the token the tree hangs from.
         tree: the draft.
-        logits: (1 + n, n_vocab): the root's row, then the nodes'. The next step's take their place, where a GPU
-            computes as soon as it is done.
+        logits: (1 + n, n_vocab): the root's row, then the nodes'. The next step's take their place, on a GPU
+            as soon as that has computed them.
         path: the accepted nodes, from the root down.
         emitted: the tokens that the text grew by: the accepted ones and the model's own next one.
         width: tokens in the batch.
