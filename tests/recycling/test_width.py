@@ -116,6 +116,11 @@ def test_a_drafter_that_knows_nothing_yet_drafts_as_wide_as_one_that_does():
     nothing = [0.01] * 63
     assert run(pace, costs, nothing, 100) == [8] * 100  # it would never learn otherwise
     assert set(run(pace, costs, nothing, 200)[100:]) == {1}
+    wrong = FixedCosts({1: 10, 2: 10.5, 4: 11, 8: 12, 16: 20, 64: 80}, 0.0)
+    pace = Pace(wrong)
+    assert run(pace, wrong, nothing, 10) == [8] * 10
+    wrong._curve.update({8: 30, 4: 20, 2: 15})  # the first measuring was disturbed
+    assert set(run(pace, wrong, nothing, 100)[20:]) == {1}
     dear = FixedCosts({1: 10, 2: 20, 4: 40, 64: 640}, 0.0)
     assert set(run(Pace(dear), dear, nothing, 100)) == {1}  # where it could not pay anyway
     assert set(run(Pace(costs, learned=5000), costs, nothing, 100)) == {1}

@@ -47,6 +47,7 @@ class Pace:
         """``learned`` is how many steps drafting has learned from already."""
         self._costs = costs
         self._learned = learned
+        self._school = _SCHOOL - learned  # steps of it left
         self._gains = dict(_EXPECTED)  # what each width brings beyond its first token
         self._looks = dict.fromkeys(LADDER, _AS_GOOD_AS)
         self._tokens = self._ms = 0.0
@@ -70,14 +71,8 @@ class Pace:
     def choice(self, n_forced: int, widest: int) -> "WidthChoice":
         """A choice for one step; the batch will hold ``n_forced`` known tokens and be ``widest`` at most."""
         self._steps += 1
-        if self._learned < _SCHOOL:
-            if self._steps == 1:
-                best = self._best()
-                plain_ms = self._costs.plain_ms or self._costs.of(1)
-                worth = (1 + _EXPECTED[best]) * plain_ms > _WORTH_SCHOOL * self._costs.of(best)
-                self.home = best if worth else 1
-            if self.home > 1:
-                return WidthChoice(self._costs, n_forced, widest, self.rate, self.home, self.home, fixed=True)
+        if self._in_school():
+            return WidthChoice(self._costs, n_forced, widest, self.rate, self.home, self.home, fixed=True)
         look_to = 0
         if self._steps <= _TRIAL_STEPS or self._steps % (_LOOK_EVERY * _FAR_EVERY) == 0:
             look_to = LADDER[-1]
@@ -108,6 +103,20 @@ class Pace:
         if not self._asleep:
             self._steps = 0  # what was expected before does not count any more
             self._tokens = self._ms = self._seen_tokens = self._seen_ms = 0.0
+
+    def _in_school(self) -> bool:
+        if self._school <= 0:
+            return False
+        if self._steps == 1:
+            self.home = self._best()
+        # Asked again at each step: what was measured at the start may have been disturbed.
+        plain_ms = self._costs.plain_ms or self._costs.of(1)
+        worth = (1 + _EXPECTED[self.home]) * plain_ms / self._costs.of(self.home)
+        if self.home == 1 or worth < (_WORTH_SCHOOL if self._steps == 1 else 1.0):
+            self._school, self.home = 0, 1
+            return False
+        self._school -= 1
+        return True
 
     def _paces(self) -> dict[int, float]:
         return {width: (1 + gain) / self._costs.of(width) for width, gain in self._gains.items()}
