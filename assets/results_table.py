@@ -71,11 +71,12 @@ def headline(reports: list[Report]) -> str:
     measured.sort(key=lambda pair: pair[0], reverse=True)
     asked = row_of(measured[0][1], "auto")
     assert asked is not None
-    ends = measured if len(measured) <= 2 else [measured[0], measured[-1]]
+    ends = measured if len(measured) < 2 else [measured[0], measured[-1]]
     places = " to ".join(f"{speedup:.2f}x on {conditions(report)}" for speedup, report in ends)
+    places = f"from {places}" if len(ends) > 1 else places
     kinds = len({row["category"] for row in measured[0][1]["results"]}) - 1
     lines = [
-        f"- **Faster, where it can be:** from {places} (speed over plain decoding, {asked['prompts']} "
+        f"- **Faster, where it can be:** {places} (speed over plain decoding, {asked['prompts']} "
         f"questions of {kinds} kinds, starting from nothing); [where it helps, and where not](#results)."
     ]
     same = [row for report in reports if not report["machine"]["on_gpu"] and (row := row_of(report, "auto"))]

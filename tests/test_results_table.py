@@ -39,12 +39,13 @@ def report(auto, *, on_gpu=False, hot=None, identical=7):
     }
 
 
-def test_the_first_screen_tells_every_machine_best_first():
-    lines = headline([report(1.25), report(1.5, on_gpu=True)]).splitlines()
-    assert "1.50x on m.Q8_0 · Some GPU, 1.25x on m.Q8_0 · Some CPU, 8 threads" in lines[0]
+def test_the_first_screen_tells_the_best_machine_and_the_worst():
+    lines = headline([report(1.25), report(1.3), report(1.5, on_gpu=True)]).splitlines()
+    assert "from 1.50x on m.Q8_0 · Some GPU to 1.25x on m.Q8_0 · Some CPU, 8 threads" in lines[0]
     assert "7 questions of 2 kinds" in lines[0]
     # GPUs round differently by width: only processors promise the same text.
-    assert "7 of 7 answers" in lines[1]
+    assert "14 of 14 answers" in lines[1]
+    assert " 1.25x on m.Q8_0 · Some CPU" in headline([report(1.25)])
     assert lines[2].endswith("less than 2 MB.")
 
 
