@@ -12,6 +12,7 @@ _HOPELESS = 0.85  # of the best width's pace
 _TRIAL_STEPS = 8  # at the beginning, all of which look far
 _SCHOOL = 128  # steps of a drafter that knows nothing yet, drafted as wide as one that does would
 _WORTH_SCHOOL = 1.15  # times plain decoding's pace, to be expected of it afterwards
+_TRUST, _TRUSTED = 0.6, 200  # of what an untaught drafter promises; steps after which it is taken at its word
 _MARGIN = 1.03  # what drafting must promise over not drafting: promises err
 _TRIAL, _SHORT_TRIAL = 400, 100  # steps to learn from before drafting may be given up
 _FAR_OFF = 0.8  # of plain decoding's pace: a short trial tells as much
@@ -78,7 +79,8 @@ class Pace:
             look_to = LADDER[-1]
         elif self._steps % _LOOK_EVERY == 0:
             look_to = self._hopeful
-        return WidthChoice(self._costs, n_forced, widest, self.rate, self.home, look_to)
+        trust = _TRUST + (1 - _TRUST) * min(self._learned / _TRUSTED, 1.0)
+        return WidthChoice(self._costs, n_forced, widest, self.rate, self.home, look_to, trust)
 
     def step(self, choice: "WidthChoice", width: int, tokens: int, milliseconds: float) -> None:
         """Take in what one step of ``width`` tokens promised, and the ``tokens`` it brought in its time."""
@@ -170,10 +172,14 @@ class WidthChoice:
         rate: float,
         home: int,
         look_to: int = 0,
+        trust: float = 1.0,
         *,
         fixed: bool = False,
     ) -> None:
-        """The batch holds ``n_forced`` known tokens; a millisecond is worth ``rate`` tokens."""
+        """The batch holds ``n_forced`` known tokens; a millisecond is worth ``rate`` tokens.
+
+        ``trust`` is the part of each gain that counts.
+        """
 
         def price(width: int) -> float:
             changes = (width != costs.last_width) + (width != home)
@@ -186,6 +192,7 @@ class WidthChoice:
         self.gains = {1: 0.0} if n_forced == 1 else {}
         self._n_forced = n_forced
         self._sum = 0.0
+        self._trust = trust
         self._best = -price(n_forced)
         self._taken = 0
         self._steps = [
@@ -201,7 +208,7 @@ class WidthChoice:
         self._taken += 1
         steps = self._steps
         if self._next < len(steps) and steps[self._next][0] == self._taken:
-            value = self._sum - steps[self._next][1]
+            value = self._trust * self._sum - steps[self._next][1]
             if value > self._best or self.fixed:
                 self._best, self.nodes, self.promised = value, self._taken, self._sum
             self.gains[self._taken + self._n_forced] = self._sum
@@ -210,6 +217,6 @@ class WidthChoice:
             return True
         # What is still to come gains at most as much as this node did.
         return any(
-            self._sum + (nodes - self._taken) * gain - price > self._best
+            self._trust * (self._sum + (nodes - self._taken) * gain) - price > self._best
             for nodes, price in steps[self._next :]
         )
