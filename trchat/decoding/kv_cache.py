@@ -49,7 +49,7 @@ class TreeContext(Protocol):
 class KVCache:
     """The one owner of what the context's KV cache holds: one token per position, in order.
 
-    ``decode_s`` is how long the model took for the last ``verify``, in seconds.
+    ``decode_s`` is how long the model took for what was last submitted, in seconds.
 
     Sequence 0 always holds everything. A tree needs at least one sequence per leaf, and each must hold the
     whole prefix; they are brought up to date only when a tree uses them. The last sequence holds the hidden
@@ -183,7 +183,7 @@ class KVCache:
     def result(self) -> NDArray[np.float32]:
         """The logits of what was submitted: the last forced token's row, then the nodes'; (1 + n, n_vocab).
 
-        A view, valid until the next batch.
+        A view (see Context.logits for how long it lasts).
         """
         assert self._tree is not None, "result follows submit"
         start = perf_counter()

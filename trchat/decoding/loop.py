@@ -95,17 +95,19 @@ def generate(
         left -= len(tokens)
         finish = "stop" if tokens[-1] in end_tokens else "length" if left == 0 else None
         settled = perf_counter()
+        draft_s, accept_s = drafted - start, accepted - decoded
+        learn_s = (caught_up - submitted) + (learned - accepted)
         yield Step(
             tokens=tokens,
             tree=tree,
             path=path,
             width=width,
             finish=finish,
-            draft_s=drafted - start,
+            draft_s=draft_s,
             decode_s=cache.decode_s,
-            accept_s=accepted - decoded,
-            learn_s=(learned - accepted) + (caught_up - submitted),
-            cache_s=(settled - learned) + (decoded - drafted - cache.decode_s) - (caught_up - submitted),
+            accept_s=accept_s,
+            learn_s=learn_s,
+            cache_s=(settled - start) - (draft_s + cache.decode_s + accept_s + learn_s),  # all the rest
         )
         if finish:
             return

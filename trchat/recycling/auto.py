@@ -13,13 +13,14 @@ from trchat.recycling.cost import LADDER, Costs, StepCosts
 from trchat.recycling.drafter import Verified
 from trchat.recycling.growth import Growth, Guesser, grow
 from trchat.recycling.knowledge import CANDIDATES, Knowledge
+from trchat.recycling.pace import Pace
 from trchat.recycling.packing import pack
 from trchat.recycling.recent import RecentCandidates
 from trchat.recycling.sources import Context, Guesses, all_sources
 from trchat.recycling.suffix import SuffixIndex
 from trchat.recycling.topk import Best, top_k_and_mass
 from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree
-from trchat.recycling.width import Pace, WidthChoice
+from trchat.recycling.width import WidthChoice
 
 _LABELS_AT_ONCE = 96
 

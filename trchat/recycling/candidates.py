@@ -146,20 +146,14 @@ class CandidateTables:
         tags, packed, mixes = self._tag_view, self._packed_view, _mixes(context)
         found: list[Sequence[int]] = []
         for which, shift, bucket, start, k in self._finders:
-            key = ((mixes[which] & _MASK) * _FINAL) & _MASK
-            tag = (key & 0xFFFFFFFF) or 1
-            place = (bucket + (key >> shift)) * WAYS
-            if tags[place] != tag:
-                place += 1
-                if tags[place] != tag:
-                    place += 1
-                    if tags[place] != tag:
-                        place += 1
-                        if tags[place] != tag:
-                            found.append(())
-                            continue
-            cell = start + place * k
-            found.append(packed[cell : cell + k].tolist())
+            first, tag = _bucket_and_tag(mixes[which], shift, bucket)
+            for place in range(first, first + WAYS):
+                if tags[place] == tag:
+                    cell = start + place * k
+                    found.append(packed[cell : cell + k].tolist())
+                    break
+            else:
+                found.append(())
         return found
 
     def learn(
@@ -186,12 +180,11 @@ class CandidateTables:
         mixes, rows = [_mixes(context) for context in contexts.tolist()], packed.tolist()
         for number in numbers:
             which, shift, bucket, start, k = self._finders[number]
-            groups: dict[int, list[list[int]]] = {}
+            groups: dict[tuple[int, int], list[list[int]]] = {}
             for mixed, row in zip(mixes, rows, strict=True):
-                groups.setdefault(((mixed[which] & _MASK) * _FINAL) & _MASK, []).append(row)
-            for key, new in groups.items():
-                tag = (key & 0xFFFFFFFF) or 1
-                place, known = self._place((bucket + (key >> shift)) * WAYS, tag)
+                groups.setdefault(_bucket_and_tag(mixed[which], shift, bucket), []).append(row)
+            for (first, tag), new in groups.items():
+                place, known = self._place(first, tag)
                 cell = start + place * k
                 kept = (1 - float(self._fresh[number])) ** len(new) if known else 0.0
                 old = self._packed_view[cell : cell + k].tolist()
@@ -261,6 +254,12 @@ class CandidateTables:
         before = (~known).cumsum() - ~known
         rank = (before - before[begin][run]) % WAYS
         return np.where(known, slots, first + oldest_first[np.arange(len(keys)), rank]), known
+
+
+def _bucket_and_tag(mixed: int, shift: int, bucket: int) -> tuple[int, int]:
+    """The first place of a key's bucket, and its tag; the table's buckets begin at ``bucket``."""
+    key = ((mixed & _MASK) * _FINAL) & _MASK
+    return (bucket + (key >> shift)) * WAYS, (key & 0xFFFFFFFF) or 1
 
 
 def _mixes(context: Sequence[int]) -> tuple[int, ...]:

@@ -15,8 +15,8 @@ ROOT = -1
 class DraftTree:
     """Guessed tokens with their parents.
 
-    The most probable chain comes first (``chain`` nodes, each the parent of the next), because it is the
-    part that may stay in the KV cache; every parent comes before its children.
+    The most probable chain comes first (``chain`` nodes, each the parent of the next), because what is
+    accepted of it leaves no gap in the KV cache; every parent comes before its children.
 
     Attributes:
         tokens: int32, shape (n,).

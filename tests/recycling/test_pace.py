@@ -1,0 +1,91 @@
+"""Whether drafting pays, and at what width, in the long run: on hand-made cost curves."""
+
+import pytest
+
+from tests.recycling.test_width import taken
+from trchat.recycling.cost import FixedCosts, StepCosts
+from trchat.recycling.pace import Pace
+
+
+def run(pace, costs, gains, steps, plain_ms=None):
+    """Let every step promise ``gains``; returns the widths, 0 for steps without drafting."""
+    widths = []
+    for _ in range(steps):
+        if pace.asleep:
+            pace.plain_step()
+            costs.observe_plain(plain_ms)
+            widths.append(0)
+            continue
+        choice = taken(pace.choice(1, 64), gains)
+        width = 1 + choice.nodes
+        costs.observe(width, costs.of(width))
+        # What is promised comes true.
+        pace.step(choice, width, 1 + choice.promised, costs.of(width))
+        widths.append(width)
+    return widths
+
+
+def test_a_drafter_that_knows_nothing_yet_drafts_as_wide_as_one_that_does():
+    costs = FixedCosts({1: 10, 2: 10.5, 4: 11, 8: 12, 16: 20, 64: 80}, 0.0)
+    pace = Pace(costs)
+    nothing = [0.01] * 63
+    assert run(pace, costs, nothing, 100) == [8] * 100  # it would never learn otherwise
+    assert set(run(pace, costs, nothing, 200)[100:]) == {1}
+    wrong = FixedCosts({1: 10, 2: 10.5, 4: 11, 8: 12, 16: 20, 64: 80}, 0.0)
+    pace = Pace(wrong)
+    assert run(pace, wrong, nothing, 10) == [8] * 10
+    wrong._curve.update({8: 30, 4: 20, 2: 15})  # the first measuring was disturbed
+    assert set(run(pace, wrong, nothing, 100)[20:]) == {1}
+    dear = FixedCosts({1: 10, 2: 20, 4: 40, 64: 640}, 0.0)
+    assert set(run(Pace(dear), dear, nothing, 100)) == {1}  # where it could not pay anyway
+    assert set(run(Pace(costs, learned=5000), costs, nothing, 100)) == {1}
+
+
+def test_the_home_width_is_the_best_one_to_stay_at():
+    costs = FixedCosts({1: 10, 2: 15, 4: 16, 8: 17, 16: 60, 64: 400}, 2.0)
+    pace = Pace(costs, learned=5000)
+    widths = run(pace, costs, [0.5, 0.3, 0.2, 0.1, 0.1, 0.1, 0.1, *([0.0] * 56)], 60)
+    assert pace.home == 8
+    assert set(widths[5:]) == {8}
+    assert pace.rate == pytest.approx(2.4 / 17, rel=0.01)
+
+
+def test_drafting_sleeps_where_its_own_work_costs_more_than_it_brings():
+    costs = FixedCosts({1: 13, 2: 15, 4: 18, 64: 400}, 0.0)  # a plain step takes 10
+    costs.plain_ms = 10.0
+    pace = Pace(costs, learned=5000)
+    widths = run(pace, costs, [0.3, *([0.0] * 62)], 3000, plain_ms=10.0)
+    assert widths.count(0) > 0.95 * len(widths)
+    assert len(widths) - widths.count(0) > 0  # it is tried again from time to time
+    better = run(pace, costs, [0.95] * 63, 3000, plain_ms=10.0)
+    assert better[-1] > 1  # and goes on when it pays
+    assert 0 not in better[1500:]
+
+
+def test_promises_that_do_not_come_true_are_not_believed_for_long():
+    costs = FixedCosts({1: 12, 2: 13, 4: 14, 64: 400}, 0.0)
+    costs.plain_ms = 10.0
+    pace = Pace(costs, learned=5000)
+    steps = 0
+    while not pace.asleep:
+        choice = taken(pace.choice(1, 64), [0.6, 0.4, 0.3, *([0.0] * 60)])
+        pace.step(choice, 1 + choice.nodes, 1, costs.of(1 + choice.nodes))
+        steps += 1
+    assert 30 < steps < 100
+
+
+def test_nothing_is_given_up_before_there_was_something_to_learn_from():
+    near = FixedCosts({1: 11, 2: 13.5, 4: 40, 64: 900}, 0.0)
+    near.plain_ms = 10.0
+    widths = run(Pace(near), near, [0.3, *[0.0] * 62], 500, plain_ms=10.0)
+    assert widths.index(0) > 300  # what is missing may come with what is learned
+    far = FixedCosts({1: 13, 2: 25, 4: 40, 64: 900}, 0.0)
+    far.plain_ms = 10.0
+    widths = run(Pace(far), far, [0.3, *[0.0] * 62], 300, plain_ms=10.0)
+    assert 100 <= widths.index(0) < 130
+
+
+def test_without_a_plain_step_to_compare_with_it_stays_awake():
+    costs = StepCosts()
+    costs.observe(1, 10.0)
+    assert 0 not in run(Pace(costs, learned=5000), costs, [0.1], 500)
