@@ -37,11 +37,16 @@ def test_the_context_size_reloads_the_model(run_chat):
     run_chat(test)
 
 
+async def look_for(chat, name):
+    """Open the settings, and choose what is found by ``name``."""
+    await chat.pilot.press("f4")
+    await chat.sees("Settings", "repeat_penalty")
+    await chat.pilot.press(*name, "enter")
+
+
 def test_the_settings_screen_changes_a_value(run_chat):
     async def test(chat):
-        await chat.pilot.press("f4")
-        await chat.sees("Settings", "repeat_penalty")
-        await chat.pilot.press(*"top_k", "enter")
+        await look_for(chat, "top_k")
         await chat.sees("a whole number from 0")
         await chat.pilot.press("ctrl+a", "ctrl+k", "7", "enter")
         await chat.until(lambda: chat.session.settings.top_k == 7)
@@ -53,9 +58,7 @@ def test_the_settings_screen_changes_a_value(run_chat):
 
 def test_the_settings_screen_finds_what_is_called_so_first(run_chat):
     async def test(chat):
-        await chat.pilot.press("f4")
-        await chat.sees("Settings", "repeat_penalty")
-        await chat.pilot.press(*"temp", "enter")
+        await look_for(chat, "temp")
         await chat.sees("a number from 0 (greedy)")
         await chat.pilot.press("ctrl+u", *"0.5", "enter")
         await chat.until(lambda: chat.session.settings.temp == 0.5)

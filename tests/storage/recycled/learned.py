@@ -6,9 +6,11 @@ from trchat.recycling.calibration import Calibration
 from trchat.recycling.candidates import CandidateTables
 from trchat.recycling.knowledge import Knowledge
 from trchat.recycling.packing import pack
+from trchat.storage.recycled.files import open_memory
 from trchat.storage.recycled.records import Identity, Totals
 
 VOCABULARY = 5000
+TOKENS = list(range(0, 300, 3))
 
 
 def identity(vocabulary=VOCABULARY, weights="w", quantisation="Q8_0", name="Some Model"):
@@ -65,3 +67,12 @@ def counts(calibration):
         calibration.source_hits[0] - fresh.source_hits[0],
         calibration.source_seen[0] - fresh.source_seen[0],
     )
+
+
+def saved(told, who=None, tokens=TOKENS, numbers=TOKENS, **options):
+    """A session that learns ``numbers`` for ``tokens`` and ends."""
+    memory = open_memory(who or identity(), "cpu", told.append, **options)
+    teach(memory.knowledge, tokens, numbers)
+    memory.save("auto", one())
+    assert memory.close(30)
+    return memory

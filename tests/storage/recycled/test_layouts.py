@@ -5,7 +5,7 @@ import sqlite3
 import numpy as np
 import pytest
 
-from tests.storage.recycled.learned import VOCABULARY, expected, identity, known, one, teach
+from tests.storage.recycled.learned import TOKENS, VOCABULARY, expected, identity, known, one, teach
 from trchat.recycling import candidates, kinds
 from trchat.recycling.calibration import Calibration
 from trchat.recycling.candidates import CandidateTables, TableShape
@@ -13,8 +13,6 @@ from trchat.recycling.knowledge import Knowledge
 from trchat.storage.recycled import hit_rates, memory, tables
 from trchat.storage.recycled.files import open_memory, rows_in_store, store_file
 from trchat.storage.recycled.store import RecycledStore
-
-TOKENS = list(range(0, 300, 3))
 
 
 class OtherKnowledge(Knowledge):

@@ -1,21 +1,20 @@
-"""A model's memory: what one session learns, the next one knows; and what can go wrong with the disk."""
+"""A model's memory: what one session learns, the next one knows."""
 
-import os
 import shutil
-import signal
 import sqlite3
-import threading
 
 import numpy as np
 import pytest
 
 from tests.storage.recycled.learned import (
+    TOKENS,
     VOCABULARY,
     counts,
     expected,
     identity,
     known,
     one,
+    saved,
     teach,
     teach_at_random,
 )
@@ -24,17 +23,6 @@ from trchat.storage.recycled.files import open_memory, store_file
 from trchat.storage.recycled.memory import Memory
 from trchat.storage.recycled.records import Totals
 from trchat.storage.recycled.store import RecycledStore
-
-TOKENS = list(range(0, 300, 3))
-
-
-def saved(told, who=None, tokens=TOKENS, numbers=TOKENS, **options):
-    """A session that learns ``numbers`` for ``tokens`` and ends."""
-    memory = open_memory(who or identity(), "cpu", told.append, **options)
-    teach(memory.knowledge, tokens, numbers)
-    memory.save("auto", one())
-    assert memory.close(30)
-    return memory
 
 
 def test_what_is_held_is_what_a_session_that_starts_now_begins_with():
@@ -199,105 +187,5 @@ def test_bounds_on_disk_and_in_memory(vocabulary, warnings, monkeypatch):
     for kept, table in zip(again.knowledge.tables, memory.knowledge.tables, strict=True):
         newest = table.tags[table.stamps == memory.knowledge.clock]
         assert set(newest.tolist()) <= set(kept.tags.tolist())
-    assert again.close(30)
-    assert warnings == []
-
-
-def test_a_slow_disk_never_stalls_decoding(warnings):
-    memory = open_memory(identity(), "cpu", warnings.append)
-    reached, go_on = threading.Event(), threading.Event()
-    real = RecycledStore.save
-
-    def slow(self, change):
-        reached.set()
-        assert go_on.wait(60)
-        return real(self, change)
-
-    patch = pytest.MonkeyPatch()
-    patch.setattr(RecycledStore, "save", slow)
-    teach(memory.knowledge, [1], [10])
-    assert memory.save("auto", one())
-    assert reached.wait(60)
-    teach(memory.knowledge, [2], [20])
-    assert not memory.save("auto", one()), "comes back while the disk is still at work"
-    teach(memory.knowledge, [3], [30])
-    assert not memory.save("auto", one())
-    go_on.set()
-    assert memory.close(60)
-    patch.undo()
-    again = open_memory(identity(), "cpu", warnings.append)
-    assert known(again.knowledge, [1, 2, 3]) == expected([10, 20, 30])
-    assert again.close(30)
-    assert warnings == []
-
-
-def test_a_disk_that_never_answers_does_not_keep_the_program(warnings, monkeypatch):
-    memory = open_memory(identity(), "cpu", warnings.append)
-    reached, go_on = threading.Event(), threading.Event()
-    monkeypatch.setattr(RecycledStore, "save", lambda self, change: reached.set() or go_on.wait(60))
-    teach(memory.knowledge, [1], [10])
-    memory.save("auto", one())
-    assert reached.wait(60)
-    assert not memory.close(0.01)
-    go_on.set()
-
-
-def goes_on(memory, told):
-    """The memory works as if nothing were wrong, and says so once."""
-    for number in range(3):
-        teach(memory.knowledge, TOKENS, [token + number for token in TOKENS])
-        memory.save("auto", one())
-        assert memory._writer.wait(60)
-    assert known(memory.knowledge, TOKENS) == expected([token + 2 for token in TOKENS])
-    memory.close(60)
-    assert len(told) == 1 and "\n" not in told[0], told
-
-
-def test_a_vanished_folder(warnings):
-    saved(warnings)
-    memory = open_memory(identity(), "cpu", warnings.append)
-    assert known(memory.knowledge, TOKENS) == expected(TOKENS)
-    shutil.rmtree(files.recycled_dir())
-    goes_on(memory, warnings)
-
-
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="nothing is read-only to root")
-def test_a_read_only_folder(warnings):
-    saved(warnings)
-    files.recycled_dir().chmod(0o500)
-    store_file(identity()).chmod(0o400)
-    try:
-        memory = open_memory(identity(), "cpu", warnings.append)
-        assert known(memory.knowledge, TOKENS) == expected(TOKENS)
-        goes_on(memory, warnings)
-    finally:
-        files.recycled_dir().chmod(0o700)
-
-
-def test_a_folder_that_cannot_be_made(home, warnings):
-    home.mkdir()
-    (home / "recycled").write_text("a file where the folder should be")
-    goes_on(open_memory(identity(), "cpu", warnings.append), warnings)
-
-
-def test_a_full_disk(warnings):
-    """The largest size of a file stands for the end of the disk."""
-    resource = pytest.importorskip("resource")
-    saved(warnings)
-    whole = store_file(identity()).read_bytes()
-    random = np.random.default_rng(1)
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 40_000, before[1]))
-    try:
-        memory = open_memory(identity(), "cpu", warnings.append)
-        teach_at_random(memory.knowledge, random, 9000, VOCABULARY)
-        goes_on(memory, warnings)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, ignored)
-    warnings.clear()
-    again = open_memory(identity(), "cpu", warnings.append)
-    assert known(again.knowledge, TOKENS) == expected(TOKENS), "the old state"
     assert again.close(30)
     assert warnings == []
