@@ -46,3 +46,19 @@ def test_a_command_that_there_is_not(word, answer):
 def test_a_flag_that_there_is_not(arguments, meant):
     message = unknown_arguments(arguments, ["--max-tokens", "--temp"])
     assert message == f"unrecognized arguments: {' '.join(arguments)}{meant}"
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["--modle", "x"], "unrecognized arguments: --modle; did you mean --model?"),
+        (["--modle=x"], "unrecognized arguments: --modle=x; did you mean --model?"),
+        (["--temperature", "0.5"], "unrecognized arguments: --temperature; did you mean --temp?"),
+        (["--temp", "1", "asc"], "there is no command 'asc'; did you mean 'trchat ask'?"),
+    ],
+)
+def test_the_value_of_a_misspelt_flag_is_not_taken_for_a_command(typed, said, capsys):
+    with pytest.raises(SystemExit) as exit_code:
+        build_parser().parse_args(typed)
+    assert exit_code.value.code == 2
+    assert capsys.readouterr().err == f"trchat: {said} See 'trchat --help'\n"

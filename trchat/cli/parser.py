@@ -1,8 +1,10 @@
 """argparse with help that looks the same everywhere, and errors of one line."""
 
 import argparse
+import sys
 import textwrap
 from collections.abc import Iterable
+from itertools import takewhile
 from typing import Any, NoReturn
 
 from trchat.cli.habits import unknown_arguments, unknown_command
@@ -65,10 +67,12 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, "formatter_class": Help})
+        self._given: list[str] = []
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As argparse does it; a flag that there is not is answered with the one that was meant."""
-        found, left = self.parse_known_args(args, namespace)
+        self._given = sys.argv[1:] if args is None else list(args)
+        found, left = self.parse_known_args(self._given, namespace)
         if left:
             command = _commands(self).get(getattr(found, "command", None))
             self.error(
@@ -78,6 +82,10 @@ class Parser(argparse.ArgumentParser):
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.dest == "command" and value not in (action.choices or ()):
+            before = list(takewhile(lambda given: given != value, self._given))
+            if before and before[-1].startswith("--") and before[-1] not in self._option_string_actions:
+                # It was meant for that flag, not as a command.
+                self.error(unknown_arguments(before[-1:], [*self._option_string_actions]))
             raise argparse.ArgumentError(None, unknown_command(value, list(action.choices or ())))
         super()._check_value(action, value)
 
