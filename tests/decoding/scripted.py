@@ -60,13 +60,17 @@ class ScriptedContext:
     def decode(self, n_tokens):
         self.decodes += 1
         batch, rows = self.batch, []
+        self._make_room(n_tokens)
         free = [index for index, cell in enumerate(self.cells) if cell is None]
-        assert len(free) >= n_tokens, "context full"
+        last = self._last_positions()
         for i in range(n_tokens):
-            seqs = set(batch.seq_id[i, : batch.n_seq_id[i]].tolist())
+            seqs, pos = set(batch.seq_id[i, : batch.n_seq_id[i]].tolist()), int(batch.pos[i])
             assert len(seqs) == batch.n_seq_id[i] > 0
-            self._check_continuity(int(batch.pos[i]), seqs)
-            self.cells[free[i]] = Cell(int(batch.token[i]), int(batch.pos[i]), seqs)
+            # llama.cpp refuses a batch in which a sequence skips or repeats a position.
+            wrong = {seq: last[seq] for seq in seqs if last[seq] != pos - 1}
+            assert not wrong, f"these sequences hold up to {wrong}, not {pos - 1}"
+            last.update(dict.fromkeys(seqs, pos))
+            self.cells[free[i]] = Cell(int(batch.token[i]), pos, seqs)
         if self.fail_at == self.decodes:
             raise RuntimeError("decode failed")
         for i in range(n_tokens):
@@ -82,13 +86,17 @@ class ScriptedContext:
         assert [cell.pos for cell in seen] == list(range(pos + 1)), "a hole, a stranger, or a wrong order"
         return [cell.token for cell in seen]
 
-    def _check_continuity(self, pos, seqs):
-        # llama.cpp refuses a batch in which a sequence skips or repeats a position.
-        for seq in seqs:
-            held = [cell.pos for cell in self.cells if cell and seq in cell.seqs]
-            assert max(held, default=-1) == pos - 1, (
-                f"sequence {seq} holds up to {max(held, default=-1)}, not {pos - 1}"
-            )
+    def _make_room(self, n_tokens):
+        short = n_tokens - self.cells.count(None)
+        assert len(self.cells) + short <= self.n_ctx + self.n_spare, "context full"
+        self.cells += [None] * short
+
+    def _last_positions(self):
+        last = dict.fromkeys(range(self.n_seq), -1)
+        for cell in filter(None, self.cells):
+            for seq in cell.seqs:
+                last[seq] = max(last[seq], cell.pos)
+        return last
 
     def logits(self, n_rows):
         assert len(self._rows) == n_rows
@@ -114,4 +122,4 @@ class ScriptedContext:
                 cell.seqs.add(target)
 
     def clear(self):
-        self.cells = [None] * (self.n_ctx + self.n_spare)
+        self.cells = []

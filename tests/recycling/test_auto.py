@@ -18,7 +18,7 @@ DEAR = {width: 10.0 * width for width in (1, 2, 4, 8, 16, 32, 64)}
 
 
 def write(drafter, prompt=PROMPT, max_tokens=60):
-    cache = KVCache(ScriptedContext(n_ctx=2048))
+    cache = KVCache(ScriptedContext())
     list(cache.prefill(prompt[:-1]))
     return list(generate(cache, drafter, lambda _i, row: int(row.argmax()), prompt, max_tokens=max_tokens))
 
