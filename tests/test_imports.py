@@ -4,6 +4,7 @@ import ast
 import os
 import subprocess
 import sys
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -34,17 +35,23 @@ ABOVE = {
 FOR_ALL = {"errors", "paths"}
 
 
-def imported(file, for_types=True):
-    """The modules that a file imports, anywhere in it; those that only type checkers see, if wanted."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    for node in tree.body if not for_types else ():
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            node.body = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            yield node.module
-        elif isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+@cache
+def imports(file):
+    """The modules that a file imports, anywhere in it: at run time, and for type checkers only."""
+    real, for_types = set(), set()
+    for top in ast.parse(file.read_text(encoding="utf-8")).body:
+        only_types = isinstance(top, ast.If) and ast.unparse(top.test) == "TYPE_CHECKING"
+        found = for_types if only_types else real
+        for node in ast.walk(top):
+            if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+                found.add(node.module)
+            elif isinstance(node, ast.Import):
+                found.update(alias.name for alias in node.names)
+    return real, for_types
+
+
+def imported(file):
+    return set.union(*imports(file))
 
 
 @pytest.mark.parametrize("room", MAY_USE)
@@ -69,7 +76,7 @@ def test_no_imports_go_in_circles():
         ".".join(("trchat", *file.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__"): file
         for file in PACKAGE.rglob("*.py")
     }
-    known = {name: set(imported(file, for_types=False)) & set(names) - {name} for name, file in names.items()}
+    known = {name: imports(file)[0] & set(names) - {name} for name, file in names.items()}
     assert len(list(TopologicalSorter(known).static_order())) == len(names)
 
 

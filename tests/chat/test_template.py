@@ -1,7 +1,9 @@
 # ruff: noqa: E501
 """Templates from anywhere: each ends as a prompt or as one line with a way out, and none goes on for ever."""
 
+import contextlib
 import sys
+from functools import partial
 
 import pytest
 
@@ -12,12 +14,24 @@ from trchat.errors import TrchatError, UsageError
 TURNS = [Turn("user", "Hi")]
 
 
-def render(source, turns=TURNS, seconds=30.0):
-    template = ChatTemplate(source, "<s>", "</s>", TemplateProcess(seconds))
-    try:
-        return template.render(turns)
-    finally:
-        template.close()
+def render_in(process, source, turns=TURNS):
+    return ChatTemplate(source, "<s>", "</s>", process).render(turns)
+
+
+class LastingProcess(TemplateProcess):
+    """One for all templates, however they fail."""
+
+    def close(self):
+        pass
+
+
+@pytest.fixture(scope="module")
+def render():
+    """Render by a source, in one process for all tests: what one template does must not harm the next."""
+    process = LastingProcess(30.0)
+    yield partial(render_in, process)
+    assert process.request({"source": "", "bos": "", "eos": ""}) == {"ok": ""}, "it has come to an end"
+    TemplateProcess.close(process)
 
 
 def test_without_a_template_it_is_chatml_and_says_so():
@@ -44,16 +58,16 @@ def test_without_a_template_it_is_chatml_and_says_so():
         ),
     ],
 )
-def test_what_templates_may_use(source, prompt):
+def test_what_templates_may_use(render, source, prompt):
     assert render(source) == prompt
 
 
-def test_contents_go_through_untouched():
+def test_contents_go_through_untouched(render):
     odd = "\x00\x1b[31m\r\n\u2028\ufdd0\ud800{{ 7 * 7 }}{% raw %}\U0001f600"
     assert render("{{ messages[0].content }}", [Turn("user", odd)]) == odd
 
 
-def test_a_template_without_system_role_gets_it_in_the_first_question():
+def test_a_template_without_system_role_gets_it_in_the_first_question(render):
     source = (
         "{% if messages[0].role == 'system' %}{{ raise_exception('no') }}{% endif %}{{ messages[0].content }}"
     )
@@ -63,14 +77,14 @@ def test_a_template_without_system_role_gets_it_in_the_first_question():
 @pytest.mark.parametrize(
     "source", ["{% for %}", "{{ x | no_such_filter }}", "{% include 'x' %}", "{{ '", "{% bogus %}"]
 )
-def test_a_broken_template_is_one_line_with_a_way_out(source):
+def test_a_broken_template_is_one_line_with_a_way_out(render, source):
     with pytest.raises(TrchatError) as caught:
         render(source)
     assert "--template chatml" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_a_template_that_refuses_says_why():
+def test_a_template_that_refuses_says_why(render):
     with pytest.raises(
         UsageError, match="refuses this conversation: roles must alternate; use --template chatml"
     ):
@@ -88,7 +102,7 @@ ESCAPES = [
 
 
 @pytest.mark.parametrize("source", ESCAPES)
-def test_nothing_leads_out_of_the_sandbox(source):
+def test_nothing_leads_out_of_the_sandbox(render, source):
     with pytest.raises(TrchatError, match="--template chatml"):
         render(source)
 
@@ -104,7 +118,7 @@ FAILING = [
 
 
 @pytest.mark.parametrize("source", FAILING)
-def test_a_failing_template_is_one_line_with_a_way_out(source):
+def test_a_failing_template_is_one_line_with_a_way_out(render, source):
     with pytest.raises(TrchatError, match=r"the chat template fails: .*--template chatml") as caught:
         render(source)
     assert "\n" not in str(caught.value)
@@ -125,8 +139,11 @@ ENDLESS = [
 @pytest.mark.parametrize("source", ENDLESS)
 def test_nothing_goes_on_for_ever(source):
     """The time limit only decides how soon: none of these would ever come to an end, or to a prompt."""
-    with pytest.raises(TrchatError, match=r"the chat template (fails|is broken): .*--template chatml"):
-        render(source, seconds=0.7)
+    with (
+        contextlib.closing(TemplateProcess(0.7)) as process,
+        pytest.raises(TrchatError, match=r"the chat template (fails|is broken): .*--template chatml"),
+    ):
+        render_in(process, source)
 
 
 def test_a_failure_leaves_the_next_conversation_alone():
@@ -142,7 +159,8 @@ def test_nothing_is_imported_from_the_users_folder(tmp_path, monkeypatch):
     (tmp_path / "jinja2.py").write_text("raise SystemExit")
     (tmp_path / "json.py").write_text("raise SystemExit")
     monkeypatch.chdir(tmp_path)
-    assert render(CHATML).startswith("<|im_start|>user")
+    with contextlib.closing(TemplateProcess()) as process:
+        assert render_in(process, CHATML).startswith("<|im_start|>user")
 
 
 def test_no_process_to_be_had_is_one_line(monkeypatch):

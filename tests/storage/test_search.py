@@ -17,17 +17,27 @@ TEXTS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """A store in which every text was said, and what each message's number says."""
+    warnings = []
+    store = ConversationStore(tmp_path_factory.mktemp("told") / "conversations.db", warnings.append)
+    chat = store.create_conversation("untold")
+    yield store, {store.add_message(chat.id, "user", text).id: text for text in TEXTS}
+    store.close()
+    assert warnings == []
+
+
 @pytest.fixture(params=["fts5", "scan"])
-def found(request, store, monkeypatch):
+def found(request, told, monkeypatch):
     """Return the texts found, once by the index and once without FTS5."""
+    store, texts = told
     if request.param == "scan":
         monkeypatch.setattr(search, "has_fts5", lambda connection: False)
         monkeypatch.setattr(search, "find_indexed", lambda *_: pytest.fail("the index was asked"))
     elif not store._database.read(search.has_fts5):
         pytest.skip("this SQLite has no FTS5")
-    chat = store.create_conversation("untold")
-    ids = {store.add_message(chat.id, "user", text).id: text for text in TEXTS}
-    return lambda query: {TEXTS.index(ids[hit.message_id]) for hit in store.search(query)}
+    return lambda query: {TEXTS.index(texts[hit.message_id]) for hit in store.search(query)}
 
 
 @pytest.mark.parametrize(

@@ -25,9 +25,10 @@ def test_what_acts_on_a_terminal_is_shown(text, shown):
 
 
 def test_no_control_character_is_forgotten():
-    every = "".join(map(chr, range(sys.maxunicode + 1)))
-    left = {c for c in visible(every) if unicodedata.category(c) in ("Cc", "Cs")}
-    assert left == {"\n", "\t"}
-    assert not [
-        c for c in visible(every) if unicodedata.bidirectional(c) in ("LRO", "RLO", "LRE", "RLE", "PDF")
-    ]
+    kinds = {"Cc": [], "Cs": [], "Cf": []}
+    for character in map(chr, range(sys.maxunicode + 1)):
+        kinds.get(unicodedata.category(character), []).append(character)
+    control, formatting = visible("".join(kinds["Cc"] + kinds["Cs"])), visible("".join(kinds["Cf"]))
+    assert {c for c in control if unicodedata.category(c) in kinds} == {"\n", "\t"}
+    assert formatting
+    assert not {"LRO", "RLO", "LRE", "RLE", "PDF"} & set(map(unicodedata.bidirectional, formatting))
