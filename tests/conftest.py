@@ -1,4 +1,5 @@
 import importlib.util
+import itertools
 import os
 import signal
 import subprocess
@@ -6,6 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# What must hold for anything is tried on a few examples, new ones in each run; or on many:
+# pytest --hypothesis-profile thorough
+settings.register_profile("usual", max_examples=40, deadline=None)
+settings.register_profile("thorough", max_examples=2000, deadline=None)
+settings.load_profile("usual")
 
 TUI = Path(__file__).with_name("tui")
 OWN_PROCESS = {"trchat", "program", "on_terminal"}
@@ -33,10 +41,17 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.slow)
 
 
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory):
+    """Homes that nobody had yet; as on a new machine, the folder is made by whoever writes first."""
+    folder = tmp_path_factory.mktemp("homes")
+    return (folder / f"home-{number}" for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
+def home(homes, monkeypatch):
     """Every test has a home of its own, so that none reads or writes the user's."""
-    folder = tmp_path / "home"
+    folder = next(homes)
     monkeypatch.setenv("TRCHAT_HOME", str(folder))
     for name in [name for name in os.environ if name.startswith("TRCHAT_") and name != "TRCHAT_HOME"]:
         monkeypatch.delenv(name)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from trchat.recycling.adjacency import AdjacencyMatrix
@@ -130,7 +130,6 @@ def test_a_bomb_goes_off_no_further_than_was_announced():
 
 
 @given(st.lists(st.tuples(st.integers(0, 200), st.integers(0, 3)), max_size=60), st.integers(0, 60))
-@settings(max_examples=50)
 def test_a_table_and_what_was_saved_of_it_meanwhile_are_the_table(lessons, cut):
     """Learning on, and taking in what had been saved before, gives the same rows in any order."""
     (memory, table), (_, other) = tables(64), tables(64)
