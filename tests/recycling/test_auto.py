@@ -10,6 +10,7 @@ from trchat.recycling.calibration import Calibration
 from trchat.recycling.cost import FixedCosts, StepCosts
 from trchat.recycling.drafter import Verified
 from trchat.recycling.knowledge import Knowledge
+from trchat.recycling.noted import AT_ONCE
 from trchat.recycling.tree import EMPTY_TREE
 
 PROMPT = [3, 1, 4, 1, 5, 9, 2, 6]
@@ -113,3 +114,45 @@ def test_a_step_that_nothing_was_drafted_for_is_not_timed():
     known = costs.of(1)
     drafter.learn(Verified(7, EMPTY_TREE, logits, (), (8,)))  # as after the last token allowed
     assert costs.of(1) == known
+
+
+def random_step(drafter, random, width):
+    """Draft, and verify against random logits: nothing that is drafted is right."""
+    tree = drafter.draft(width - 1)
+    logits = random.normal(size=(1 + len(tree), N_VOCAB)).astype(np.float32)
+    token = int(random.choice(np.setdiff1d(np.arange(N_VOCAB), tree.tokens)))
+    return Verified(drafter._text.tokens[-1], tree, logits, (), (token,), 1 + len(tree))
+
+
+def test_steps_without_drafts_are_learned_several_at_a_time():
+    random = np.random.default_rng(1)
+    drafter = AutoDrafter(Knowledge(), width=1)
+    drafter.begin(PROMPT)
+    learned = []
+    for _ in range(AT_ONCE):
+        drafter.learn(random_step(drafter, random, 1))
+        learned.append(drafter.rows_learned)
+    assert learned[:-1] == [0] * (AT_ONCE - 1)
+    assert learned[-1] > AT_ONCE
+    assert drafter.knowledge.clock == AT_ONCE
+    drafter.learn(random_step(drafter, random, 1))
+    drafter.settle()
+    assert drafter.rows_learned > learned[-1]  # nothing is lost at the end of an answer
+
+
+def test_logits_that_the_next_step_has_overwritten_teach_nothing():
+    random = np.random.default_rng(1)
+    known = Knowledge()
+    write(AutoDrafter(known, width=8))
+    drafter = AutoDrafter(known, width=8)
+    drafter.begin(PROMPT)
+    for overwritten in (False, True):
+        verified = random_step(drafter, random, 8)
+        assert len(verified.tree)
+        before = known.clock
+        drafter.learn(verified, put_off=True)
+        assert known.clock == before
+        if overwritten:
+            verified.logits[0] += 1
+        drafter.catch_up()
+        assert (known.clock == before) is overwritten

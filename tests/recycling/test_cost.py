@@ -1,5 +1,6 @@
 """Step times by width, learned while running."""
 
+import numpy as np
 import pytest
 
 from trchat.recycling.cost import StepCosts
@@ -45,6 +46,18 @@ def test_the_price_of_a_change_is_learned_apart_from_the_width():
     assert costs.of(1) == pytest.approx(10.0, abs=0.5)
     assert costs.of(4) == pytest.approx(15.0, abs=0.5)
     assert costs.change_ms == pytest.approx(7.0, abs=0.7)
+
+
+def test_where_times_scatter_a_change_of_width_does_not_seem_dear():
+    random = np.random.default_rng(1)
+    costs = StepCosts()
+    for _ in range(500):
+        for width, ms in ((1, 10.0), (4, 15.0)):
+            for _ in range(3):
+                costs.observe(width, ms * random.lognormal(0, 0.1))
+        if random.random() < 0.05:
+            costs.observe(8, 60.0)  # a stall, just when the width changes
+    assert costs.change_ms < 0.5
 
 
 def test_what_a_prompt_costs_the_first_steps_is_not_the_widths():

@@ -71,7 +71,59 @@ def test_promises_that_do_not_come_true_are_not_believed_for_long():
         choice = taken(pace.choice(1, 64), [0.6, 0.4, 0.3, *([0.0] * 60)])
         pace.step(choice, 1 + choice.nodes, 1, costs.of(1 + choice.nodes))
         steps += 1
-    assert 30 < steps < 100
+    assert 10 < steps < 100
+
+
+def awake_until_it_sleeps(pace, costs, tokens):
+    """Steps that promise much and bring ``tokens`` each; returns how many, and the milliseconds lost."""
+    steps, lost = 0, 0.0
+    while not pace.asleep:
+        choice = taken(pace.choice(1, 64), [0.9] * 63)
+        ms = costs.of(1 + choice.nodes)
+        pace.step(choice, 1 + choice.nodes, tokens, ms)
+        steps, lost = steps + 1, lost + ms - tokens * costs.plain_ms
+    return steps, lost
+
+
+def test_what_drafting_may_lose_is_bounded_and_naps_make_it_a_small_part():
+    costs = FixedCosts({1: 11, 2: 40, 64: 2000}, 15.0)
+    costs.plain_ms = 10.0
+    pace = Pace(costs, learned=5000)
+    slept = lost = 0
+    for _ in range(6):
+        steps, now = awake_until_it_sleeps(pace, costs, 1)
+        assert steps < 40
+        lost += now
+        while pace.asleep:
+            pace.plain_step()
+            slept += 1
+    assert lost < 0.05 * slept * 10.0
+
+
+def test_where_drafting_has_paid_it_is_tried_again_soon():
+    costs = FixedCosts({1: 11, 2: 12, 4: 14, 64: 2000}, 0.0)
+    costs.plain_ms = 10.0
+    pace = Pace(costs, learned=5000)
+    run(pace, costs, [0.9] * 63, 500)  # a text that repeats itself
+    awake_until_it_sleeps(pace, costs, 1)  # and one that does not
+    nap = 0
+    while pace.asleep:
+        pace.plain_step()
+        nap += 1
+    assert nap < 100
+
+
+def test_the_home_width_is_kept_unless_another_is_worth_the_change():
+    costs = FixedCosts({1: 10, 2: 15, 4: 16, 8: 18, 64: 400}, 40.0)
+    pace = Pace(costs, learned=5000)
+    run(pace, costs, [0.5, 0.3, 0.2, *([0.0] * 60)], 60)
+    assert pace.home == 4
+    costs._curve[2] = 12.1  # 3 % better, for two changes of 40
+    run(pace, costs, [0.5, 0.3, 0.2, *([0.0] * 60)], 60)
+    assert pace.home == 4
+    costs._curve[2] = 9.0
+    run(pace, costs, [0.5, 0.3, 0.2, *([0.0] * 60)], 60)
+    assert pace.home == 2
 
 
 def test_nothing_is_given_up_before_there_was_something_to_learn_from():

@@ -13,6 +13,7 @@ from trchat.recycling.cost import LADDER, Costs, StepCosts
 from trchat.recycling.drafter import Verified
 from trchat.recycling.growth import Growth, Guesser, grow
 from trchat.recycling.knowledge import CANDIDATES, Knowledge
+from trchat.recycling.noted import AT_ONCE, NotedStep, NotedSteps
 from trchat.recycling.pace import Pace
 from trchat.recycling.packing import pack
 from trchat.recycling.recent import RecentCandidates
@@ -23,25 +24,24 @@ from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree
 from trchat.recycling.width import WidthChoice
 
 _LABELS_AT_ONCE = 96
+_SAMPLED = 4096  # every so manieth logit tells whether a row is still the same
 
 
 @dataclass(frozen=True, slots=True)
-class _PutOff:
-    """What of a step is still to be learned.
+class _Unlearned:
+    """A verified tree that is still to be learned from.
 
     Attributes:
-        context, guesses: where the text stood, and what was guessed there.
         contexts: of all rows, (1 + n, CONTEXT).
-        rows, packed, values: the rows whose candidates are known already; the values of the first one's.
+        context, guesses: where the text stood, and what was guessed there.
+        sample: some of the logits, to see later whether others have taken their place.
     """
 
     verified: Verified
+    contexts: NDArray[np.int32]
     context: Context
     guesses: Mapping[int, Guesses]
-    contexts: NDArray[np.int32]
-    rows: list[int]
-    packed: NDArray[np.uint32]
-    values: NDArray[np.float32]
+    sample: NDArray[np.float32]
 
 
 class AutoDrafter:
@@ -75,7 +75,8 @@ class AutoDrafter:
         self._guesses: dict[int, Guesses] = {}
         self._kinds: list[int] = []
         self._right: list[bool] = []
-        self._put_off: _PutOff | None = None
+        self._put_off: _Unlearned | None = None
+        self._noted = NotedSteps()
         self._began: float | None = None  # of the step under way, if it was drafted for
         self._restart([])
 
@@ -127,21 +128,13 @@ class AutoDrafter:
             self._pace.plain_step()
             return
         context = self._text.context()
-        contexts = self._contexts(verified.tree)
-        chosen = [0, *(1 + node for node in verified.path)][: len(verified.emitted)]
-        if put_off:
-            rows = chosen + _children(verified.tree, verified.path)
-            best, values, mass = self._candidates(verified.logits[rows])
-            packed = pack(best, values - mass[:, None])
-            self.knowledge.learn_at_once(contexts[rows], packed)
-            self._put_off = _PutOff(verified, context, self._guesses, contexts, rows, packed, values[0])
-            chosen = list(range(len(chosen)))
+        if len(verified.tree):
+            contexts, sample = self._contexts(verified.tree), verified.logits[0, ::_SAMPLED].copy()
+            self._put_off = _Unlearned(verified, contexts, context, self._guesses, sample)
         else:
-            best, values, mass = self._candidates(verified.logits)
-            self.knowledge.learn(contexts, pack(best, values - mass[:, None]))
-            self._label(context, self._guesses, verified.emitted, verified.path)
-        chances = np.exp(values[chosen] - mass[chosen, None])
-        self._recent.step(best[chosen].tolist(), chances.tolist(), verified.emitted)
+            self._noted.add(NotedStep(context, self._guesses, verified.emitted), verified.logits[0])
+        if not put_off:
+            self.catch_up()
         self._text.extend(verified.emitted)
         if began is None:
             return
@@ -153,24 +146,41 @@ class AutoDrafter:
     def catch_up(self) -> None:
         """Do what was put off, while the model computes the next step."""
         put_off, self._put_off = self._put_off, None
-        if put_off is None:
+        if put_off is not None or len(self._noted) == AT_ONCE:
+            self._learn_noted()
+        if put_off is not None:
+            self._learn_tree(put_off)
+
+    def _learn_tree(self, step: _Unlearned) -> None:
+        verified = step.verified
+        best, values, mass = self._candidates(verified.logits)
+        self._label(step.context, step.guesses, verified.emitted, verified.path)
+        # A GPU that already has the next step's logits has begun to put them in the place of these, from the
+        # first row on: then what was read is of neither.
+        if (verified.logits[0, ::_SAMPLED] != step.sample).any():
             return
-        verified, order, packed = put_off.verified, put_off.rows, put_off.packed
-        rest = sorted(set(range(len(put_off.contexts))).difference(order))
-        if rest:
-            best, values, mass = self._candidates(verified.logits[rest])
-            # The next step's logits take the place of these as soon as the GPU has them, from the first row
-            # on. If that has begun, what was read may be of either; it would only be a worse hint.
-            first = verified.logits[0, (put_off.packed[0] >> np.uint32(8)).astype(np.intp)]
-            if (first == put_off.values).all():
-                order = order + rest
-                packed = np.concatenate([packed, pack(best, values - mass[:, None])])
-        self.knowledge.learn_later(put_off.contexts[order], packed, len(put_off.rows))
-        self._label(put_off.context, put_off.guesses, verified.emitted, verified.path)
+        certain = values - mass[:, None]
+        self.knowledge.learn(step.contexts, pack(best, certain))
+        chosen = [0, *(1 + node for node in verified.path)][: len(verified.emitted)]
+        self._recent.step(best[chosen].tolist(), np.exp(certain[chosen]).tolist(), verified.emitted)
+
+    def _learn_noted(self) -> None:
+        steps = self._noted.steps
+        if not steps:
+            return
+        best, values, mass = self._candidates(self._noted.rows)
+        certain = values - mass[:, None]
+        contexts = np.array([step.context for step in steps], np.int32)
+        self.knowledge.learn(contexts, pack(best, certain), len(steps))
+        for step, tokens, chances in zip(steps, best.tolist(), np.exp(certain).tolist(), strict=True):
+            self._label(step.context, step.guesses, step.emitted, ())
+            self._recent.step([tokens], [chances], step.emitted)
+        self._noted.clear()
 
     def settle(self) -> None:
         """Hand the gathered labels to the calibration; gathered because numpy's price is per call."""
         self.catch_up()
+        self._learn_noted()
         self._hand_over_labels()
 
     def _restart(self, prompt: Sequence[int]) -> None:
@@ -238,9 +248,3 @@ class AutoDrafter:
     @staticmethod
     def _candidates(logits: NDArray[np.float32]) -> Best:
         return top_k_and_mass(logits, CANDIDATES)
-
-
-def _children(tree: DraftTree, path: Sequence[int]) -> list[int]:
-    """Rows of the rejected guesses below the end of ``path``."""
-    end = path[-1] if path else ROOT
-    return (1 + np.flatnonzero(tree.parents == end)).tolist()

@@ -8,6 +8,7 @@ LADDER = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 _NEW = 0.2  # weight of a new observation
 _NEW_CHANGE = 0.05  # and of what a change of width cost
 _DEAREST_CHANGE = 4.0  # steps that a change may seem to cost in each of the two steps it slows
+_SUDDEN, _NOISE = 3.0, 0.15  # times what a change cost so far, and of a step: more must be seen more often
 _PRIOR_SLOPE = 0.5  # extra cost of a token, in one-token steps, until the machine has shown another
 _PROMPT = -1  # as the width before a text's first step
 _RANGES = (256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
@@ -103,16 +104,17 @@ class StepCosts:
 
     def _observe_change(self, extra: float, usual: float, *, changed: bool) -> None:
         """Take in one of the two steps that a change slows, by how much longer than usual it took."""
-        extra = min(max(extra, 0.0), _DEAREST_CHANGE * usual)
+        # A stall is no change of width: what a change costs is believed to grow only step by step.
+        extra = min(extra, max(_SUDDEN * self.change_ms, _NOISE * usual), _DEAREST_CHANGE * usual)
         so_far, self._change_so_far = self._change_so_far, None
         if changed:
             self._first_ms += _NEW_CHANGE * (extra - self._first_ms)
             if so_far is not None:  # changed again at once: that is all it cost
-                self.change_ms += _NEW_CHANGE * (so_far - self.change_ms)
+                self.change_ms = max(self.change_ms + _NEW_CHANGE * (so_far - self.change_ms), 0.0)
             self._change_so_far = extra
         else:
             assert so_far is not None, "only a change slows the step after it"
-            self.change_ms += _NEW_CHANGE * (so_far + extra - self.change_ms)
+            self.change_ms = max(self.change_ms + _NEW_CHANGE * (so_far + extra - self.change_ms), 0.0)
 
     def observe_plain(self, milliseconds: float) -> None:
         """Take in the time of one step without drafts and without learning."""

@@ -18,7 +18,6 @@ _SHAPES = (
     TableShape("rows3", back=(1, 2, 3), rows=16384, k=2, fresh=0.8),
     TableShape("gap", back=(2, 3), rows=16384, k=4, fresh=0.35),
 )
-_AT_ONCE, _LATER = (3,), (0, 1, 2)
 
 
 class Knowledge:
@@ -38,24 +37,10 @@ class Knowledge:
         """The memory of each kind of rows."""
         return self.rows.tables
 
-    def learn(self, contexts: NDArray[np.int32], packed: NDArray[np.uint32]) -> None:
-        """Take in one step: ``packed`` (n, CANDIDATES) follow ``contexts`` (n, 3; last token first)."""
-        self.clock += 1
+    def learn(self, contexts: NDArray[np.int32], packed: NDArray[np.uint32], n_steps: int = 1) -> None:
+        """Take in what ``n_steps`` brought: ``packed`` (n, CANDIDATES) after ``contexts`` (n, CONTEXT)."""
+        self.clock += n_steps
         self.rows.learn(contexts, packed, self.clock)
-
-    def learn_at_once(self, contexts: NDArray[np.int32], packed: NDArray[np.uint32]) -> None:
-        """Take in what the very next step needs; ``learn_later``, with these rows first, must follow.
-
-        Those are gap rows: what follows a rejected guess often follows the right token too.
-        """
-        self.clock += 1
-        self.rows.learn(contexts, packed, self.clock, _AT_ONCE)
-
-    def learn_later(self, contexts: NDArray[np.int32], packed: NDArray[np.uint32], n_at_once: int) -> None:
-        """Take in the rest of a step, of which the first ``n_at_once`` rows were learned at once."""
-        self.rows.learn(contexts, packed, self.clock, _LATER)
-        if len(contexts) > n_at_once:
-            self.rows.learn(contexts[n_at_once:], packed[n_at_once:], self.clock, _AT_ONCE)
 
     @property
     def nbytes(self) -> int:

@@ -11,6 +11,7 @@ _SEEN_ENOUGH = 60  # steps
 _LOOK_EVERY = 12  # steps between looks at what wider trees would bring
 _FAR_EVERY = 8  # looks between those at all widths, hopeless ones too
 _NEW_LOOK = 0.15  # weight of one look
+_STAY = 20  # steps that a home is kept for, at least, to pay for going there
 _HOPELESS = 0.85  # of the best width's pace
 _TRIAL_STEPS = 8  # at the beginning, all of which look far
 _SCHOOL = 128  # steps of a drafter that knows nothing yet, drafted as wide as one that does would
@@ -18,8 +19,11 @@ _WORTH_SCHOOL = 1.15  # times plain decoding's pace, to be expected of it afterw
 _TRUST, _TRUSTED = 0.6, 200  # of what an untaught drafter promises; steps after which it is taken at its word
 _TRIAL, _SHORT_TRIAL = 400, 100  # steps to learn from before drafting may be given up
 _FAR_OFF = 0.8  # of plain decoding's pace: a short trial tells as much
-_NAP, _LONGEST_NAP = 128, 1024  # plain steps before drafting is tried again; twice as many each time
-_RETRY_COSTS = 0.03  # of the time of a nap that trying again may take
+_NAP, _LONGEST_NAP = 128, 4096  # plain steps before drafting is tried again; twice as many each time
+_RETRY_COSTS = 0.03  # of the time of a nap that trying again may take; or, where drafting has saved
+_RETRY_PAID, _SHORTEST_NAP = 0.25, 16  # more than it lost lately, this much, and steps of a nap
+_CREDIT_FADE = 0.999  # of what drafting has saved, per step
+_PATIENCE = 2.0  # prices of trying again that drafting may lose, where it is in debt, before it sleeps
 _EXPECTED = dict(
     zip(LADDER, (0.0, 0.25, 0.45, 0.6, 0.8, 0.95, 1.1, 1.25, 1.4, 1.55, 1.7, 1.8), strict=True)
 )  # gains by width, to begin with: three quarters of what the demo model's drafts bring in the long run
@@ -43,7 +47,8 @@ class Pace:
 
     Where even the best width would not make up for the work around the model, drafting sleeps: no trees are
     grown, nothing is learned (see trchat.recycling.copying for what is left), and it is tried again from time
-    to time.
+    to time: soon where it has paid so far, since texts differ; where it is in debt, only after as many plain
+    steps as make what was lost a small part, and twice as many each time.
     """
 
     def __init__(self, costs: Costs, learned: int = 0) -> None:
@@ -57,7 +62,10 @@ class Pace:
         self._seen_tokens = self._seen_ms = 0.0
         self._steps = 0
         self._asleep = 0
+        self._tried = False  # whether there was enough to learn from
         self._nap = _NAP
+        self._credit_ms = 0.0  # what drafting has saved lately against plain decoding
+        self._lost_ms = 0.0  # what it has lost since it woke up
         self._hopeful = LADDER[-1]
         self.home = 1
 
@@ -92,14 +100,23 @@ class Pace:
             self._seen_tokens = _SEEN_FADE * self._seen_tokens + tokens
             self._seen_ms = _SEEN_FADE * self._seen_ms + milliseconds
         self._learned += 1
+        plain_ms = self._costs.plain_ms
+        if plain_ms is not None:
+            saved = tokens * plain_ms - milliseconds
+            self._credit_ms = _CREDIT_FADE * self._credit_ms + saved
+            self._lost_ms -= saved
         if choice.look_to:
             for width, gain in choice.gains.items():
                 if width <= choice.look_to:
                     self._looks[width] += 1
                     weight = max(_NEW_LOOK, 1 / self._looks[width])
                     self._gains[width] += weight * (gain - self._gains[width])
-            if not choice.fixed:
-                self._settle()
+        if choice.fixed:
+            return
+        if choice.look_to:
+            self._settle()
+        elif plain_ms is not None and self._given_up(plain_ms):
+            self._sleep(plain_ms)
 
     def plain_step(self) -> None:
         """Count one step without trees and learning."""
@@ -128,25 +145,45 @@ class Pace:
     def _settle(self) -> None:
         """Find the home width anew, and whether drafting pays at all."""
         paces = self._paces()
-        self.home = _best(paces)
-        best = paces[self.home]
+        usual = _best(paces)
+        moving = self._costs.change_ms / (_STAY * self._costs.of(self.home))
+        if paces[usual] > (1 + moving) * paces[self.home]:
+            self.home = usual
+        best = paces[usual]
         self._hopeful = max(width for width, pace in paces.items() if pace >= _HOPELESS * best)
         plain_ms = self._costs.plain_ms
         if plain_ms is None or self._steps < _TRIAL_STEPS:
             return
         drafted = max(pace for width, pace in paces.items() if width > 1) * plain_ms
         near = min(max((drafted - _FAR_OFF) / (1 - _FAR_OFF), 0.0), 1.0)
-        tried = self._learned >= _SHORT_TRIAL + near * (_TRIAL - _SHORT_TRIAL)
+        self._tried = self._learned >= _SHORT_TRIAL + near * (_TRIAL - _SHORT_TRIAL)
         pace = max(best, self.rate)
         if self._steps >= _SEEN_ENOUGH:
             # Promises err, and changes of width and stalls are no part of them.
             pace = min(pace, self._seen_tokens / self._seen_ms)
-        if tried and pace * plain_ms < 1:
-            retry_ms = 2 * self._costs.change_ms + _TRIAL_STEPS * (self._costs.of(self._hopeful) - plain_ms)
-            self._asleep = min(max(self._nap, int(retry_ms / plain_ms / _RETRY_COSTS)), _LONGEST_NAP)
-            self._nap = min(2 * self._nap, _LONGEST_NAP)
+        if self._tried and pace * plain_ms < 1:
+            self._sleep(plain_ms)
         elif self._steps > _TRIAL_STEPS:
             self._nap = _NAP
+
+    def _given_up(self, plain_ms: float) -> bool:
+        in_debt = self._tried and self._credit_ms < 0
+        return in_debt and self._lost_ms > _PATIENCE * self._retry_ms(plain_ms)
+
+    def _retry_ms(self, plain_ms: float) -> float:
+        """What it costs to find out once more: there and back, and looks at all widths that might pay."""
+        looks = _TRIAL_STEPS * (self._costs.of(self._hopeful) - plain_ms)
+        return 2 * self._costs.change_ms + looks
+
+    def _sleep(self, plain_ms: float) -> None:
+        retry = self._retry_ms(plain_ms) / plain_ms
+        if self._credit_ms > 0:
+            self._asleep = min(max(int(retry / _RETRY_PAID), _SHORTEST_NAP), _NAP)
+        else:
+            price = max(retry, self._lost_ms / plain_ms)
+            self._asleep = min(max(self._nap, int(price / _RETRY_COSTS)), _LONGEST_NAP)
+            self._nap = min(2 * self._nap, _LONGEST_NAP)
+        self._lost_ms = 0.0
 
 
 def _best(paces: Mapping[int, float]) -> int:
