@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from trchat.storage.conversations import ConversationStore
 
     OpenEngine = Callable[
-        [Path, Settings, int | None, Callable[[float], None], Callable[[str], None]],
+        [Path, Settings, int | None, Callable[[float], object], Callable[[str], None]],
         AbstractContextManager[Engine],
     ]
 
@@ -43,6 +43,8 @@ class EngineHost:
         self._opener = opener
         self._store = store
         self._stops: list[threading.Event] = []
+        self._unwanted = threading.Event()
+        """Set when nobody waits any more for the model that is being loaded, or is to be."""
         self._thread = ThreadPoolExecutor(1, "engine")
         self._stack = ExitStack()
         self._engine: Engine | None = None
@@ -50,8 +52,10 @@ class EngineHost:
         self._plain = PlainSpeed()
 
     def load(self, prepared: "Prepared") -> "Future[None]":
-        """Free the model that is loaded, if any, and load another."""
-        return self._thread.submit(self._load, prepared)
+        """Free the model that is loaded, or still being loaded, and load another."""
+        self._unwanted.set()
+        self._unwanted = threading.Event()
+        return self._thread.submit(self._load, prepared, self._unwanted)
 
     def set_draft(self, mode: str) -> "Future[None]":
         """Guess ahead in another way from the next answer on; what a mode has learned stays."""
@@ -72,7 +76,8 @@ class EngineHost:
         self._stops.clear()
 
     def close(self) -> None:
-        """Stop, save, free the model; returns when all that is done."""
+        """Stop, save, free the model; returns when all that is done. What is being loaded is given up."""
+        self._unwanted.set()
         self.stop()
         self._thread.submit(self._free)
         self._thread.shutdown(wait=True)
@@ -82,20 +87,28 @@ class EngineHost:
         self._stops = [*self._stops[-8:], threading.Event()]
         return self._stops[-1]
 
-    def _load(self, prepared: "Prepared") -> None:
+    def _load(self, prepared: "Prepared", unwanted: threading.Event) -> None:
         self._free()
+        if unwanted.is_set():
+            return
+
+        def progress(fraction: float) -> bool:
+            self.outbox.put(Loading(fraction))
+            return not unwanted.is_set()
+
         try:
             engine = self._stack.enter_context(
                 self._open()(
                     prepared.model.path,
                     prepared.settings,
                     prepared.ctx,
-                    lambda fraction: self.outbox.put(Loading(fraction)),
+                    progress,
                     lambda line: self.outbox.put(Notice(line)),
                 )
             )
         except Exception as trouble:
-            self.outbox.put(LoadFailed(_explain(trouble)))
+            if not unwanted.is_set():
+                self.outbox.put(LoadFailed(_explain(trouble)))
             return
         self._engine = engine
         self._plain = PlainSpeed()
