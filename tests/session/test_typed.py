@@ -4,7 +4,7 @@ import pytest
 
 from trchat.errors import UsageError
 from trchat.session.changes import parse_setting
-from trchat.session.commands import COMMANDS, completions, parse_command, unescaped
+from trchat.session.commands import COMMANDS, branch_step, completions, parse_command, unescaped
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,13 @@ def test_a_command_that_is_none_says_what_to_do(text, told):
     with pytest.raises(UsageError) as caught:
         parse_command(text)
     assert str(caught.value) == told
+
+
+def test_a_branch_is_the_next_or_the_previous_one():
+    assert [branch_step(word) for word in ("next", "n", "Previous", "prev", "")] == [1, 1, -1, -1, -1]
+    for word in ("3", "sideways"):
+        with pytest.raises(UsageError, match="the next or the previous one"):
+            branch_step(word)
 
 
 def test_completions_are_commands_that_begin_so():

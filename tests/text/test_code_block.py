@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trchat.text.code_block import code_blocks, fenced_file, first_code_block, without_files
+from trchat.errors import UsageError
+from trchat.text.code_block import (
+    code_blocks,
+    fenced_file,
+    first_code_block,
+    numbered_code_block,
+    without_files,
+)
 
 
 @pytest.mark.parametrize(
@@ -25,6 +32,16 @@ from trchat.text.code_block import code_blocks, fenced_file, first_code_block, w
 )
 def test_the_first_fenced_block(text, code):
     assert first_code_block(text) == code
+
+
+def test_a_block_is_named_by_its_number():
+    text = "```\na\n```\n```\nb\n```"
+    assert [numbered_code_block(text, number) for number in ("1", "2", "")] == ["a", "b", "b"]
+    for number in ("0", "3", "²", "one", "-1", "9" * 5000):
+        with pytest.raises(UsageError, match="there are 2 code blocks"):
+            numbered_code_block(text, number)
+    with pytest.raises(UsageError, match="there is no code block"):
+        numbered_code_block("a", "1")
 
 
 def test_all_of_them_in_order():

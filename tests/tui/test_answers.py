@@ -134,6 +134,36 @@ def test_editing_a_question_asks_on_a_new_branch(run_chat):
     run_chat(test, ScriptedEngine([["a"], ["b"], ["c"]]))
 
 
+def test_a_question_is_edited_in_its_own_conversation_only(run_chat):
+    async def test(chat):
+        await chat.send("Frist")
+        await chat.pilot.press("f2")
+        await chat.sees("editing:")
+        await chat.pilot.press("ctrl+n")
+        await chat.until(lambda: chat.messages == [])
+        assert chat.screen.prompt.text == "Frist"
+        assert "editing:" not in chat.text
+        await chat.send("Other")
+        assert chat.engine.prompts[-1] == [("user", "Other")]
+        assert len(chat.session.thread.store.conversations()) == 2
+
+    run_chat(test)
+
+
+def test_what_was_begun_before_editing_comes_back_after_it(run_chat):
+    async def test(chat):
+        await chat.send("Frist")
+        chat.screen.prompt.put("begun")
+        await chat.pilot.press("f2", "escape")
+        assert chat.screen.prompt.text == "begun"
+        await chat.pilot.press("f2")
+        await chat.send("First")
+        assert chat.messages[0] == ("user", "First")
+        assert chat.screen.prompt.text == "begun"
+
+    run_chat(test)
+
+
 def test_escape_leaves_editing(run_chat):
     async def test(chat):
         await chat.send("Hi")

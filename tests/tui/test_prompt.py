@@ -2,7 +2,7 @@
 
 from textual.events import Paste
 
-from tests.tui.scripted_engine import ScriptedEngine
+from tests.tui.scripted_engine import STOP_HERE, ScriptedEngine
 
 
 def test_ctrl_j_breaks_the_line_and_the_field_grows(run_chat):
@@ -91,6 +91,40 @@ def test_a_file_is_completed_attached_and_sent_once(run_chat, tmp_path, monkeypa
         assert chat.messages[2] == ("user", "And?")
 
     run_chat(test)
+
+
+def test_what_goes_along_is_told_until_it_is_sent(run_chat, tmp_path):
+    (tmp_path / "notes.txt").write_text("flour")
+
+    async def test(chat):
+        await chat.send("Hi")
+        await chat.send(f"/attach {tmp_path}/notes.txt")
+        await chat.sees("attached: notes.txt")
+        await chat.pilot.press("/", "h")
+        await chat.sees("tab: /help")
+        await chat.pilot.press("backspace", "backspace")
+        await chat.sees("attached: notes.txt")
+        await chat.pilot.press("f2", "escape")
+        await chat.sees("attached: notes.txt")
+        await chat.send("Ho")
+        assert "attached:" not in chat.text
+        assert chat.messages[2] == ("user", "notes.txt:\n```\nflour\n```\n\nHo")
+
+    run_chat(test)
+
+
+def test_a_refused_question_is_put_above_what_was_begun_meanwhile(run_chat):
+    async def test(chat):
+        await chat.send("One", wait=False)
+        await chat.at_stop()
+        chat.screen.prompt.put("Two")
+        chat.screen.prompt.action_send()
+        chat.screen.prompt.put("Three")
+        await chat.sees("an answer is being written")
+        assert chat.screen.prompt.text == "Two\nThree"
+        chat.engine.go_on.set()
+
+    run_chat(test, ScriptedEngine([["one ", STOP_HERE, "end"]]))
 
 
 def test_binary_huge_and_missing_files_are_refused_with_a_reason(run_chat, tmp_path):

@@ -25,6 +25,7 @@ from trchat.startup import Prepared, memory_warning, prepare
 from trchat.storage.conversation_rows import title_from
 from trchat.storage.conversations import ConversationStore, open_history
 from trchat.text.code_block import first_code_block
+from trchat.text.number import whole_number
 
 
 def answer_question(args: argparse.Namespace) -> int:
@@ -32,9 +33,9 @@ def answer_question(args: argparse.Namespace) -> int:
     notices = Notices(args.quiet)
     output = Output()
     prompt = list(args.prompt)
-    if args.continued and not args.continued.isdigit():  # `--continue "And why?"` means the latest
+    number = whole_number(args.continued or "")
+    if args.continued and number is None:  # `--continue "And why?"` means the latest
         prompt.insert(0, args.continued)
-        args.continued = ""
     question = read_question(prompt, args.files)
     with ExitStack() as stack:
         store: ConversationStore | None = None
@@ -42,7 +43,7 @@ def answer_question(args: argparse.Namespace) -> int:
         if args.continued is not None or not args.no_save:
             store = stack.enter_context(closing(open_history(notices.say)))
         if store is not None and args.continued is not None:
-            before = earlier(store, int(args.continued) if args.continued else None)
+            before = earlier(store, number)
         prepared = before.prepare(vars(args), notices.say) if before.model else prepare(vars(args))
         grammar = read_grammar(args.schema, args.grammar)
         template_source(prepared.settings.template)

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from trchat.cli.table import print_table
+from trchat.storage.export import UNTITLED
 from trchat.storage.records import SearchHit
 from trchat.text.one_line import one_line
 from trchat.text.units import date_and_time
-
-UNTITLED = "Untitled conversation"
 
 
 def print_found(hits: Sequence[SearchHit]) -> None:

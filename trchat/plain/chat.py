@@ -9,7 +9,7 @@ from trchat.plain.input import read_line
 from trchat.plain.output import label, notice, write
 from trchat.session.attachments import Attachment, with_attachments
 from trchat.session.commands import parse_command, unescaped
-from trchat.session.news import Compared, Dropped, Ended, Grown, LoadFailed, Notice, Ready
+from trchat.session.news import ENDS, Compared, Dropped, Ended, Grown, LoadFailed, Notice, Ready
 from trchat.session.session import Session
 from trchat.session.start import start_session
 from trchat.startup import Prepared, memory_warning
@@ -77,6 +77,8 @@ class PlainChat:
                     if isinstance(news, (LoadFailed, *last)):
                         come = not isinstance(news, LoadFailed)
             except KeyboardInterrupt:
+                if not self.session.busy:  # the model is being loaded: leave
+                    raise
                 self.session.stop()
         return come
 
@@ -99,26 +101,27 @@ class PlainChat:
                 notice(line)
             case LoadFailed(reason):
                 notice(f"the model cannot be loaded: {reason}")
-            case Dropped(_, count):
+            case Dropped():
                 self.session.dropping()
-                notice(f"the context is full: the oldest {count} questions were left out of this prompt")
+                notice(str(news))
             case Grown():
                 write(news.text)
                 self._last = news
             case Ended():
-                self.session.ended(news.message_id)
+                removed = self.session.ended(news.message_id)
                 write("\n")
-                ends = {"length": "cut by the token limit; /continue goes on", "cancelled": "stopped"}
-                if news.error or news.finish in ends:
-                    notice(news.error or ends[news.finish])
+                end = news.error or ENDS.get(news.finish)
                 warning = self.session.warning_of_dropping(news.speed.context_used)
-                if warning:
-                    notice(warning)
+                for said in (end, removed, warning):
+                    if said:
+                        notice(said)
                 if self.lens and self._last is not None:
                     for line in lens_lines(self._last):
                         notice(line)
             case Compared():
-                self.session.ended(news.message_id)
+                removed = self.session.ended(news.message_id)
+                if removed:
+                    notice(removed)
                 same = "identical" if news.identical else f"different after {news.same} characters"
                 notice(
                     news.error

@@ -12,11 +12,12 @@ from trchat.plain.output import notice, write
 from trchat.session.attachments import read_attachment
 from trchat.session.changes import parse_setting
 from trchat.session.clipboard import copy_natively
-from trchat.session.commands import COMMANDS
+from trchat.session.commands import COMMANDS, branch_step
 from trchat.session.news import Compared, Ready
 from trchat.session.save import save_markdown
 from trchat.storage.export import heading
-from trchat.text.code_block import code_blocks
+from trchat.text.code_block import numbered_code_block
+from trchat.text.number import whole_number
 
 if TYPE_CHECKING:
     from trchat.plain.chat import PlainChat
@@ -55,8 +56,9 @@ def _new(chat: "PlainChat", _argument: str) -> None:
 
 def _conversations(chat: "PlainChat", argument: str) -> None:
     store = chat.session.thread.store
-    if argument.isdigit():
-        chat.session.open(int(argument))
+    number = whole_number(argument)
+    if number is not None:
+        chat.session.open(number)
         chat.show_latest()
         return
     if argument:
@@ -102,14 +104,7 @@ def _save(chat: "PlainChat", argument: str) -> None:
 
 def _copy(chat: "PlainChat", argument: str) -> None:
     text = chat.session.thread.get(None).text
-    if argument:
-        blocks = code_blocks(text)
-        if not blocks:
-            raise UsageError("there is no code block in the answer")
-        if not argument.isdigit() or not 0 < int(argument) <= len(blocks):
-            raise UsageError(f"there are {len(blocks)} code blocks")
-        text = blocks[int(argument) - 1].removesuffix("\n")
-    program = copy_natively(text)
+    program = copy_natively(numbered_code_block(text, argument) if argument else text)
     if program is None:
         raise UsageError("there is no clipboard program here; /save writes a file")
     notice(f"copied with {program}")
@@ -133,10 +128,13 @@ def _continue(chat: "PlainChat", _argument: str) -> None:
 
 
 def _branch(chat: "PlainChat", argument: str) -> None:
+    by = branch_step(argument)
     thread = chat.session.thread
-    branched = [each for each in thread.messages if thread.siblings(each)[1] > 1]
-    if not branched or not thread.switch(branched[-1], 1 if argument.startswith("n") else -1):
-        raise UsageError("there is no other branch on that side")
+    branched = thread.last_branched()
+    if branched is None:
+        raise UsageError("there is one branch only; /regen or /edit makes another")
+    if not thread.switch(branched, by):
+        raise UsageError("this is the last branch on that side")
     chat.show_latest()
 
 

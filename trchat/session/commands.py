@@ -70,6 +70,16 @@ def parse_command(text: str) -> tuple[Command, str] | None:
     return command, argument
 
 
+def branch_step(argument: str) -> int:
+    """Which way ``/branch`` goes: 1, or -1 where nothing was said. Raises UsageError for other words."""
+    word = argument.lower()
+    if "next".startswith(word) and word:
+        return 1
+    if "previous".startswith(word):
+        return -1
+    raise UsageError(f"/branch goes to the next or the previous one, not to {one_line(argument)!r}")
+
+
 def unescaped(text: str) -> str:
     """What is said: a doubled slash at its start is one."""
     return text[1:] if text.startswith("//") else text

@@ -108,6 +108,18 @@ class Dropped:
     message_id: int
     turns: int
 
+    def __str__(self) -> str:
+        """What to say of it."""
+        oldest = (
+            "oldest question and its answer are"
+            if self.turns == 1
+            else f"oldest {self.turns} questions and their answers are"
+        )
+        return (
+            f"The context is full: the {oldest} left out of this prompt. They stay in the conversation; "
+            "/set ctx N gives more room, /new begins afresh."
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Grown:
@@ -166,5 +178,13 @@ class Compared:
     same: int
     error: str | None = None
 
+
+ENDS = {
+    "cancelled": "stopped",
+    "length": "cut by the token limit, /continue goes on",
+    "context": "cut because the context is full",
+    "error": "broken off",
+}
+"""What to say of an answer that did not come to its end, by its ``finish``."""
 
 News = Loading | Ready | Notice | LoadFailed | Reading | Dropped | Grown | Ended | Comparing | Compared

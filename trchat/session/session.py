@@ -114,7 +114,7 @@ class Session:
         self._must_be_free()
         if not text.strip():
             raise UsageError("there is nothing to send")
-        message = self.thread.store.edit_message(message_id, text)
+        message = self.thread.store.edit_message(self.thread.get(message_id).id, text)
         self.thread.reload()
         return self._answer(message)
 
@@ -160,11 +160,16 @@ class Session:
         """Take note that the model is there, with a context of ``n_ctx`` tokens."""
         self.n_ctx = n_ctx
 
-    def ended(self, message_id: int) -> None:
-        """Take note that an answer has ended: the branch is fetched anew."""
+    def ended(self, message_id: int) -> str | None:
+        """Take note that an answer has ended: the branch is fetched anew.
+
+        Returns what to say where there is no such conversation any more.
+        """
         if self.writing == message_id:
             self.writing = None
-        self.thread.reload()
+        if self.thread.reload():
+            return None
+        return "This conversation was removed by another trchat. What you ask next begins a new one."
 
     @property
     def context_used(self) -> int:
@@ -204,6 +209,7 @@ class Session:
         settings = self.settings
         seed = secrets.randbelow(2**32 - 1) if settings.seed is None else settings.seed
         noted = {name: getattr(settings, name) for name in NOTED} | {"seed": seed, "system": self.system}
+        noted["path"] = str(self.prepared.model.path.absolute())  # by which `ask --continue` finds it
         answer = self.thread.store.begin_answer(question.id, self.prepared.model.name, noted)
         self.thread.reload()
         self._write(answer, question)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from trchat.errors import UsageError
-from trchat.storage.records import Conversation, Message
+from trchat.storage.records import Conversation, Message, UnknownIdError
 
 if TYPE_CHECKING:
     from trchat.chat.template import Turn
@@ -30,13 +30,28 @@ class Thread:
         self.conversation = self.store.conversation(conversation_id)
         self.reload()
 
-    def reload(self) -> None:
-        """Fetch the branch that is shown."""
+    @property
+    def deleted(self) -> bool:
+        """Whether the conversation that is shown was deleted or removed meanwhile."""
         if self.conversation is None:
-            return
-        self.conversation = self.store.conversation(self.conversation.id)
-        self.messages = self.store.thread(self.conversation.id)
-        self.branches = self.store.branches(self.conversation.id)
+            return False
+        try:
+            return self.store.conversation(self.conversation.id).deleted_at is not None
+        except UnknownIdError:
+            return True
+
+    def reload(self) -> bool:
+        """Fetch the branch that is shown. False where another trchat has removed it: it is left then."""
+        if self.conversation is None:
+            return True
+        try:
+            self.conversation = self.store.conversation(self.conversation.id)
+            self.messages = self.store.thread(self.conversation.id)
+            self.branches = self.store.branches(self.conversation.id)
+        except UnknownIdError:
+            self.clear()
+            return False
+        return True
 
     def add_question(self, text: str, system: str | None) -> Message:
         """Add what the user said; ``system`` opens a new conversation."""
@@ -53,8 +68,15 @@ class Thread:
         ids = self.branches.get(message.parent_id, [])
         return (ids.index(message.id) + 1, len(ids)) if message.id in ids else (1, 1)
 
+    def last_branched(self) -> Message | None:
+        """The last message that has others beside it."""
+        return next((each for each in reversed(self.messages) if self.siblings(each)[1] > 1), None)
+
     def switch(self, message: Message, by: int) -> bool:
-        """Show the branch ``by`` places beside a message; False where there is none."""
+        """Show the branch ``by`` places beside a message; False where there is none.
+
+        Raises UnknownIdError where another trchat has removed it.
+        """
         place, count = self.siblings(message)
         if not 1 <= place + by <= count:
             return False
@@ -89,10 +111,10 @@ class Thread:
         return first.text if first and first.role == "system" else None
 
     def turns(self, last: Message, system: str | None) -> "Sequence[Turn]":
-        """The conversation up to and with ``last``, below ``system``."""
+        """The conversation up to and with ``last``, a message that is shown, below ``system``."""
         from trchat.chat.recorder import turns_of
         from trchat.chat.template import Turn
 
-        end = next((place for place, each in enumerate(self.messages) if each.id == last.id), 0)
+        end = self.messages.index(self.get(last.id))
         said = [message for message in self.messages[: end + 1] if message.role != "system"]
         return [*([Turn("system", system)] if system else []), *turns_of(said)]

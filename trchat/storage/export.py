@@ -9,6 +9,7 @@ from trchat.storage.records import Conversation, Message
 
 JSON_FORMAT = "trchat-conversation"
 JSON_VERSION = 1
+UNTITLED = "Untitled conversation"
 _NAMES = {"system": "System", "user": "You", "assistant": "Assistant"}
 
 
@@ -46,7 +47,7 @@ def to_json(conversation: Conversation, messages: Sequence[Message]) -> str:
 
 def heading(conversation: Conversation) -> str:
     """Return the title, or words in its place."""
-    return " ".join(conversation.title.split()) or "Untitled conversation"
+    return " ".join(conversation.title.split()) or UNTITLED
 
 
 def _message(message: Message) -> dict[str, object]:

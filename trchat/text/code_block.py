@@ -2,6 +2,9 @@
 
 import re
 
+from trchat.errors import UsageError
+from trchat.text.number import whole_number
+
 _FILES = re.compile(r"(?:[^\n]*:\n(`{3,})\n.*?\n\1(?:\n+|\Z))+", re.DOTALL)
 # At any depth: models put code into lists, and indent it as they like.
 _OPENING = re.compile(r"^([ \t]*)(`{3,}|~{3,})([^`\n]*)$", re.MULTILINE)
@@ -25,6 +28,23 @@ def code_blocks(text: str) -> list[str]:
 def first_code_block(text: str) -> str | None:
     """What stands inside the first fenced code block; None without one."""
     return next(iter(code_blocks(text)), None)
+
+
+def numbered_code_block(text: str, number: str) -> str:
+    """The code block that a person means by ``number``, without its last line break.
+
+    They count from 1; an empty ``number`` means the last one. Raises UsageError where there is none such.
+    """
+    blocks = code_blocks(text)
+    if not blocks:
+        raise UsageError("there is no code block in it")
+    wanted = whole_number(number) if number else len(blocks)
+    if not wanted or wanted > len(blocks):
+        there_are = (
+            "there is only 1 code block" if len(blocks) == 1 else f"there are {len(blocks)} code blocks"
+        )
+        raise UsageError(f"{there_are}: say which by its number, from 1")
+    return blocks[wanted - 1].removesuffix("\n")
 
 
 def fenced_file(name: str, text: str) -> str:

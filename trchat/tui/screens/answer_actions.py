@@ -8,7 +8,7 @@ from trchat.errors import TrchatError, UsageError
 from trchat.session.attachments import Attachment, read_attachment, with_attachments
 from trchat.session.clipboard import copy_natively
 from trchat.session.commands import parse_command, unescaped
-from trchat.text.code_block import code_blocks
+from trchat.text.code_block import numbered_code_block
 from trchat.tui.screens.base import ChatBase
 from trchat.tui.widgets.message_view import MessageView
 from trchat.tui.widgets.prompt import Prompt
@@ -19,6 +19,9 @@ class AnswerActions(ChatBase):
 
     _attached: tuple[Attachment, ...] = ()
     _editing: int | None = None
+    """The question that is asked in other words."""
+    _set_aside = ""
+    """What stood in the prompt before that."""
 
     @on(Prompt.Sent)
     async def _sent(self, event: Prompt.Sent) -> None:
@@ -31,7 +34,7 @@ class AnswerActions(ChatBase):
             elif self._editing is not None:
                 async with self.drawing:
                     self.session.edit(self._editing, text)
-                    self._editing = None
+                    self._end_editing()
                     self._asked()
                     await self.show_thread()
             else:
@@ -50,8 +53,32 @@ class AnswerActions(ChatBase):
         """Run a slash command by name."""
         raise NotImplementedError
 
+    async def show_thread(self) -> None:
+        """Draw the conversation as it is now; a question that is not in it is no longer edited."""
+        shown = {each.id for each in self.session.thread.messages}
+        if self._editing is not None and self._editing not in shown:
+            self._end_editing()
+        await super().show_thread()
+
+    def _show_standing_hint(self) -> None:
+        """Say above the prompt what goes on there, as long as it does."""
+        if self._editing is not None:
+            self.show_hint("editing: enter asks on a new branch, esc leaves it as it was")
+        elif self._attached:
+            names = ", ".join(each.name for each in self._attached)
+            self.show_hint(f"attached: {names} · /detach removes")
+        else:
+            self.show_hint("")
+
+    def _end_editing(self) -> None:
+        """Give the prompt back to what stood there."""
+        self._editing = None
+        self.prompt.give_back(self._set_aside)
+        self._set_aside = ""
+        self._show_standing_hint()
+
     def _asked(self) -> None:
-        self.show_hint("")
+        self._show_standing_hint()
         self.panel.begin()
         self.status.set_state("waiting for the model" if self.bar.display else "thinking")
 
@@ -70,9 +97,8 @@ class AnswerActions(ChatBase):
         if self.session.busy:
             self.session.stop()
         elif self._editing is not None:
-            self._editing = None
             self.prompt.put("")
-            self.show_hint("")
+            self._end_editing()
         self.prompt.focus()
 
     def action_interrupt(self) -> None:
@@ -104,10 +130,12 @@ class AnswerActions(ChatBase):
                 message = self.session.thread.question_of(message)
             if message.role != "user":
                 raise UsageError("/system changes the system prompt")
+            if self._editing is None:
+                self._set_aside = self.prompt.text
             self._editing = message.id
             self.prompt.put(message.text)
             self.prompt.focus()
-            self.show_hint("editing: enter asks on a new branch, esc leaves it as it was")
+            self._show_standing_hint()
 
         self.attempt(begin)
 
@@ -130,17 +158,20 @@ class AnswerActions(ChatBase):
     async def action_branch(self, by: int) -> None:
         """Show another branch of the focused message, or of the last one that has any."""
         thread = self.session.thread
-        message = self.focused_message() or next(
-            (each for each in reversed(thread.messages) if thread.siblings(each)[1] > 1), None
-        )
+        message = self.focused_message() or thread.last_branched()
         if self.session.busy:
             self.tell("an answer is being written; stop it first", "warning")
-        elif message is None or thread.siblings(message)[1] < 2:
+            return
+        if message is None or thread.siblings(message)[1] < 2:
             self.tell("there is one branch only; regenerating or editing makes another")
-        elif thread.switch(message, by):
-            await self.show_thread()
-        else:
-            self.tell("this is the last branch on that side")
+            return
+        try:
+            if thread.switch(message, by):
+                await self.show_thread()
+            else:
+                self.tell("this is the last branch on that side")
+        except TrchatError as error:
+            self.tell(str(error), "warning")
 
     def action_message(self, by: int) -> None:
         """Move the focus over the messages; below the last one is the prompt."""
@@ -151,30 +182,18 @@ class AnswerActions(ChatBase):
         elif views:
             views[max(place + by, 0)].focus()
 
-    def action_copy(self, code: int | None = None) -> None:
-        """Copy the focused (or last) answer, or one of its code blocks, from 1; 0 is the last one."""
+    def action_copy(self, code: str | None = None) -> None:
+        """Copy the focused (or last) answer, or its code block with this number; empty means the last one."""
 
         def copy() -> None:
             message = self.focused_message() or self.session.thread.get(None)
             if code is None:
                 self._copy(message.text, "the message")
-                return
-            blocks = code_blocks(message.text)
-            if not blocks:
-                raise UsageError("there is no code block in it")
-            if code > len(blocks):
-                raise UsageError(f"there are only {len(blocks)} code blocks")
-            number = code or len(blocks)
-            self._copy(blocks[number - 1].removesuffix("\n"), f"code block {number} of {len(blocks)}")
+            else:
+                block = numbered_code_block(message.text, code)
+                self._copy(block, f"code block {code}" if code else "the last code block")
 
         self.attempt(copy)
-
-    def copy_numbered(self, number: str) -> None:
-        """Copy the answer, or its code block ``number``."""
-        if number and not number.isdigit():
-            self.tell("/copy takes the number of a code block", "warning")
-        else:
-            self.action_copy(int(number) if number else None)
 
     @work(thread=True, group="copy")
     def _copy(self, text: str, what: str) -> None:
@@ -189,16 +208,14 @@ class AnswerActions(ChatBase):
 
         def read() -> None:
             self._attached = (*self._attached, read_attachment(name))
-            self.show_hint(
-                "attached: " + ", ".join(each.name for each in self._attached) + " · /detach removes"
-            )
+            self._show_standing_hint()
 
         self.attempt(read)
 
     def detach(self) -> None:
         """Take the attached files off again."""
         self._attached = ()
-        self.show_hint("")
+        self._show_standing_hint()
 
     @on(MessageView.Wanted)
     async def _wanted(self, event: MessageView.Wanted) -> None:
@@ -206,7 +223,7 @@ class AnswerActions(ChatBase):
             case "copy":
                 self.action_copy()
             case "copy-code":
-                self.action_copy(0)
+                self.action_copy("")
             case "regenerate":
                 await self.action_regenerate()
             case "edit":
@@ -221,7 +238,7 @@ class AnswerActions(ChatBase):
         if event.candidates:
             self.show_hint("tab: " + "  ".join(each.removeprefix("/attach ") for each in event.candidates))
         elif self.hint.display and str(self.hint.visual).startswith("tab: "):
-            self.show_hint("")
+            self._show_standing_hint()
 
     @on(Prompt.Paged)
     def _paged(self, event: Prompt.Paged) -> None:

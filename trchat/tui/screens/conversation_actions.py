@@ -35,7 +35,7 @@ class ConversationActions(ChatBase):
         if chosen is not None and self.attempt(lambda: self.session.open(int(chosen))):
             await self.show_thread()
         elif current is not None:
-            if self.session.thread.store.conversation(current.id).deleted_at is not None:
+            if self.session.thread.deleted:
                 await self.action_new()
             elif not self.session.busy:
                 self.session.thread.reload()  # the title may have changed
@@ -48,7 +48,7 @@ class ConversationActions(ChatBase):
         if conversation is None:
             self.tell("there is no conversation yet", "warning")
         elif title.strip():
-            self.session.thread.store.rename(conversation.id, title.strip())
+            self.attempt(lambda: self.session.thread.store.rename(conversation.id, title.strip()))
             self.session.thread.reload()
             self.show_heading()
         else:

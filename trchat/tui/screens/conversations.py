@@ -1,12 +1,14 @@
 """Earlier conversations: find, open, rename, delete with undo, save."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 
-from trchat.storage.export import heading
+from trchat.storage.export import UNTITLED, heading
+from trchat.storage.records import UnknownIdError
+from trchat.text.units import date_and_time
 from trchat.tui.screens.ask_line import AskLine
 from trchat.tui.screens.pick import Choice, PickScreen
 
@@ -46,11 +48,16 @@ class ConversationsScreen(PickScreen):
         """Ask for another title."""
         if self.chosen is None:
             return
-        conversation = self._store.conversation(int(self.chosen))
+        try:
+            conversation = self._store.conversation(int(self.chosen))
+        except UnknownIdError:  # another trchat has removed it
+            self.refill()
+            return
 
         def renamed(title: str | None) -> None:
             if title and title.strip():
-                self._store.rename(conversation.id, title.strip())
+                with suppress(UnknownIdError):
+                    self._store.rename(conversation.id, title.strip())
                 self.refill()
 
         self.app.push_screen(AskLine("Rename", heading(conversation)), renamed)
@@ -74,15 +81,15 @@ class ConversationsScreen(PickScreen):
     def _found(self, query: str) -> Sequence[Choice]:
         if not query:
             return [
-                Choice(str(each.id), heading(each), f"{_day(each.updated_at)} · {each.messages} messages")
+                Choice(
+                    str(each.id),
+                    heading(each),
+                    f"{date_and_time(each.updated_at)} · {each.messages} messages",
+                )
                 for each in self._store.conversations(limit=SHOWN_AT_MOST)
             ]
         found: dict[int, Choice] = {}
         for hit in self._store.search(query, limit=100):
-            title = " ".join(hit.title.split()) or "Untitled conversation"
+            title = " ".join(hit.title.split()) or UNTITLED
             found.setdefault(hit.conversation_id, Choice(str(hit.conversation_id), title, hit.snippet))
         return list(found.values())
-
-
-def _day(time_s: float) -> str:
-    return f"{datetime.fromtimestamp(time_s):%Y-%m-%d %H:%M}"

@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 from typing import TYPE_CHECKING
 
+from trchat.session.commands import branch_step
+
 if TYPE_CHECKING:
     from trchat.tui.screens.chat import ChatScreen
 
@@ -17,11 +19,11 @@ HANDLERS: dict[str, Handler] = {
     "delete": lambda screen, _: screen.delete_current(),
     "undo": lambda screen, _: screen.undo_delete(),
     "save": lambda screen, name: screen.save_conversation(name),
-    "copy": lambda screen, number: screen.copy_numbered(number),
+    "copy": lambda screen, number: screen.action_copy(number or None),
     "regen": lambda screen, _: screen.action_regenerate(),
     "edit": lambda screen, _: screen.action_edit(),
     "continue": lambda screen, _: screen.action_proceed(),
-    "branch": lambda screen, way: screen.action_branch(1 if way.startswith("n") else -1),
+    "branch": lambda screen, way: screen.action_branch(branch_step(way)),
     "stop": lambda screen, _: screen.action_stop(),
     "attach": lambda screen, name: screen.attach(name),
     "detach": lambda screen, _: screen.detach(),

@@ -8,20 +8,13 @@ from textual.app import ComposeResult
 from textual.widgets import Collapsible, Static
 
 from trchat.chat.reasoning import split_reasoning
-from trchat.session.news import Compared, Grown, Piece, Speed
+from trchat.session.news import ENDS, Compared, Grown, Piece, Speed
 from trchat.storage.records import Message
 from trchat.text.visible import visible
 from trchat.tui.lens_marks import Marks
 from trchat.tui.widgets.answer_body import AnswerBody
 from trchat.tui.widgets.message_view import MessageView
 from trchat.tui.widgets.status_line import ratio_text
-
-ENDS = {
-    "cancelled": "stopped",
-    "length": "cut by the token limit, /continue goes on",
-    "context": "cut because the context is full",
-    "error": "broken off",
-}
 
 
 class AnswerView(MessageView):

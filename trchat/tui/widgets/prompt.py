@@ -79,9 +79,11 @@ class Prompt(InOrder, TextArea):
         self.post_message(self.Sent(text))
 
     def give_back(self, text: str) -> None:
-        """Put back a text that was refused, unless the user has begun another one."""
+        """Put back a text; above what the user has begun meanwhile, where it is no command."""
         if not self.text:
             self.put(text)
+        elif text and not text.startswith("/"):
+            self.put(f"{text}\n{self.text}")
 
     def action_newline(self) -> None:
         """Break the line."""
