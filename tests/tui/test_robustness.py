@@ -1,8 +1,11 @@
 """Hostile text, odd sizes, long answers."""
 
+from contextlib import closing
+
 import pytest
 
 from tests.tui.scripted_engine import STOP_HERE, ScriptedEngine
+from trchat.storage.conversations import open_history
 
 HOSTILE = (
     "[bold red]markup[/] \x1b[31mred\x1b]0;title\x07 \x9b2J &#x202e;rtl &#27;c "
@@ -43,6 +46,54 @@ def test_hostile_errors_are_harmless(run_chat):
         assert harmful(chat.text) == []
 
     run_chat(test, ScriptedEngine([[RuntimeError("[/] \x1b[2J boom"), "x"]]))
+
+
+def removed_elsewhere(chat):
+    with closing(open_history(pytest.fail)) as store:
+        store.remove(chat.session.thread.conversation.id)
+
+
+def test_a_conversation_that_another_trchat_removes_while_it_is_answered(run_chat):
+    async def test(chat):
+        await chat.send("One", wait=False)
+        await chat.at_stop()
+        removed_elsewhere(chat)
+        chat.engine.go_on.set()
+        await chat.sees("removed by another trchat", "Hello world.")
+        await chat.send("Two")
+        assert chat.messages == [("user", "Two"), ("assistant", "Hello world.")]
+
+    run_chat(test, ScriptedEngine([["Hello ", STOP_HERE, "world."], ["Hello world."]]))
+
+
+def test_a_conversation_that_another_trchat_removes_while_it_is_shown(run_chat):
+    async def test(chat):
+        await chat.send("One")
+        await chat.pilot.press("ctrl+o")
+        await chat.sees("Conversations", "One")
+        removed_elsewhere(chat)
+        await chat.pilot.press("f2")
+        await chat.sees("no conversation has these words")
+        await chat.pilot.press("escape")
+        await chat.until(lambda: chat.messages == [])
+        await chat.send("/rename it")
+        await chat.sees("there is no conversation yet")
+
+    run_chat(test)
+
+
+def test_what_nobody_foresaw_ends_the_chat_without_printing_the_conversation(run_chat, monkeypatch):
+    def fails(_argument):
+        raise ValueError("nobody foresaw this")
+
+    async def test(chat):
+        monkeypatch.setattr(chat.session, "ask", fails)
+        await chat.send("Hi", wait=False)
+        await chat.until(lambda: chat.app.failure is not None)
+        assert chat.app._exit_renderables == []
+
+    with pytest.raises(ValueError, match="nobody foresaw this"):
+        run_chat(test)
 
 
 @pytest.mark.parametrize("size", [(40, 10), (300, 80)])

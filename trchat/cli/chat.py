@@ -55,6 +55,8 @@ def run(args: argparse.Namespace) -> int:
         app.run()
     finally:
         app.close_session()
+    if app.failure is not None:
+        raise app.failure
     return int(app.return_code or 0)
 
 

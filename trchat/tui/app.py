@@ -14,9 +14,8 @@ from trchat.session.start import start_session
 from trchat.startup import Prepared
 from trchat.text.one_line import one_line
 from trchat.tui.keys import APP_KEYS, CHAT_KEYS, keymap
-from trchat.tui.messages import NewsArrived
 from trchat.tui.palette import SlashCommands
-from trchat.tui.screens.chat import ChatScreen
+from trchat.tui.screens.chat import ChatScreen, NewsArrived
 from trchat.tui.widgets.message_view import MessageView
 from trchat.tui.widgets.prompt import Prompt
 
@@ -48,6 +47,8 @@ class TrchatApp(App[None]):
         actions = [each for each in (*Prompt.BINDINGS, *MessageView.BINDINGS) if not isinstance(each, tuple)]
         chosen = keymap(prepared.config, [*CHAT_KEYS, *APP_KEYS, *actions])
         self.set_keymap(dict(chosen))
+        self.failure: Exception | None = None
+        """What nobody foresaw, and ended the chat."""
         self._warnings: list[str] = []
         self._switch_interval_s = sys.getswitchinterval()
         self._theme_wanted = prepared.settings.theme
@@ -78,6 +79,14 @@ class TrchatApp(App[None]):
         self.session.close()
         gc.unfreeze()
         sys.setswitchinterval(self._switch_interval_s)
+
+    def _handle_exception(self, error: Exception) -> None:
+        self.failure = self.failure or error
+        super()._handle_exception(error)
+
+    def _fatal_error(self) -> None:
+        # Textual's own prints a traceback with the values of all variables, the conversation among them.
+        self.panic()
 
     def _wake(self) -> None:
         # Called on the engine's thread, perhaps before the screen is there or after it is gone.

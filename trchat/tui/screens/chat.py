@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from textual import events, on
 from textual.binding import BindingType
+from textual.message import Message
 
 from trchat.session.news import (
     Compared,
@@ -22,12 +23,15 @@ from trchat.session.news import (
 from trchat.session.session import Session
 from trchat.startup import memory_warning
 from trchat.tui.keys import CHAT_KEYS
-from trchat.tui.messages import NewsArrived
 from trchat.tui.screens.answer_actions import AnswerActions
 from trchat.tui.screens.conversation_actions import ConversationActions
 from trchat.tui.screens.help import HelpScreen
 from trchat.tui.screens.model_actions import ModelActions
 from trchat.tui.screens.slash import carry_out
+
+
+class NewsArrived(Message):
+    """The engine's thread has put something into the outbox; ``Outbox.take`` gives it."""
 
 
 class ChatScreen(AnswerActions, ConversationActions, ModelActions):
@@ -78,8 +82,8 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
                 self._model_failed(reason)
             case Reading(_, done, total):
                 self.status.set_state(f"reading the prompt {done}/{total}")
-            case Dropped(message_id, count):
-                self._dropped(message_id, count)
+            case Dropped():
+                self._dropped(news)
             case Grown():
                 await self._grown(news)
             case Ended():
@@ -125,14 +129,11 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
             "/model chooses another one, /set changes how it is loaded."
         )
 
-    def _dropped(self, message_id: int, count: int) -> None:
+    def _dropped(self, news: Dropped) -> None:
         self.session.dropping()
-        view = self.transcript.answer_view(message_id)
+        view = self.transcript.answer_view(news.message_id)
         if view:
-            view.say(
-                f"The context is full: the oldest {count} questions and answers are left out of this prompt. "
-                "They stay in the conversation; a larger context (/set ctx) or /new makes room."
-            )
+            view.say(str(news))
 
     async def _grown(self, news: Grown) -> None:
         view = self.transcript.answer_view(news.message_id)
@@ -143,13 +144,15 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
         self.panel.grow(news)
 
     async def _ended(self, news: Ended) -> None:
-        self.session.ended(news.message_id)
+        removed = self.session.ended(news.message_id)
         self.status.set_state("")
         if news.speed.steps:
             self.status.set_speed(news.speed)
             self.panel.add_lifetime(news.speed)
         view = self.transcript.answer_view(news.message_id)
-        if view:
+        if removed:  # what was written of it stays on the screen
+            self.say(removed)
+        elif view:
             message = self.session.thread.store.message(news.message_id)
             room = view.finish(message, news.speed, news.error)
             self.transcript.keep_room(room)
@@ -161,8 +164,10 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
         self.show_heading()
 
     def _compared(self, news: Compared) -> None:
-        self.session.ended(news.message_id)
+        removed = self.session.ended(news.message_id)
         self.status.set_state("")
+        if removed:
+            self.say(removed)
         view = self.transcript.answer_view(news.message_id)
         if view:
             view.compared(news)
