@@ -63,6 +63,21 @@ def test_continue_takes_the_question_where_the_id_would_be(here, tiny_chat):
     assert "And two?" in [text for _, _, text, *_ in history()]
 
 
+def test_what_the_chat_began_is_gone_on_with_by_the_same_model(here, tiny_chat):
+    code, out, _ = here("-m", tiny_chat, *FAST, "--plain", input=b"Hi\n/quit\n")
+    assert code == 0 and "Model: " in out
+    answer = told(here, *FAST, "--continue", "And again?")
+    assert answer["model"] == "Tiny llama"
+    assert [text for _, role, text, *_ in history() if role == "user"] == ["Hi", "And again?"]
+
+
+@pytest.mark.parametrize("number", ["7", "9" * 30])
+def test_a_conversation_that_is_not_there_is_one_line(here, tiny_chat, number):
+    code, out, err = here("ask", "-m", tiny_chat, "--continue", number, "Hi")
+    assert (code, out) == (2, "")
+    assert err.startswith("trchat: there is no conversation") and err.count("\n") == 1
+
+
 def test_continue_without_saving_reads_only(here, tiny_chat):
     told(here, "-m", tiny_chat, *FAST, "One")
     before = history()
