@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from trchat.recycling.candidates import WAYS, CandidateTables, TableShape
+from trchat.recycling.candidates import CandidateTables
 from trchat.recycling.knowledge import MAX_BYTES, Knowledge
 from trchat.recycling.packing import pack, probability
+from trchat.recycling.table import MOST, WAYS, TableShape
 
 
 def contexts(*rows):
@@ -201,3 +202,72 @@ def test_rows_are_those_of_a_plain_dictionary(back, fresh, n):
             [[plain[key][token] for token in range(8)] for key in asked],
             rtol=0.25,
         )
+
+
+def buckets(some):
+    """What each bucket holds, in any order: tags, counts, stamps and tokens."""
+    held = some.tables[0]
+    columns = zip(held.tags, held.counts, held.stamps, held.packed >> 8, strict=True)
+    rows = [(int(tag), int(count), int(stamp), *sorted(tokens)) for tag, count, stamp, tokens in columns]
+    return [sorted(rows[first : first + WAYS]) for first in range(0, len(rows), WAYS)]
+
+
+@pytest.mark.parametrize("fresh", [1.0, 0.4])
+def test_few_rows_and_many_are_learned_alike(fresh, monkeypatch):
+    """By plain Python or by arrays: the same rows are found, mixed, counted and evicted."""
+    random = np.random.default_rng(7)
+    few, many = (table((1, 2), rows=64, k=4, fresh=fresh) for _ in range(2))
+    evictions = 0
+    for clock in range(1, 300):
+        # No bucket gets more than it can hold in one step: which of those stay is left to each.
+        keys = random.zipf(1.5, (random.integers(1, 4), 3)).clip(max=60).astype(np.int32)
+        rows = pack(
+            np.array([random.permutation(4) + 10 * number for number in keys[:, 0]], np.int32),
+            np.full((len(keys), 4), -0.5, np.float32),
+        )
+        before = set(few.tables[0].tags.tolist())
+        for some, limit in ((few, 1000), (many, 0)):
+            monkeypatch.setattr("trchat.recycling.candidates._FEW", limit)
+            some.learn(keys, rows, clock)
+        assert buckets(few) == buckets(many)
+        evictions += len(before - set(few.tables[0].tags.tolist()) - {0})
+    assert evictions > 100 and few.tables[0].counts.max() > 20
+
+
+@pytest.mark.parametrize("limit", [0, 1000])
+def test_a_row_learned_often_stays_and_counts_end_somewhere(limit, monkeypatch):
+    monkeypatch.setattr("trchat.recycling.candidates._FEW", limit)
+    some = table(rows=2 * WAYS, k=1)
+    for clock in range(1, 2 * MOST):
+        some.learn(contexts([5, 0, 0]), packed([77]), clock)
+    assert some.tables[0].counts.max() == MOST
+    for clock in range(2 * MOST, 2 * MOST + 200):
+        some.learn(contexts([clock, 0, 0]), packed([clock]), clock)
+    assert find(some, (5, 0, 0)) == [77]
+    assert find(some, (clock, 0, 0)) == [clock], "a new row finds a place"
+    assert some.tables[0].counts.tolist().count(1) == 2 * WAYS - 1
+
+
+@pytest.mark.parametrize("limit", [0, 1000])
+def test_a_row_of_the_same_step_never_makes_room(limit, monkeypatch):
+    monkeypatch.setattr("trchat.recycling.candidates._FEW", limit)
+
+    def bucket_of(number):
+        alone = table(rows=2 * WAYS, k=1)
+        alone.learn(contexts([number, 0, 0]), packed([1]), 1)
+        return int(alone.tables[0].tags.argmax()) // WAYS
+
+    def learn(*numbers):
+        nonlocal clock
+        clock += 1
+        some.learn(contexts(*([n, 0, 0] for n in numbers)), packed(*([n + 1] for n in numbers)), clock)
+
+    some, clock = table(rows=2 * WAYS, k=1), 0
+    rare, *often, new, newer, newest = [number for number in range(40) if bucket_of(number) == 0][: WAYS + 3]
+    learn(rare)
+    for _ in range(5):
+        learn(*often)
+    learn(new, rare)
+    assert [find(some, (number, 0, 0)) for number in (new, rare)] == [[new + 1], [rare + 1]]
+    learn(newer, newest)
+    assert [find(some, (number, 0, 0)) for number in (newer, newest)] == [[newer + 1], [newest + 1]]

@@ -7,7 +7,6 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from trchat.recycling.candidates import CONTEXT
 from trchat.recycling.copying import Copying
 from trchat.recycling.cost import LADDER, Costs, StepCosts
 from trchat.recycling.drafter import Verified
@@ -19,6 +18,7 @@ from trchat.recycling.packing import pack
 from trchat.recycling.recent import RecentCandidates
 from trchat.recycling.sources import Context, Guesses, all_sources
 from trchat.recycling.suffix import SuffixIndex
+from trchat.recycling.table import CONTEXT
 from trchat.recycling.topk import Best, top_k_and_mass
 from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree
 from trchat.recycling.width import WidthChoice

@@ -2,75 +2,19 @@
 
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trchat.recycling.packing import mixed_row, mixed_rows, runs
-
-WAYS = 4
-"""Rows that may share a bucket; the one learned longest ago makes room for a new one."""
-
-CONTEXT = 3
-"""Tokens back that a row's key may look."""
+from trchat.recycling.table import MOST, WAYS, CandidateTable, TableShape
 
 _MASK = (1 << 64) - 1
 _FACTORS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9)
 _FINAL = 0xD6E8FEB86659FD93
 _FACTOR_COLUMN = np.array(_FACTORS, np.uint64)[:, None]
+_COUNT = 1 << 32  # more than any stamp
 _FEW = 32  # rows, up to which plain Python is faster
-
-
-@dataclass(frozen=True, slots=True)
-class TableShape:
-    """What a table's rows are keyed by and how many it holds.
-
-    Attributes:
-        name: what the rows are known by, wherever they are kept.
-        back: the tokens of the key, 1 = the last one, 2 = the one before, ...
-        rows: a power of two, at least 2 * WAYS.
-        k: candidates in a row.
-        fresh: weight of a row that is learned again against what it held, 0 to 1; 1 forgets that.
-    """
-
-    name: str
-    back: tuple[int, ...]
-    rows: int
-    k: int
-    fresh: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.rows & (self.rows - 1) or self.rows < 2 * WAYS:
-            raise ValueError(f"rows must be a power of two from {2 * WAYS}, not {self.rows}")
-        if not set(self.back) <= set(range(1, CONTEXT + 1)):
-            raise ValueError(f"a key looks 1 to {CONTEXT} tokens back, not {list(self.back)}")
-
-
-@dataclass(frozen=True, slots=True)
-class CandidateTable:
-    """The part of the memory that belongs to one table.
-
-    Attributes:
-        tags: uint32, shape (rows,); 0 = free.
-        stamps: uint32, shape (rows,); the clock when the row was last learned, 0 = free.
-        packed: uint32, shape (rows, k); 0 = no candidate.
-    """
-
-    shape: TableShape
-    tags: NDArray[np.uint32]
-    stamps: NDArray[np.uint32]
-    packed: NDArray[np.uint32]
-
-    @property
-    def name(self) -> str:
-        """What the rows are known by."""
-        return self.shape.name
-
-    @property
-    def rows_learned(self) -> int:
-        """Rows in use."""
-        return int(np.count_nonzero(self.tags))
 
 
 class CandidateTables:
@@ -84,6 +28,9 @@ class CandidateTables:
     Keys are hashed to 32 bits beside the bucket: two contexts that collide share a row, which can only cost
     a guess, never change the text.
 
+    What is learned often will be needed again: a new row takes the place of the one learned in the fewest
+    steps, of several that of the one learned longest ago, and never of one that the same step has brought.
+
     The tables lie in one piece of memory, so that a step is learned in one go: numpy's price is per call.
     """
 
@@ -93,12 +40,14 @@ class CandidateTables:
         cells = [0, *np.cumsum([shape.rows * shape.k for shape in shapes]).tolist()]
         self._tags = np.zeros(rows[-1], np.uint32)
         self._stamps = np.zeros(rows[-1], np.uint32)
+        self._counts = np.zeros(rows[-1], np.uint8)
         self._packed = np.zeros(cells[-1], np.uint32)
         self.tables = tuple(
             CandidateTable(
                 shape,
                 self._tags[rows[number] : rows[number + 1]],
                 self._stamps[rows[number] : rows[number + 1]],
+                self._counts[rows[number] : rows[number + 1]],
                 self._packed[cells[number] : cells[number + 1]].reshape(shape.rows, shape.k),
             )
             for number, shape in enumerate(shapes)
@@ -114,7 +63,8 @@ class CandidateTables:
         # The same for lookups, one at a time: plain integers come out of lists and memoryviews several
         # times faster than out of arrays.
         self._tag_view, self._stamp_view = self._tags.data, self._stamps.data
-        self._packed_view = self._packed.data
+        self._count_view, self._packed_view = self._counts.data, self._packed.data
+        self._fresh_view = self._fresh.data
         self._finders = [
             (
                 sum(1 << column for column in columns),
@@ -131,7 +81,7 @@ class CandidateTables:
     @property
     def nbytes(self) -> int:
         """Resident size."""
-        return self._tags.nbytes + self._stamps.nbytes + self._packed.nbytes
+        return self._tags.nbytes + self._stamps.nbytes + self._counts.nbytes + self._packed.nbytes
 
     @property
     def rows_learned(self) -> int:
@@ -166,7 +116,7 @@ class CandidateTables:
         """Mix ``packed`` (n, k of the longest rows) into the rows of ``contexts`` (n, CONTEXT; last first).
 
         ``which`` names the tables by number (default: all), ``clock`` is at least 1. Rows of one key count
-        the same. A new row takes a free place in its bucket, or that of the row learned longest ago.
+        the same.
         """
         numbers = range(len(self.shapes)) if which is None else which
         if len(contexts) * len(numbers) <= _FEW:
@@ -177,27 +127,49 @@ class CandidateTables:
     def _learn_few(
         self, contexts: NDArray[np.int32], packed: NDArray[np.uint32], clock: int, numbers: Sequence[int]
     ) -> None:
+        tags, stamps, counts, cells = self._tag_view, self._stamp_view, self._count_view, self._packed_view
         mixes, rows = [_mixes(context) for context in contexts.tolist()], packed.tolist()
         for number in numbers:
             which, shift, bucket, start, k = self._finders[number]
+            old_share = 1 - self._fresh_view[number]
             groups: dict[tuple[int, int], list[list[int]]] = {}
             for mixed, row in zip(mixes, rows, strict=True):
                 groups.setdefault(_bucket_and_tag(mixed[which], shift, bucket), []).append(row)
-            for (first, tag), new in groups.items():
-                place, known = self._place(first, tag)
+            new = []
+            for (first, tag), lessons in groups.items():
+                place = self._find(first, tag)
+                if place is None:
+                    new.append((first, tag, lessons))
+                    continue
+                stamps[place] = clock
+                if counts[place] < MOST:
+                    counts[place] += 1
                 cell = start + place * k
-                kept = (1 - float(self._fresh[number])) ** len(new) if known else 0.0
-                old = self._packed_view[cell : cell + k].tolist()
-                self._tag_view[place], self._stamp_view[place] = tag, clock
-                self._packed_view[cell : cell + k] = array("I", mixed_row(old, new, kept, k))
+                row = mixed_row(cells[cell : cell + k].tolist(), lessons, old_share ** len(lessons), k)
+                cells[cell : cell + k] = array("I", row)
+            for first, tag, lessons in new:
+                place = self._room(first, clock)
+                tags[place], stamps[place], counts[place] = tag, clock, 1
+                cell = start + place * k
+                cells[cell : cell + k] = array("I", mixed_row((), lessons, 0.0, k))
 
-    def _place(self, first: int, tag: int) -> tuple[int, bool]:
-        """Where in the bucket that begins at ``first`` the row of ``tag`` is and True, or where it may go."""
-        tags, stamps = self._tag_view, self._stamp_view
+    def _find(self, first: int, tag: int) -> int | None:
+        """Where in the bucket that begins at ``first`` the row of ``tag`` is."""
+        tags = self._tag_view
         for place in range(first, first + WAYS):
             if tags[place] == tag:
-                return place, True
-        return min(range(first, first + WAYS), key=stamps.__getitem__), False
+                return place
+        return None
+
+    def _room(self, first: int, clock: int) -> int:
+        """Where in the bucket that begins at ``first`` a new row may go."""
+        counts, stamps = self._count_view, self._stamp_view
+        chosen, least = first, _COUNT * _COUNT
+        for place in range(first, first + WAYS):
+            stamp = stamps[place]
+            if stamp != clock and (rank := counts[place] * _COUNT + stamp) < least:
+                chosen, least = place, rank
+        return chosen
 
     def _learn_many(
         self,
@@ -218,11 +190,14 @@ class CandidateTables:
         inside = np.arange(self._most) < self._k[table][:, None]
         old = self._packed[np.where(inside, cells, 0)] * (inside & known[:, None])
 
-        size = np.diff(begin, append=len(order))
+        size = np.bincount(group)
         kept = np.where(known, (1 - self._fresh[table]) ** size, 0)
         rows = mixed_rows(old, packed[order % n], group, kept, ((1 - kept) / size)[group])
         self._tags[slots] = keys.astype(np.uint32)
         self._stamps[slots] = clock
+        counts = self._counts[slots]
+        counts += counts < MOST
+        self._counts[slots] = counts
         self._packed[cells[inside]] = rows[inside]
 
     def _keys(self, contexts: NDArray[np.int32], tables: NDArray[np.intp]) -> NDArray[np.uint64]:
@@ -249,11 +224,17 @@ class CandidateTables:
         known = same.any(axis=1)
         slots = first + same.argmax(axis=1)
         self._stamps[slots[known]] = clock  # so that none of them has to make room for a new one
-        oldest_first = self._stamps[places].argsort(axis=1, kind="stable")
-        begin, run = runs(bucket)
-        before = (~known).cumsum() - ~known
-        rank = (before - before[begin][run]) % WAYS
-        return np.where(known, slots, first + oldest_first[np.arange(len(keys)), rank]), known
+        (new,) = (~known).nonzero()
+        if len(new):
+            places, bucket, numbers = places[new], bucket[new], np.arange(len(new))
+            stamps = self._stamps[places]
+            ranks = self._counts[places] * float(_COUNT) + stamps
+            ranks[stamps == clock] = np.inf
+            begin, run = runs(bucket)
+            nth = (numbers - begin[run]) % WAYS
+            slots[new] = room = places[numbers, ranks.argsort(axis=1, kind="stable")[numbers, nth]]
+            self._counts[room] = 0
+        return slots, known
 
 
 def _bucket_and_tag(mixed: int, shift: int, bucket: int) -> tuple[int, int]:

@@ -1,6 +1,8 @@
 """Tables and counts of other shapes: kept as well as the present ones, and never mistaken for them."""
 
 import sqlite3
+import zlib
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -8,8 +10,9 @@ import pytest
 from tests.storage.recycled.learned import TOKENS, VOCABULARY, expected, identity, known, one, teach
 from trchat.recycling import candidates, kinds
 from trchat.recycling.calibration import Calibration
-from trchat.recycling.candidates import CandidateTables, TableShape
+from trchat.recycling.candidates import CandidateTables
 from trchat.recycling.knowledge import Knowledge
+from trchat.recycling.table import TableShape
 from trchat.storage.recycled import hit_rates, memory, tables
 from trchat.storage.recycled.files import open_memory, rows_in_store, store_file
 from trchat.storage.recycled.store import RecycledStore
@@ -122,3 +125,27 @@ def test_a_store_says_how_much_it_cannot_use(warnings):
     half = open_memory(identity(VOCABULARY), "cpu", warnings.append, remember=False)
     assert half.knowledge.rows_learned == 300
     assert warnings == ["100 rows that another version of trchat has learned cannot be used and are left out"]
+
+
+def test_a_store_of_the_first_version_is_read_and_goes_on(warnings):
+    """Its rows say nothing of how often they were learned."""
+    saved(warnings)
+    path = store_file(identity())
+    with closing(sqlite3.connect(path)) as connection, connection:
+        for rowid, count, data in connection.execute("SELECT rowid, count, data FROM segments").fetchall():
+            older = zlib.compress(zlib.decompress(data)[:-count])
+            connection.execute("UPDATE segments SET data = ? WHERE rowid = ?", (older, rowid))
+        connection.execute("PRAGMA user_version = 1")
+    memory = open_memory(identity(), "cpu", warnings.append)
+    assert known(memory.knowledge, TOKENS) == expected(TOKENS)
+    assert all(table.counts.max() == 1 for table in memory.knowledge.tables)
+    teach(memory.knowledge, TOKENS[:5], TOKENS[:5])
+    memory.save("auto", one())
+    assert memory.close(60)
+    again = open_memory(identity(), "cpu", warnings.append, remember=False).knowledge
+    assert known(again, TOKENS) == expected(TOKENS)
+    assert [table.counts.tolist().count(2) for table in again.tables] == [5] * len(again.tables)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+    assert [kept.name for kept in path.parent.iterdir() if kept.suffix == ".db"] == [path.name]
+    assert warnings == []

@@ -33,4 +33,12 @@ def _first(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-MIGRATIONS = (_first,)
+def _second(connection: sqlite3.Connection) -> None:
+    """Rows say how often they were learned (trchat.storage.recycled.rows).
+
+    Those of version 1 can be read as they are; but to a program of that version, rows of the second would
+    look damaged.
+    """
+
+
+MIGRATIONS = (_first, _second)

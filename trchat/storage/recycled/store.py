@@ -67,8 +67,10 @@ class RecycledStore:
 
         def operation(db: sqlite3.Connection) -> Loaded:
             reset_at = about.reset_at(db)
-            rows = segments.read(db, self._shapes)
-            return Loaded(max(segments.newest(db), reset_at), rows, _calibration(db), bool(reset_at))
+            newest = segments.newest(db)
+            found = segments.read(db, self._shapes)
+            rows = {source: saved.aged(newest) for source, saved in found.items()}
+            return Loaded(max(newest, reset_at), rows, _calibration(db), bool(reset_at))
 
         return self._database.read(operation)
 

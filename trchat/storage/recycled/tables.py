@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trchat.recycling.adjacency import EMPTY, AdjacencyMatrix
-from trchat.recycling.candidates import CONTEXT, WAYS, CandidateTable
 from trchat.recycling.knowledge import CANDIDATES, Knowledge
 from trchat.recycling.packing import pack
+from trchat.recycling.table import CONTEXT, WAYS, CandidateTable
 from trchat.storage.recycled.rows import Content, Rows, Shape, joined, merge, no_rows, rank_in_place
 
 MATRIX = "matrix"
@@ -48,7 +48,7 @@ def rows_since(table: CandidateTable, clock: int) -> Rows:
 
 
 def absorb(table: CandidateTable, rows: Rows) -> None:
-    """Merge ``rows`` (merged themselves) into ``table``: in each bucket, newer rows replace older ones."""
+    """Merge ``rows`` (merged themselves) into ``table``; of a bucket those of most worth stay."""
     if not len(rows):
         return
     kept = rows
@@ -60,10 +60,12 @@ def absorb(table: CandidateTable, rows: Rows) -> None:
         kept = merge(joined([there, rows]), WAYS)
         table.tags[slots] = 0
         table.stamps[slots] = 0
+        table.counts[slots] = 0
         table.packed[slots] = 0
     target = kept.places.astype(np.intp) * WAYS + rank_in_place(kept.places)
     table.tags[target] = kept.tags
     table.stamps[target] = kept.stamps
+    table.counts[target] = kept.counts
     table.packed[target] = kept.content.view(table.packed.dtype)
 
 
@@ -74,8 +76,8 @@ def matrix_rows_since(matrix: AdjacencyMatrix, clock: int) -> Rows:
         return no_rows(4 * matrix.k)
     candidates = matrix.candidates[tokens]
     packed = np.where(candidates == EMPTY, 0, candidates << 8 | _SURE).astype(np.uint32)
-    ones = np.ones(len(tokens), np.uint32)
-    return Rows(tokens.astype(np.uint32), ones, matrix.stamps[tokens], packed.view(np.uint8))
+    tags, counts = np.ones(len(tokens), np.uint32), np.ones(len(tokens), np.uint8)
+    return Rows(tokens.astype(np.uint32), tags, matrix.stamps[tokens], counts, packed.view(np.uint8))
 
 
 def absorb_matrix(matrix: AdjacencyMatrix, rows: Rows) -> None:
@@ -91,7 +93,7 @@ def absorb_matrix(matrix: AdjacencyMatrix, rows: Rows) -> None:
 def _at(table: CandidateTable, slots: NDArray[np.intp]) -> Rows:
     content = table.packed[slots].view(np.uint8)
     places = (slots // WAYS).astype(np.uint32)
-    return Rows(places, table.tags[slots].astype(np.uint32), table.stamps[slots].astype(np.uint32), content)
+    return Rows(places, table.tags[slots], table.stamps[slots], table.counts[slots], content)
 
 
 def _teach(knowledge: Knowledge) -> None:
