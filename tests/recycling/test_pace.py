@@ -116,13 +116,13 @@ def test_where_drafting_has_paid_it_is_tried_again_soon():
 def test_the_home_width_is_kept_unless_another_is_worth_the_change():
     costs = FixedCosts({1: 10, 2: 15, 4: 16, 8: 18, 64: 400}, 40.0)
     pace = Pace(costs, learned=5000)
-    run(pace, costs, [0.5, 0.3, 0.2, *([0.0] * 60)], 60)
+    run(pace, costs, [0.5, 0.3, 0.2, *([0.0] * 60)], 200)
     assert pace.home == 4
     costs._curve[2] = 12.1  # 3 % better, for two changes of 40
-    run(pace, costs, [0.5, 0.3, 0.2, *([0.0] * 60)], 60)
+    run(pace, costs, [0.5, 0.3, 0.2, *([0.0] * 60)], 200)
     assert pace.home == 4
     costs._curve[2] = 9.0
-    run(pace, costs, [0.5, 0.3, 0.2, *([0.0] * 60)], 60)
+    run(pace, costs, [0.5, 0.3, 0.2, *([0.0] * 60)], 200)
     assert pace.home == 2
 
 

@@ -1,6 +1,6 @@
 """The ``auto`` drafter: all sources in one tree, as wide as pays on this machine."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -16,7 +16,7 @@ from trchat.recycling.noted import AT_ONCE, NotedStep, NotedSteps
 from trchat.recycling.pace import Pace
 from trchat.recycling.packing import pack
 from trchat.recycling.recent import RecentCandidates
-from trchat.recycling.sources import Context, Guesses, all_sources
+from trchat.recycling.sources import Guesses, all_sources
 from trchat.recycling.suffix import SuffixIndex
 from trchat.recycling.table import CONTEXT
 from trchat.recycling.topk import Best, top_k_and_mass
@@ -33,14 +33,13 @@ class _Unlearned:
 
     Attributes:
         contexts: of all rows, (1 + n, CONTEXT).
-        context, guesses: where the text stood, and what was guessed there.
+        guesses: for each emitted token, all guesses that there were for it.
         sample: some of the logits, to see later whether others have taken their place.
     """
 
     verified: Verified
     contexts: NDArray[np.int32]
-    context: Context
-    guesses: Mapping[int, Guesses]
+    guesses: Sequence[Guesses]
     sample: NDArray[np.float32]
 
 
@@ -127,12 +126,12 @@ class AutoDrafter:
                     self.costs.observe(verified.width, milliseconds)
             self._pace.plain_step()
             return
-        context = self._text.context()
         if len(verified.tree):
             contexts, sample = self._contexts(verified.tree), verified.logits[0, ::_SAMPLED].copy()
-            self._put_off = _Unlearned(verified, contexts, context, self._guesses, sample)
+            self._put_off = _Unlearned(verified, contexts, self._guesses_for(verified), sample)
         else:
-            self._noted.add(NotedStep(context, self._guesses, verified.emitted), verified.logits[0])
+            step = NotedStep(self._text.context(), self._guesses_for(verified), verified.emitted)
+            self._noted.add(step, verified.logits[0])
         if not put_off:
             self.catch_up()
         self._text.extend(verified.emitted)
@@ -154,7 +153,7 @@ class AutoDrafter:
     def _learn_tree(self, step: _Unlearned) -> None:
         verified = step.verified
         best, values, mass = self._candidates(verified.logits)
-        self._label(step.context, step.guesses, verified.emitted, verified.path)
+        self._label(step.guesses, verified.emitted)
         # A GPU that already has the next step's logits has begun to put them in the place of these, from the
         # first row on: then what was read is of neither.
         if (verified.logits[0, ::_SAMPLED] != step.sample).any():
@@ -173,7 +172,7 @@ class AutoDrafter:
         contexts = np.array([step.context for step in steps], np.int32)
         self.knowledge.learn(contexts, pack(best, certain), len(steps))
         for step, tokens, chances in zip(steps, best.tolist(), np.exp(certain).tolist(), strict=True):
-            self._label(step.context, step.guesses, step.emitted, ())
+            self._label(step.guesses, step.emitted)
             self._recent.step([tokens], [chances], step.emitted)
         self._noted.clear()
 
@@ -209,25 +208,28 @@ class AutoDrafter:
         self._guesses[ROOT] = growth.guesses[ROOT]
         return growth.tree(order) if order else EMPTY_TREE
 
-    def _label(
-        self,
-        context: Context,
-        guesses_below: Mapping[int, Guesses],
-        emitted: Sequence[int],
-        path: Sequence[int],
-    ) -> None:
-        """Say of all guesses there were after ``context``, and below the accepted nodes, which came true."""
+    def _guesses_for(self, verified: Verified) -> list[Guesses]:
+        """All guesses there were for each emitted token, before the text goes on.
+
+        Below a node that was not asked about they are made now: afterwards the text would tell.
+        """
+        context, node = self._text.context(), ROOT
+        found = []
+        for number, token in enumerate(verified.emitted):
+            guesses = self._guesses.get(node)
+            found.append(self._guesser.guess_anew(context) if guesses is None else guesses)
+            if number < len(verified.path):
+                node = verified.path[number]
+                context = (token, context[0], context[1])
+        return found
+
+    def _label(self, guesses: Sequence[Guesses], emitted: Sequence[int]) -> None:
+        """Say of all ``guesses`` for each emitted token which came true."""
         if "calibration" in self._without:
             return
-        node: int | None = ROOT
-        for number, token in enumerate(emitted):
-            guesses = guesses_below.get(node) if node is not None else None
-            if guesses is None:
-                guesses = self._guesser.guess_anew(context)
-            self._kinds.extend(guesses.values())
-            self._right.extend([guess == token for guess in guesses])
-            node = path[number] if number < len(path) else None
-            context = (token, context[0], context[1])
+        for guessed, token in zip(guesses, emitted, strict=True):
+            self._kinds.extend(guessed.values())
+            self._right.extend([guess == token for guess in guessed])
         if len(self._kinds) >= _LABELS_AT_ONCE:
             self._hand_over_labels()
 

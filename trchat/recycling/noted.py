@@ -1,6 +1,6 @@
 """Steps without drafts, noted until several of them can be learned in one go."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,10 +14,10 @@ AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True)
 class NotedStep:
-    """Where the text stood, what was guessed there, and what the model said."""
+    """Where the text stood, the guesses for each token that came (usually one), and those tokens."""
 
     context: Context
-    guesses: Mapping[int, Guesses]
+    guesses: Sequence[Guesses]
     emitted: tuple[int, ...]
 
 

@@ -8,9 +8,9 @@ from trchat.recycling.width import WidthChoice
 _FADE = 0.98  # of what is known of the pace that drafts promise, per step
 _SEEN_FADE = 0.992  # and of the one that was seen, which scatters more
 _SEEN_ENOUGH = 60  # steps
-_LOOK_EVERY = 12  # steps between looks at what wider trees would bring
+_LOOK_EVERY = 24  # steps between looks at what wider trees would bring
 _FAR_EVERY = 8  # looks between those at all widths, hopeless ones too
-_NEW_LOOK = 0.15  # weight of one look
+_NEW_LOOK = 0.08  # weight of one look
 _STAY = 20  # steps that a home is kept for, at least, to pay for going there
 _HOPELESS = 0.85  # of the best width's pace
 _TRIAL_STEPS = 8  # at the beginning, all of which look far
