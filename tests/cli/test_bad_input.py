@@ -10,6 +10,8 @@ import pytest
 from tests.cli.bad_input import FILES, FLAGS, GOOD, MODELS, OTHERS
 from tests.gguf_files import write_gguf
 from tests.tiny_gguf import make
+from trchat.cli.streams import confirmed
+from trchat.errors import UsageError
 
 pytestmark = pytest.mark.slow
 
@@ -148,7 +150,7 @@ def run(*args, **kwargs):
     ("redirection", "code", "message"),
     [
         ("<&-", 0, b""),
-        (">&-", 2, b"trchat: standard output is closed: there is nowhere to write the answer\n"),
+        (">&-", 2, b"trchat: standard output is closed: there is nowhere to write to\n"),
         ("2>&-", 0, b""),
         ("</dev/null", 0, b""),
     ],
@@ -159,6 +161,41 @@ def test_odd_standard_streams(tiny_chat, redirection, code, message):
         ["sh", "-c", command, sys.executable, str(tiny_chat)], capture_output=True, check=False, timeout=120
     )
     assert (done.returncode, done.stderr) == (code, message)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("command", ["models", "config", "--help", "--version"])
+def test_output_that_cannot_be_written_is_one_line(command):
+    """Also where Python keeps it back until the end."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "trchat", command], stdout=full, stderr=subprocess.PIPE, env=environment
+        )
+    assert done.returncode == 1
+    assert done.stderr.endswith(b"trchat: cannot write the output: No space left on device\n")
+
+
+def test_without_standard_input_nobody_is_asked(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(UsageError, match="`trchat matrix reset` needs --yes"):
+        confirmed("Forget it?", "trchat matrix reset")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="file descriptors of POSIX")
+@pytest.mark.parametrize(
+    ("redirected", "code", "said"),
+    [
+        ("models >&-", 2, b"standard output is closed"),
+        (">&-", 2, b"standard output is closed"),
+        ("-m $0 -n 2 <&-", 0, b""),
+    ],
+)
+def test_commands_without_all_their_streams(tiny_chat, redirected, code, said):
+    command = f'exec "$1" -m trchat {redirected}'
+    done = subprocess.run(["sh", "-c", command, str(tiny_chat), sys.executable], capture_output=True)
+    assert done.returncode == code
+    assert said in done.stderr and b"Error" not in done.stderr
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")

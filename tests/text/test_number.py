@@ -2,7 +2,7 @@
 
 import pytest
 
-from trchat.text.number import LARGEST, whole_number
+from trchat.text.number import whole_number
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,7 @@ from trchat.text.number import LARGEST, whole_number
         ("1.0", None),
         ("²", None),
         ("1_000", None),
-        ("9" * 5000, LARGEST),
+        ("9" * 5000, 10**1000 - 1),
     ],
 )
 def test_digits_are_a_number_and_nothing_else_is(text, number):

@@ -110,10 +110,11 @@ def test_regenerating_makes_a_branch_and_branches_can_be_switched(run_chat):
         await chat.pilot.press("ctrl+r")
         await chat.idle()
         assert chat.messages == [("user", "Hi"), ("assistant", "two")]
-        await chat.sees("‹ 2/2 ›")
+        await chat.sees("‹ 2/2 ›", "alt+← Branch ‹")
+        assert "Branch ›" not in chat.text
         await chat.pilot.press("alt+left")
         assert chat.messages == [("user", "Hi"), ("assistant", "one")]
-        await chat.sees("‹ 1/2 ›", "one")
+        await chat.sees("‹ 1/2 ›", "one", "alt+→ Branch ›")
         await chat.send("/branch next")
         assert chat.messages[-1] == ("assistant", "two")
 

@@ -210,6 +210,16 @@ def test_all_slash_commands_have_a_handler_and_are_in_the_palette(run_chat):
     run_chat(test)
 
 
+def test_help_is_read_in_a_narrow_window(run_chat):
+    async def test(chat):
+        await chat.pilot.press("f1")
+        await chat.sees("ctrl+c Stop or copy interrupt")
+        page = [line.strip() for line in str(chat.app.screen.query_one("#help").visual).splitlines()]
+        assert page[page.index("/undo") + 1] == "Bring back the conversation deleted last"
+
+    run_chat(test, size=(40, 10))
+
+
 def test_help_shows_keys_and_commands(run_chat):
     async def test(chat):
         await chat.pilot.press("f1")

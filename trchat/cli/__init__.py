@@ -1,13 +1,13 @@
 """The command line. Each command is one module with ``register(commands)`` and ``run(args) -> exit code``."""
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 
 from trchat.cli import ask, bench, chat, completion, config, history, matrix, models
 from trchat.cli.parser import Parser, shortened
-from trchat.errors import TrchatError
+from trchat.cli.streams import leave_stdout
+from trchat.errors import TrchatError, UsageError
 
 COMMANDS = (ask, history, bench, models, matrix, config, completion)
 
@@ -42,15 +42,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Only ``-v`` lets a traceback through."""
-    parser = build_parser()
-    args = parser.parse_args(argv)
+    args = argparse.Namespace()
     try:
-        if args.version:
-            from trchat.cli.version import show_version
-
-            show_version(verbose=getattr(args, "verbose", False))
-            return 0
-        return int(args.run(args))
+        return _run(argv, args)
     except TrchatError as error:
         if getattr(args, "verbose", False):
             raise
@@ -58,9 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        # The reader (`| head`) has left; give Python's own flush at exit somewhere harmless to write.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader (`| head`) has left
+        leave_stdout()
         return 0
     except Exception as error:
         if getattr(args, "verbose", False):
@@ -68,3 +61,34 @@ def main(argv: Sequence[str] | None = None) -> int:
         what = shortened(" ".join(f"{type(error).__name__}: {error}".split()))
         print(f"trchat: {what} (run again with -v for details)", file=sys.stderr)
         return 1
+
+
+def _run(argv: Sequence[str] | None, args: argparse.Namespace) -> int:
+    """Parse ``argv`` into ``args`` and do it. All that was printed is written, or it is an error."""
+    if sys.stdout is None or sys.stdout.closed:
+        raise UsageError("standard output is closed: there is nowhere to write to")
+    try:
+        build_parser().parse_args(argv, args)
+    except SystemExit:  # after --help
+        _flush()
+        raise
+    if args.version:
+        from trchat.cli.version import show_version
+
+        show_version(verbose=getattr(args, "verbose", False))
+        code = 0
+    else:
+        code = int(args.run(args))
+    _flush()
+    return code
+
+
+def _flush() -> None:
+    """Write what is still kept back, here where an error can be told: a full disk, for one."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        leave_stdout()
+        raise TrchatError(f"cannot write the output: {error.strerror or error}") from None

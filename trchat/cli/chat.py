@@ -64,4 +64,4 @@ def wants_plain(args: argparse.Namespace) -> bool:
     """Whether the terminal (or the user) asks for the line mode."""
     if getattr(args, "plain", False) or os.environ.get("TERM") == "dumb":
         return True
-    return not (sys.stdin.isatty() and sys.stdout.isatty())
+    return sys.stdin is None or not (sys.stdin.isatty() and sys.stdout.isatty())

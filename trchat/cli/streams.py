@@ -14,9 +14,6 @@ class Output:
     """stdout: exact bytes into a pipe or a file; on a terminal, control characters are made visible."""
 
     def __init__(self) -> None:
-        """Raises UsageError where there is no stdout."""
-        if sys.stdout is None or sys.stdout.closed:
-            raise UsageError("standard output is closed: there is nowhere to write the answer")
         self._stream: TextIO = sys.stdout
         self._terminal = self._stream.isatty()
         self._last = "\n"
@@ -37,14 +34,18 @@ class Output:
         except BrokenPipeError:
             raise
         except OSError as error:
-            # What could not be written would be tried, and complained of, once more at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+            leave_stdout()
             raise TrchatError(f"cannot write the answer: {error.strerror or error}") from None
 
     def end_line(self) -> None:
         """Begin a new line, unless that has been done."""
         if self._last != "\n":
             self.write("\n")
+
+
+def leave_stdout() -> None:
+    """Write nothing more there: what could not be written would be tried, and told, again at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class Notices:
@@ -90,7 +91,7 @@ def warn(line: str) -> None:
 
 def confirmed(question: str, command: str) -> bool:
     """Ask for a yes at the terminal. Raises UsageError, naming ``command``, where nobody can be asked."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if sys.stdin is None or sys.stderr is None or not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError(f"nobody can be asked here: `{command}` needs --yes")
     sys.stderr.write(visible(f"{question} [y/N] "))
     sys.stderr.flush()

@@ -42,9 +42,12 @@ class PlainChat:
             try:
                 line = read_line("You")
             except KeyboardInterrupt:
-                write("\n")
-                return 0
+                line = None
+            except TrchatError as error:
+                notice(str(error))
+                continue
             if line is None:
+                write("\n")
                 return 0
             try:
                 self._take(line)

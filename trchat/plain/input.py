@@ -4,10 +4,16 @@ import sys
 from contextlib import suppress
 
 from trchat.plain.output import label
+from trchat.text.decode import decode_text
 
 
 def read_line(name: str) -> str | None:
-    """One line, after the label ``name``; None at the end of the input. A pasted block is one of them."""
+    """One line, after the label ``name``; None at the end of the input. A pasted block is one of them.
+
+    Raises UsageError for a line that is no text.
+    """
+    if sys.stdin is None:
+        return None
     if sys.stdin.isatty() and sys.stdout.isatty():
         with suppress(ImportError):  # Windows has none, but edits lines by itself
             import readline  # noqa: F401  # input() edits with it, and Up brings back earlier lines
@@ -16,5 +22,5 @@ def read_line(name: str) -> str | None:
         except EOFError:
             return None
     label(name)
-    line = sys.stdin.readline()
-    return line.rstrip("\r\n") if line else None
+    raw = sys.stdin.buffer.readline()
+    return decode_text(raw, "this line").rstrip("\r\n") if raw else None

@@ -1,12 +1,10 @@
 """Numbers as people type them where words may stand as well."""
 
-LARGEST = 10**18
-"""More than there is of anything; what is larger is taken for this."""
+MOST_DIGITS = 1000
+"""Python refuses to read some thousands; a number of as many as these is too large for anything, too."""
 
 
 def whole_number(text: str) -> int | None:
-    """The number from 0 that ``text`` is in decimal digits; None where it is something else."""
+    """The number that decimal digits (at most the first 1,000) spell; None where there is anything else."""
     # Not isdigit(): "²" is a digit to that, and none to int().
-    if not text.isdecimal():
-        return None
-    return int(text) if len(text) < len(str(LARGEST)) else LARGEST
+    return int(text[:MOST_DIGITS]) if text.isdecimal() else None

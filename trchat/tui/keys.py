@@ -12,6 +12,8 @@ from trchat.text.one_line import one_line
 CHAT_KEYS: list[Binding] = [
     Binding("escape", "stop", "Stop", id="stop"),
     Binding("f1", "help", "Help", id="help"),
+    Binding("alt+left", "branch(-1)", "Branch ‹", id="branch-previous"),
+    Binding("alt+right", "branch(1)", "Branch ›", id="branch-next"),
     Binding("ctrl+l", "lens", "Lens", id="lens"),
     Binding("ctrl+t", "compare", "A/B", id="compare"),
     Binding("ctrl+g", "proceed", "Go on", id="continue"),
@@ -24,8 +26,6 @@ CHAT_KEYS: list[Binding] = [
     Binding("f4", "settings", "Settings", id="settings"),
     Binding("f5", "personas", "Persona", id="personas"),
     Binding("ctrl+c", "interrupt", "Stop or copy", id="interrupt", show=False, priority=True),
-    Binding("alt+left", "branch(-1)", "Branch ‹", id="branch-previous", show=False),
-    Binding("alt+right", "branch(1)", "Branch ›", id="branch-next", show=False),
     Binding("alt+up", "message(-1)", "Message above", id="message-above", show=False),
     Binding("alt+down", "message(1)", "Message below", id="message-below", show=False),
 ]

@@ -90,6 +90,12 @@ class ChatBase(Screen[None]):
             idle |= {"compare", "regenerate", "edit", "copy", "new"}
         if self.session.busy or not messages or messages[-1].finish_reason in ("stop", None):
             idle.add("proceed")
+        branched = None if self.session.busy else self.session.thread.last_branched()
+        place, count = self.session.thread.siblings(branched) if branched else (1, 1)
+        if place == 1:
+            idle.add("branch(-1)")
+        if place == count:
+            idle.add("branch(1)")
         self.keys.leave_out(frozenset(idle))
 
     async def show_thread(self) -> None:

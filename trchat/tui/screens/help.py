@@ -13,6 +13,9 @@ from textual.widgets import Static
 from trchat.session.commands import COMMANDS
 from trchat.tui.widgets.keys_line import KeysLine
 
+NARROW = 80
+"""Columns below which what stands side by side would be cut in two."""
+
 
 class HelpScreen(ModalScreen[None]):
     """Closed by escape."""
@@ -29,23 +32,31 @@ class HelpScreen(ModalScreen[None]):
         with Vertical(id="box"):
             yield Static("Help", id="title", markup=False)
             with VerticalScroll(id="page"):
-                yield Static(self._page(), markup=False)
+                yield Static(id="help", markup=False)
             yield KeysLine()
 
     def on_mount(self) -> None:
         """Arrow keys scroll at once."""
         self.query_one("#page").focus()
 
-    def _page(self) -> Content:
+    def on_resize(self) -> None:
+        """Write it for this width."""
+        self.query_one("#help", Static).update(self._page(narrow=self.size.width < NARROW))
+
+    def _page(self, narrow: bool) -> Content:
         parts = [Content.styled("Keys\n", "bold $accent")]
         for key, does, name in self._keys:
-            parts.append(Content(f"  {key:<22} {does:<16}") + Content.styled(f" {name}\n", "dim"))
+            columns = f"{key} {does}" if narrow else f"  {key:<22} {does:<16}"
+            parts.append(Content(columns) + Content.styled(f" {name}\n", "dim"))
         parts.append(
-            Content.styled("  The name on the right rebinds a key, in [keys] of config.toml.\n\n", "dim")
+            Content.styled("The name on the right rebinds a key, in [keys] of config.toml.\n\n", "dim")
         )
         parts.append(Content.styled("Commands\n", "bold $accent"))
         for command in COMMANDS:
-            parts.append(Content(f"  /{command.name} {command.argument}".ljust(36) + f" {command.help}\n"))
+            typed = f"/{command.name} {command.argument}".rstrip()
+            parts.append(
+                Content(f"{typed}\n  {command.help}\n" if narrow else f"  {typed:<34} {command.help}\n")
+            )
         parts.append(
             Content.styled(
                 "\nOn a message (alt+up reaches it): c copy, y copy code, r again, e edit, ← → branches.",
