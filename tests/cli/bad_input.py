@@ -42,7 +42,7 @@ FLAGS = [
     (["ask"], 2, "nothing to ask"),
     (["ask", " \n "], 2, "nothing to ask"),
     (["ask", "--continue"], 2, "nothing to ask"),
-    (["ask", "--continue", "Hi"], 2, "there is no conversation to go on with yet"),
+    (["ask", "--continue", "Hi"], 2, "there is no conversation yet"),
     (["ask", "--continue", "7", "Hi"], 2, "there is no conversation 7"),
     (["ask", "--continue", "9" * 30, "Hi"], 2, "there is no conversation 9"),
 ]
@@ -118,7 +118,7 @@ OTHERS = [
     (["models", "get"], 2, "required: REPO[:FILE]"),
     (["history", "show", "7"], 2, "there is no conversation 7"),
     (["history", "show", "x"], 2, "must be a whole number above 0, not 'x'"),
-    (["history", "show"], 2, "there are no conversations yet"),
+    (["history", "show"], 2, "there is no conversation yet"),
     (["history", "export", "7", "--format", "pdf"], 2, "invalid choice: 'pdf'"),
     (["history", "rm", "7"], 2, "there is no conversation 7"),
     (["history", "rm"], 2, "required: ID"),

@@ -121,6 +121,7 @@ def test_every_command_says_what_it_did_or_why_not(trchat, tmp_path, home):
         "/conversations": "1: Hi, 4 messages",
         "/conversations 1": "You: Hi",
         "/delete": "deleted; /undo brings it back",
+        "/conversations  1": "conversation 1 was deleted",
         "/undo ": "brought back; /conversations 1 opens it",
         "/theme": "/theme is for the full-screen chat",
         "/stop": "ctrl+c stops an answer",

@@ -3,8 +3,8 @@
 import pytest
 
 from trchat.errors import UsageError
-from trchat.session.changes import parse_setting
 from trchat.session.commands import COMMANDS, branch_step, completions, parse_command, unescaped
+from trchat.session.typed_setting import parse_setting
 
 
 @pytest.mark.parametrize(

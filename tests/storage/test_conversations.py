@@ -54,6 +54,18 @@ def test_the_first_user_message_names_the_conversation_until_it_is_renamed(store
     assert store.conversation(conversation.id).title == "Colours"
 
 
+def test_what_was_deleted_is_neither_the_last_one_nor_to_be_had_by_its_number(store):
+    with pytest.raises(UnknownIdError, match="there is no conversation yet"):
+        store.kept()
+    first, second = store.create_conversation("first"), store.create_conversation("second")
+    store.delete(second.id)
+    assert (store.kept().id, store.kept(first.id).id) == (first.id, first.id)
+    with pytest.raises(UnknownIdError, match="was deleted"):
+        store.kept(second.id)
+    store.restore(second.id)
+    assert store.kept(second.id).id == second.id
+
+
 def test_lists_show_the_last_used_first(store, clock):
     ids = []
     for _ in range(3):
@@ -62,7 +74,7 @@ def test_lists_show_the_last_used_first(store, clock):
     assert [chat.id for chat in store.conversations()] == ids[::-1]
     clock.now += 1
     store.add_message(ids[0], "user", "again")
-    assert store.latest().id == ids[0]
+    assert store.kept().id == ids[0]
     assert [chat.id for chat in store.conversations(limit=1, offset=1)] == [ids[2]]
 
 

@@ -39,7 +39,7 @@ def sound(tmp_path):
 def use_all_of_it(store):
     """Do everything once; each step on its own, since one that refuses must not spare the others."""
     steps = [
-        lambda: store.latest(),
+        lambda: store.kept(),
         lambda: store.search("because why"),
         lambda: store.search("C++"),
         lambda: [to_markdown(chat, store.thread(chat.id)) for chat in store.conversations()],

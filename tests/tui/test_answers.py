@@ -7,7 +7,7 @@ from trchat.storage.conversations import open_history
 
 def stored(path_warn=print):
     store = open_history(path_warn)
-    latest = store.latest()
+    latest = store.kept()
     thread = store.thread(latest.id)
     store.close()
     return [(each.role, each.text, each.finish_reason) for each in thread]

@@ -59,11 +59,28 @@ def test_a_conversation_that_another_trchat_removes_while_it_is_answered(run_cha
         await chat.at_stop()
         removed_elsewhere(chat)
         chat.engine.go_on.set()
-        await chat.sees("removed by another trchat", "Hello world.")
+        await chat.sees("Another trchat has removed this", "Hello world.")
         await chat.send("Two")
         assert chat.messages == [("user", "Two"), ("assistant", "Hello world.")]
+        assert "One" not in chat.text
 
     run_chat(test, ScriptedEngine([["Hello ", STOP_HERE, "world."], ["Hello world."]]))
+
+
+def test_nothing_is_written_into_a_conversation_that_another_trchat_has_deleted(run_chat):
+    async def test(chat):
+        await chat.send("One")
+        with closing(open_history(pytest.fail)) as store:
+            store.delete(chat.session.thread.conversation.id)
+        await chat.send("Two", wait=False)
+        await chat.sees("another trchat has deleted this conversation")
+        assert chat.screen.prompt.text == "Two"
+        await chat.pilot.press("enter")
+        await chat.idle()
+        assert chat.messages == [("user", "Two"), ("assistant", "Hello world.")]
+        assert "One" not in chat.text
+
+    run_chat(test)
 
 
 def test_a_conversation_that_another_trchat_removes_while_it_is_shown(run_chat):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from trchat.chat.recorder import turns_of
 from trchat.chat.template import Turn
-from trchat.errors import ModelError, UsageError
+from trchat.errors import ModelError
 from trchat.startup import Prepared, prepare
 from trchat.storage.conversations import ConversationStore
 
@@ -36,15 +36,8 @@ class Earlier:
 
 
 def earlier(store: ConversationStore, conversation_id: int | None) -> Earlier:
-    """The conversation with this ID, or the one used last. Raises UsageError when there is none."""
-    if conversation_id is None:
-        conversation = store.latest()
-        if conversation is None:
-            raise UsageError("there is no conversation to go on with yet")
-    else:
-        conversation = store.conversation(conversation_id)
-        if conversation.deleted_at is not None:
-            raise UsageError(f"conversation {conversation_id} was deleted")
+    """The conversation with this ID, or the one used last. Raises UnknownIdError when there is none."""
+    conversation = store.kept(conversation_id)
     messages = store.thread(conversation.id)
     paths = [message.settings.get("path") for message in messages if message.role == "assistant"]
     path = next((path for path in reversed(paths) if isinstance(path, str)), None)

@@ -13,7 +13,6 @@ from trchat.text.visible import visible
 
 if TYPE_CHECKING:
     from trchat.storage.conversations import ConversationStore
-    from trchat.storage.records import Conversation
 
 EPILOG = """examples:
   trchat history
@@ -116,7 +115,7 @@ def _search(store: "ConversationStore", args: argparse.Namespace) -> None:
 def _show(store: "ConversationStore", args: argparse.Namespace) -> None:
     from trchat.storage.export import to_markdown
 
-    conversation = _chosen(store, args.id)
+    conversation = store.kept(args.id)
     _print(to_markdown(conversation, store.thread(conversation.id)))
 
 
@@ -125,14 +124,14 @@ def _export(store: "ConversationStore", args: argparse.Namespace) -> None:
 
     if args.format == "md":
         return _show(store, args)
-    conversation = _chosen(store, args.id)
+    conversation = store.kept(args.id)
     _print(to_json(conversation, store.messages(conversation.id)))
 
 
 def _remove(store: "ConversationStore", args: argparse.Namespace) -> None:
     from trchat.storage.export import heading
 
-    chosen = [_chosen(store, conversation_id) for conversation_id in dict.fromkeys(args.ids)]
+    chosen = [store.kept(conversation_id) for conversation_id in dict.fromkeys(args.ids)]
     for conversation in chosen:
         question = f"Remove conversation {conversation.id}, {heading(conversation)!r}, for good?"
         if not args.yes and not confirmed(question, "trchat history rm"):
@@ -141,18 +140,6 @@ def _remove(store: "ConversationStore", args: argparse.Namespace) -> None:
         if store.path is None:
             raise TrchatError(f"conversation {conversation.id} is still there: its file cannot be written")
         say(f"removed conversation {conversation.id}")
-
-
-def _chosen(store: "ConversationStore", conversation_id: int | None) -> "Conversation":
-    if conversation_id is None:
-        latest = store.latest()
-        if latest is None:
-            raise UsageError("there are no conversations yet")
-        return latest
-    conversation = store.conversation(conversation_id)
-    if conversation.deleted_at is not None:
-        raise UsageError(f"conversation {conversation_id} was deleted")
-    return conversation
 
 
 def _print(text: str) -> None:

@@ -10,11 +10,11 @@ from trchat.errors import TrchatError, UsageError
 from trchat.paths import user_path
 from trchat.plain.output import notice, write
 from trchat.session.attachments import read_attachment
-from trchat.session.changes import parse_setting
 from trchat.session.clipboard import copy_natively
 from trchat.session.commands import COMMANDS, branch_step
 from trchat.session.news import Compared, Ready
 from trchat.session.save import save_markdown
+from trchat.session.typed_setting import parse_setting
 from trchat.storage.export import heading
 from trchat.text.code_block import numbered_code_block
 from trchat.text.number import whole_number

@@ -29,7 +29,7 @@ def write_answer(
 ) -> None:
     """Run ``job``, telling ``outbox`` and saving to ``store``; whatever happens, ``Ended`` comes last.
 
-    ``stop`` ends it early and keeps what there is;
+    ``stop`` ends it early and keeps what there is; ``plain`` is told how long steps take;
     ``lens`` asks for the draft trees as well.
     """
     from trchat.chat.engine import new_answer
@@ -61,7 +61,7 @@ def refuse_answer(job: Job, store: "ConversationStore", outbox: Outbox, reason: 
     from trchat.chat.engine import new_answer
     from trchat.chat.saved_answer import SavedAnswer
 
-    with suppress(TrchatError):
+    with suppress(TrchatError):  # unsaved, it counts as interrupted; the reason is told all the same
         SavedAnswer(store, job.message_id, job.opening, job.opening_tokens).end(new_answer(job.seed), "error")
     outbox.put(Ended(job.message_id, "error", Speed(), reason))
 

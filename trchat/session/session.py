@@ -84,26 +84,26 @@ class Session:
 
     def open(self, conversation_id: int) -> None:
         """Go on with an earlier conversation and its system prompt."""
-        self._must_be_free()
+        self.must_be_free()
         self.thread.open(conversation_id)
         self._system = self.thread.system() or self.settings.system
 
     def new(self) -> None:
         """Begin another conversation with the next question."""
-        self._must_be_free()
+        self.must_be_free()
         self.thread.clear()
         self._system = self.settings.system
 
     def ask(self, text: str) -> Message:
         """Ask; returns the answer that begins."""
-        self._must_be_free()
+        self._may_write()
         if not text.strip():
             raise UsageError("there is nothing to send")
         return self._answer(self.thread.add_question(text, self.system))
 
     def regenerate(self, answer_id: int | None = None) -> Message:
         """Answer the same question anew, on a branch of its own, by another seed."""
-        self._must_be_free()
+        self._may_write()
         if answer_id is None:
             return self._answer(self.thread.last_question())
         message = self.thread.get(answer_id)
@@ -111,7 +111,7 @@ class Session:
 
     def edit(self, message_id: int, text: str) -> Message:
         """Ask a question in other words, on a branch of its own; the old branch stays."""
-        self._must_be_free()
+        self._may_write()
         if not text.strip():
             raise UsageError("there is nothing to send")
         message = self.thread.store.edit_message(self.thread.get(message_id).id, text)
@@ -120,7 +120,7 @@ class Session:
 
     def proceed(self, answer_id: int | None = None) -> Message:
         """Go on with an answer that was cut or stopped. Raises UsageError when it is complete."""
-        self._must_be_free()
+        self._may_write()
         answer = self.thread.get(answer_id)
         if answer.role != "assistant" or answer.finish_reason == "stop":
             raise UsageError("this answer is complete; ask for more in words")
@@ -134,7 +134,7 @@ class Session:
 
     def compare(self, answer_id: int | None = None) -> Message:
         """Write an answer once more without drafts, for comparison; returns the answer compared with."""
-        self._must_be_free()
+        self.must_be_free()
         answer = self.thread.get(answer_id)
         seed, mode = answer.settings.get("seed"), str(answer.settings.get("draft", "off"))
         if not isinstance(seed, int) or not answer.completion_tokens or not answer.tokens_per_s:
@@ -169,7 +169,7 @@ class Session:
             self.writing = None
         if self.thread.reload():
             return None
-        return "This conversation was removed by another trchat. What you ask next begins a new one."
+        return "Another trchat has removed this conversation. What you ask now begins a new one."
 
     @property
     def context_used(self) -> int:
@@ -230,7 +230,12 @@ class Session:
             )
         )
 
-    def _must_be_free(self) -> None:
+    def _may_write(self) -> None:
+        self.must_be_free()
+        self.thread.must_be_kept()
+
+    def must_be_free(self) -> None:
+        """Raise UsageError while an answer is being written."""
         if self.busy:
             raise UsageError("an answer is being written; stop it first")
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from trchat.errors import UsageError
 from trchat.session.host import EngineHost
 from trchat.session.session import Session
 from trchat.session.thread import Thread
@@ -36,12 +35,7 @@ def start_session(
     wanted = flags.get("continue_id")
     try:
         if isinstance(wanted, int):
-            latest = store.latest() if wanted == LATEST else store.conversation(wanted)
-            if latest is None:
-                raise UsageError("there is no conversation to continue yet")
-            if latest.deleted_at is not None:
-                raise UsageError(f"conversation {wanted} was deleted")
-            session.open(latest.id)
+            session.open(store.kept(None if wanted == LATEST else wanted).id)
     except BaseException:
         session.close()
         raise

@@ -26,8 +26,8 @@ class Thread:
         self.conversation, self.messages, self.branches = None, [], {}
 
     def open(self, conversation_id: int) -> None:
-        """Show a conversation. Raises UnknownIdError."""
-        self.conversation = self.store.conversation(conversation_id)
+        """Show a conversation. Raises UnknownIdError, for one that was deleted too."""
+        self.conversation = self.store.kept(conversation_id)
         self.reload()
 
     @property
@@ -36,9 +36,21 @@ class Thread:
         if self.conversation is None:
             return False
         try:
-            return self.store.conversation(self.conversation.id).deleted_at is not None
+            self.store.kept(self.conversation.id)
         except UnknownIdError:
             return True
+        return False
+
+    def must_be_kept(self) -> None:
+        """Raise UsageError, and leave the conversation, where another trchat has deleted or removed it.
+
+        What is written into a deleted one would go with it.
+        """
+        if self.deleted:
+            self.clear()
+            raise UsageError(
+                "another trchat has deleted this conversation; what you ask now begins a new one"
+            )
 
     def reload(self) -> bool:
         """Fetch the branch that is shown. False where another trchat has removed it: it is left then."""

@@ -68,9 +68,19 @@ class ConversationStore:
         """Return the conversations that are not deleted, the one used last first."""
         return self._database.read(lambda db: conversation_rows.listed(db, limit, offset))
 
-    def latest(self) -> Conversation | None:
-        """Return the conversation used last, if there is any."""
-        return next(iter(self.conversations(limit=1)), None)
+    def kept(self, conversation_id: int | None = None) -> Conversation:
+        """Return the conversation with this ID, or the one used last; none that is deleted.
+
+        Raises UnknownIdError.
+        """
+        if conversation_id is None:
+            for conversation in self.conversations(limit=1):
+                return conversation
+            raise UnknownIdError("there is no conversation yet")
+        conversation = self.conversation(conversation_id)
+        if conversation.deleted_at is not None:
+            raise UnknownIdError(f"conversation {conversation_id} was deleted")
+        return conversation
 
     def rename(self, conversation_id: int, title: str) -> Conversation:
         """Give a conversation another title. Raises UnknownIdError."""

@@ -84,12 +84,15 @@ class AnswerActions(ChatBase):
 
     async def _show_asked(self) -> None:
         thread = self.session.thread
-        shown = {view.message.id for view in self.transcript.query(MessageView)}
-        new = [message for message in thread.messages[-3:] if message.id not in shown]
-        self.transcript.writing = self.session.writing
-        await self.transcript.add(*new)
-        self.prompt.recall_from([each.text for each in thread.messages if each.role == "user"])
-        self.show_heading()
+        shown = [view.message for view in self.transcript.query(MessageView)]
+        if thread.conversation and any(each.conversation_id != thread.conversation.id for each in shown):
+            await self.show_thread()  # the one that is on the screen was deleted elsewhere
+        else:
+            ids = {message.id for message in shown}
+            self.transcript.writing = self.session.writing
+            await self.transcript.add(*(each for each in thread.messages[-3:] if each.id not in ids))
+            self.prompt.recall_from([each.text for each in thread.messages if each.role == "user"])
+            self.show_heading()
         self._lens_on_last()
 
     def action_stop(self) -> None:
@@ -159,8 +162,7 @@ class AnswerActions(ChatBase):
         """Show another branch of the focused message, or of the last one that has any."""
         thread = self.session.thread
         message = self.focused_message() or thread.last_branched()
-        if self.session.busy:
-            self.tell("an answer is being written; stop it first", "warning")
+        if not self.attempt(self.session.must_be_free):
             return
         if message is None or thread.siblings(message)[1] < 2:
             self.tell("there is one branch only; regenerating or editing makes another")

@@ -59,8 +59,8 @@ class ConversationActions(ChatBase):
 
         def delete() -> None:
             current = self.session.thread.conversation
-            if current is not None and current.id == conversation_id and self.session.busy:
-                raise UsageError("an answer is being written; stop it first")
+            if current is not None and current.id == conversation_id:
+                self.session.must_be_free()
             self.session.thread.store.delete(conversation_id)
             self._deleted = (*self._deleted, conversation_id)
             self.tell("deleted; ctrl+z here or /undo brings it back")

@@ -8,7 +8,7 @@ from trchat.catalog.listing import list_models
 from trchat.config_file import change_config, load_config
 from trchat.config_rules import SETTINGS
 from trchat.errors import ModelError, TrchatError
-from trchat.session.changes import may_be, parse_setting
+from trchat.session.typed_setting import may_be, parse_setting
 from trchat.text.units import byte_size
 from trchat.tui.screens.ask_line import AskLine
 from trchat.tui.screens.base import ChatBase
@@ -53,8 +53,7 @@ class ModelActions(ChatBase):
     @work(group="models", exclusive=True)
     async def action_model(self, name: str = "") -> None:
         """Choose a model by name, or from the list."""
-        if self.session.busy:
-            self.tell("an answer is being written; stop it first", "warning")
+        if not self.attempt(self.session.must_be_free):
             return
         if not name:
             models, problems = await self.run_worker(list_models, thread=True).wait()
