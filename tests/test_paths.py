@@ -31,6 +31,16 @@ def test_a_path_as_somebody_types_it(monkeypatch, tmp_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="modes mean nothing on Windows")
 def test_folders_are_the_owners_alone(tmp_path):
+    tmp_path.chmod(0o755)
     folder = paths.make_private_dir(tmp_path / "a" / "b")
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    for made in (folder, folder.parent):
+        assert stat.S_IMODE(made.stat().st_mode) == 0o700
     assert paths.make_private_dir(folder) == folder
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755, "what was there is left as it is"
+
+
+def test_a_file_in_the_way_of_a_folder_is_the_disks_refusal(tmp_path):
+    (tmp_path / "file").write_text("x")
+    for place in (tmp_path / "file", tmp_path / "file" / "b" / "c"):
+        with pytest.raises(OSError):
+            paths.make_private_dir(place)

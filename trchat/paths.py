@@ -35,9 +35,12 @@ def log_file() -> Path:
 
 
 def make_private_dir(folder: Path) -> Path:
-    """Create ``folder`` and its parents for the owner only, and return it.
+    """Create ``folder`` and the parents it lacks for the owner only, and return it.
 
     Raises OSError when the disk refuses; callers decide whether they can go on without it.
     """
-    folder.mkdir(mode=PRIVATE_DIR_MODE, parents=True, exist_ok=True)
+    # One by one: ``parents=True`` would leave the parents open to everybody.
+    if not folder.parent.is_dir() and folder.parent != folder:
+        make_private_dir(folder.parent)
+    folder.mkdir(mode=PRIVATE_DIR_MODE, exist_ok=True)
     return folder
