@@ -123,6 +123,8 @@ def test_personas_and_keys():
         ("[sampling]\ntemp = -1", ":2: temp must be a number from 0 (greedy) to 100, not -1"),
         ("[sampling]\ntemp = true", ":2: temp must be a number from 0 (greedy) to 100, not True"),
         ("[sampling]\ntop_k = 1.5", ":2: top_k must be a whole number from 0 (all) to 2147483647, not 1.5"),
+        ("ctx = 1" + "0" * 400, f":1: ctx must be a whole number from 1 to 2147483647, not 1{'0' * 59}"),
+        ("temp = 1\n" + "ctx = " + "1_0" * 3000, ":2: a number is too long"),
         ("ctx = 0", ":1: ctx must be a whole number from 1 to 2147483647, not 0"),
         ("draft = 'fast'", ":1: draft must be one of auto, recycling, lookup, off, not 'fast'"),
         ("gpu_layers = -1", ":1: gpu_layers must be a number, 'all' or 'auto', not -1"),
@@ -175,6 +177,7 @@ def test_no_file_is_an_empty_one_and_a_folder_is_a_mistake():
     [
         ("TRCHAT_CTX", "many", "a whole number from 1 to 2147483647"),
         ("TRCHAT_CTX", "1.5", "a whole number from 1 to 2147483647"),
+        ("TRCHAT_CTX", "1" + "0" * 30, "a whole number from 1 to 2147483647"),
         ("TRCHAT_TEMP", "nan", "a number from 0 (greedy) to 100"),
         ("TRCHAT_DRAFT", "fast", "one of auto, recycling, lookup, off"),
         ("TRCHAT_THREADS", "0", "a whole number from 1 to 4096"),

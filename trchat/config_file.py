@@ -150,6 +150,10 @@ def _checked(path: Path, text: str) -> ConfigFile:
         number = re.search(r"line (\d+)", where)
         line = int(number[1]) if number else text.rstrip().count("\n") + 1
         raise UsageError(f"{_place(path, line)}: is not valid TOML: {one_line(what or str(error))}") from None
+    except ValueError:  # Python reads no numbers of thousands of digits
+        digits = re.search(r"[0-9_]{1000,}", text)
+        line = text.count("\n", 0, digits.start()) + 1 if digits else 1
+        raise UsageError(f"{_place(path, line)}: a number is too long") from None
     except RecursionError:
         raise UsageError(f"{one_line(str(path))}: is nested too deeply") from None
     return _Checker(path, key_lines(text)).check(content)
