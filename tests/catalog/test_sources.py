@@ -36,6 +36,19 @@ def test_hub_cache_is_found_as_the_library_finds_it(tmp_path, monkeypatch):
     assert hub_cache_dir() == tmp_path / "cache"
 
 
+def test_a_user_without_a_home_has_models_of_his_own_all_the_same(monkeypatch):
+    """As in a container, under a number that no name belongs to."""
+
+    def no_home(path):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", no_home)
+    monkeypatch.setattr(Path, "home", classmethod(no_home))
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    write_gguf(models_dir() / "a.gguf")
+    assert found() == [("a", "own")]
+
+
 def test_hub_cache_links_are_followed_and_revisions_merged():
     cache = hub_cache_dir()
     current = write_hub(cache, "org/Repo-GGUF", "model.Q4_0.gguf", revision="c" * 40, name="current")

@@ -23,7 +23,7 @@ _DEFAULT_NAMESPACE = "library"
 def folders() -> list[Path]:
     """Ollama's models folders: the one that ``OLLAMA_MODELS`` names, else the user's and the service's."""
     chosen = os.environ.get("OLLAMA_MODELS")
-    return [user_path(chosen)] if chosen else [Path.home() / ".ollama" / "models", SYSTEM_FOLDER]
+    return [user_path(chosen)] if chosen else [user_path("~/.ollama/models"), SYSTEM_FOLDER]
 
 
 def models(folder: Path) -> Iterator[tuple[str, Path]]:

@@ -37,7 +37,7 @@ def hub_cache_dir() -> Path:
     if os.environ.get("HF_HOME"):
         return user_path(os.environ["HF_HOME"]) / "hub"
     cache = os.environ.get("XDG_CACHE_HOME")
-    return (user_path(cache) if cache else Path.home() / ".cache") / "huggingface" / "hub"
+    return user_path(cache or "~/.cache") / "huggingface" / "hub"
 
 
 def find_files() -> list[FoundFile]:
@@ -70,7 +70,7 @@ def _everywhere() -> Iterator[FoundFile]:
     if demo:
         yield demo
     yield from _hub(hub_cache_dir())
-    for folder in (Path.home() / ".lmstudio" / "models", Path.home() / ".cache" / "lm-studio" / "models"):
+    for folder in map(user_path, ("~/.lmstudio/models", "~/.cache/lm-studio/models")):
         yield from _folder(folder, "lmstudio")
     for folder in ollama.folders():
         for name, path in ollama.models(folder):
