@@ -13,6 +13,7 @@ TEXTS = [
     'She said "hello" AND left; C++ or NOT, a_b 100% sure*',
     "日本語のテストです",
     "party 🎉 time, Zoë's café",
+    "ÄRGER mit E-Mail-Ärger; Привет",
     "",
 ]
 
@@ -60,6 +61,9 @@ def found(request, told, monkeypatch):
         ("本語", {2}),
         ("🎉", {3}),
         ("café", {3}),
+        ("CAFÉ", {3}),
+        ("привет", {4}),
+        ("mail-ärger", {4}),
         ("%", {1}),
         ("_", {1}),
         ("\\", set()),
@@ -128,6 +132,14 @@ def test_changed_and_interrupted_answers_are_found_as_they_are_now(store):
     assert store.search("apples") == []
     store.finish_answer(answer.id, "pears and plums", "stop")
     assert [hit.message_id for hit in store.search("plums")] == [answer.id]
+
+
+def test_titles_are_found_in_capitals_and_small_letters_of_any_script(store):
+    chat = store.create_conversation()
+    store.rename(chat.id, "Über ДЕРЕВЬЯ")
+    for query in ("über", "ÜBER деревья", "дерев"):
+        (hit,) = store.search(query)
+        assert hit.conversation_id == chat.id and len(hit.marks) == len(query.split())
 
 
 def test_titles_are_found_once_and_first(store):

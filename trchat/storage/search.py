@@ -6,7 +6,8 @@ cheaply, and a file that an SQLite without FTS5 wrote to is searched just as wel
 
 import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 
 from trchat.storage.connection import out_of_reach
 from trchat.storage.records import SearchHit, clean, seconds
@@ -120,21 +121,28 @@ def find_scanning(connection: sqlite3.Connection, words: Sequence[str], limit: i
     """Find messages that contain all words anywhere; newest first."""
     rows = connection.execute(
         f"""SELECT m.conversation_id, c.title, m.id, m.role, m.text, m.created_at
-            FROM messages m {_FROM} AND {_contains("m.text", words)} ORDER BY m.id DESC LIMIT ?""",
-        (*map(_pattern, words), limit),
-    ).fetchall()
-    return [_hit(row, *_excerpt(str(row[4]), words)) for row in rows]
+            FROM messages m {_FROM} ORDER BY m.id DESC"""
+    )
+    return _scanned(rows, words, limit)
 
 
 def find_titles(connection: sqlite3.Connection, words: Sequence[str], limit: int) -> list[SearchHit]:
     """Find conversations whose title contains all words; newest first."""
     rows = connection.execute(
-        f"""SELECT c.id, c.title, NULL, NULL, c.title, c.updated_at FROM conversations c
-            WHERE c.deleted_at IS NULL AND {_contains("c.title", words)}
-            ORDER BY c.updated_at DESC LIMIT ?""",
-        (*map(_pattern, words), limit),
-    ).fetchall()
-    return [_hit(row, *_excerpt(str(row[4]), words)) for row in rows]
+        """SELECT c.id, c.title, NULL, NULL, c.title, c.updated_at FROM conversations c
+           WHERE c.deleted_at IS NULL ORDER BY c.updated_at DESC"""
+    )
+    return _scanned(rows, words, limit)
+
+
+def _scanned(rows: Iterable[tuple[object, ...]], words: Sequence[str], limit: int) -> list[SearchHit]:
+    """The first rows whose text contains all words, small letters and capitals alike, in any script.
+
+    Not by LIKE, to which only the capitals of English are alike.
+    """
+    lowered = [word.lower() for word in words]
+    fitting = (row for row in rows if all(word in str(row[4]).lower() for word in lowered))
+    return [_hit(row, *_excerpt(str(row[4]), words)) for row in islice(fitting, limit)]
 
 
 def _has_index(connection: sqlite3.Connection) -> bool:
@@ -145,14 +153,6 @@ def _has_index(connection: sqlite3.Connection) -> bool:
 def _fault(error: sqlite3.Error) -> Exception:
     """Tell a broken index from a full disk or a lock, which are not for this room to handle."""
     return error if out_of_reach(error) else IndexFaultError(str(error))
-
-
-def _contains(column: str, words: Sequence[str]) -> str:
-    return " AND ".join(f"{column} LIKE ? ESCAPE '\\'" for _ in words)
-
-
-def _pattern(word: str) -> str:
-    return "%" + re.sub(r"([\\%_])", r"\\\1", word) + "%"
 
 
 def _hit(row: tuple[object, ...], snippet: str, marks: tuple[tuple[int, int], ...]) -> SearchHit:
