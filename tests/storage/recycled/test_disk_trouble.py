@@ -1,5 +1,7 @@
 """What can go wrong with the disk under a model's memory: the answer goes on, and one line says so."""
 
+import errno
+import io
 import os
 import shutil
 import signal
@@ -20,7 +22,7 @@ from tests.storage.recycled.learned import (
     teach_at_random,
 )
 from trchat.storage.recycled import files
-from trchat.storage.recycled.files import open_memory, store_file
+from trchat.storage.recycled.files import export_store, open_memory, store_file
 from trchat.storage.recycled.store import RecycledStore
 
 
@@ -122,3 +124,22 @@ def test_a_full_disk(warnings):
     assert known(again.knowledge, TOKENS) == expected(TOKENS), "the old state"
     assert again.close(30)
     assert warnings == []
+
+
+def test_half_an_export_is_not_left_behind(warnings, tmp_path, monkeypatch):
+    saved(warnings)
+
+    class FullDisk(io.FileIO):
+        def write(self, content):
+            super().write(content[:1000])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fdopen", FullDisk)
+    with pytest.raises(OSError, match="No space"):
+        export_store(store_file(identity()), tmp_path / "copy.db")
+    assert list(tmp_path.glob("copy*")) == []
+    monkeypatch.undo()
+    (tmp_path / "copy.db").write_text("somebody's")
+    with pytest.raises(FileExistsError):
+        export_store(store_file(identity()), tmp_path / "copy.db")
+    assert (tmp_path / "copy.db").read_text() == "somebody's"

@@ -125,8 +125,13 @@ class RecycledStore:
         """Write all of the store into a new file ``target``, for its owner's eyes only. Raises OSError."""
         content = self._database.read(lambda db: bytes(db.serialize()))
         descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, PRIVATE_FILE_MODE)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+        except OSError:
+            with contextlib.suppress(OSError):
+                target.unlink()  # half a store would be taken for a whole one
+            raise
 
     def save(self, change: Change) -> Saved:
         """Write ``change`` in one transaction, beside and not over what other processes have saved."""
