@@ -1,4 +1,4 @@
-"""Loading on the engine's thread: nobody waits for a model that is no longer wanted."""
+"""The engine's thread: nobody waits for what is no longer wanted, or for what went wrong."""
 
 import threading
 from contextlib import contextmanager
@@ -7,7 +7,8 @@ from types import SimpleNamespace
 from tests.tui.scripted_engine import ScriptedEngine
 from trchat.errors import ModelError
 from trchat.session.host import EngineHost
-from trchat.session.news import LoadFailed, Ready
+from trchat.session.job import Job
+from trchat.session.news import Ended, LoadFailed, Notice, Ready
 
 BEGUN_S = 20
 
@@ -53,3 +54,38 @@ def test_another_model_is_not_waited_for_and_nothing_is_said_of_the_first():
     news = host.outbox.take()
     host.close()
     assert [type(each) for each in news if isinstance(each, LoadFailed | Ready)] == [Ready]
+
+
+class BrokenStore:
+    """A store in which nothing can be written, in a way that nobody foresaw."""
+
+    def __getattr__(self, name):
+        raise RuntimeError("the store is broken")
+
+
+def ready_host(store=None, **engine):
+    host = EngineHost(store, lambda: None, ScriptedEngine(**engine).opener)
+    host.load(prepared("some")).result(BEGUN_S)
+    host.outbox.take()
+    return host
+
+
+def test_an_answer_ends_whatever_goes_wrong_with_saving_it():
+    host = ready_host(BrokenStore())
+    settings = SimpleNamespace(temp=0, top_k=0, top_p=1, min_p=0, repeat_penalty=1)
+    host.write(Job(7, [], settings, seed=1)).result(BEGUN_S)
+    host.close()
+    (ended,) = [news for news in host.outbox.take() if isinstance(news, Ended)]
+    assert (ended.message_id, ended.finish, ended.error) == (7, "error", "RuntimeError: the store is broken")
+
+
+def test_a_draft_mode_that_cannot_be_had_is_told():
+    host = ready_host()
+
+    def fails(mode):
+        raise ModelError(f"no {mode} today")
+
+    host._engine.make_drafter = fails
+    host.set_draft("lookup").result(BEGUN_S)
+    host.close()
+    assert [news.text for news in host.outbox.take() if isinstance(news, Notice)] == ["no lookup today"]

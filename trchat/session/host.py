@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trchat.session.job import Comparison, Job
-from trchat.session.news import Compared, LoadFailed, Loading, Notice, Ready
+from trchat.session.news import Compared, Ended, LoadFailed, Loading, Notice, Ready, Speed
 from trchat.session.outbox import Outbox
 from trchat.session.plain_speed import PlainSpeed
 
@@ -59,7 +59,7 @@ class EngineHost:
 
     def set_draft(self, mode: str) -> "Future[None]":
         """Guess ahead in another way from the next answer on; what a mode has learned stays."""
-        return self._thread.submit(self._set_draft, mode)
+        return self._thread.submit(self._telling, self._set_draft, mode)
 
     def write(self, job: Job) -> "Future[None]":
         """Write an answer."""
@@ -152,8 +152,11 @@ class EngineHost:
 
         if self._engine is None:
             refuse_answer(job, self._store, self.outbox, NO_MODEL)
-        else:
+            return
+        try:
             write_answer(self._engine, job, self._store, self.outbox, stop, self._plain, self.lens)
+        except Exception as trouble:  # or the chat would wait for this answer for ever
+            self.outbox.put(Ended(job.message_id, "error", Speed(), _explain(trouble)))
 
     def _compare(self, comparison: Comparison, stop: threading.Event) -> None:
         from trchat.session.answering import compare
@@ -170,7 +173,14 @@ class EngineHost:
     def _free(self) -> None:
         self._engine = None
         self._drafters = {}
-        self._stack.close()
+        self._telling(self._stack.close)
+
+    def _telling(self, work: Callable[..., object], *arguments: object) -> None:
+        """Do ``work``; what goes wrong with it is told, since nobody looks at the future it is done for."""
+        try:
+            work(*arguments)
+        except Exception as trouble:
+            self.outbox.put(Notice(_explain(trouble)))
 
 
 def _explain(trouble: BaseException) -> str:
