@@ -23,7 +23,7 @@ from trchat.recycling.topk import Best, top_k_and_mass
 from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree
 from trchat.recycling.width import WidthChoice
 
-_LABELS_AT_ONCE = 96
+_LABELS_AT_ONCE = (96, 512)  # at least and at most; in between as many as there were steps so far
 _SAMPLED = 4096  # every so manieth logit tells whether a row is still the same
 
 
@@ -230,7 +230,8 @@ class AutoDrafter:
         for guessed, token in zip(guesses, emitted, strict=True):
             self._kinds.extend(guessed.values())
             self._right.extend([guess == token for guess in guessed])
-        if len(self._kinds) >= _LABELS_AT_ONCE:
+        least, most = _LABELS_AT_ONCE
+        if len(self._kinds) >= min(max(self.knowledge.clock, least), most):
             self._hand_over_labels()
 
     def _hand_over_labels(self) -> None:
