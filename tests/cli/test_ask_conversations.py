@@ -38,6 +38,11 @@ def test_nothing_is_kept_with_no_save(here, tiny_chat, home):
     assert history() == []
 
 
+def test_without_a_model_no_file_is_made(here, home):
+    assert here("ask", "-m", "nobody", "Hi")[0] == 3
+    assert not home.exists()
+
+
 def test_nothing_is_kept_of_a_question_that_never_got_to_the_model(here, tiny_chat):
     assert here("ask", "-m", tiny_chat, "-c", "256", "word " * 400)[0] == 4
     assert here("ask", "-m", tiny_chat, "--template", "no-such-file", "Hi")[0] == 2

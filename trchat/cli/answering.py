@@ -40,13 +40,14 @@ def answer_question(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         store: ConversationStore | None = None
         before = Earlier()
-        if args.continued is not None or not args.no_save:
+        if args.continued is not None:
             store = stack.enter_context(closing(open_history(notices.say)))
-        if store is not None and args.continued is not None:
             before = earlier(store, number)
         prepared = before.prepare(vars(args), notices.say) if before.model else prepare(vars(args))
         grammar = read_grammar(args.schema, args.grammar)
         template_source(prepared.settings.template)
+        if store is None and not args.no_save:  # not before there is something to answer with
+            store = stack.enter_context(closing(open_history(notices.say)))
         if warning := memory_warning(prepared):
             notices.say(warning)
         stop = stack.enter_context(stop_on_interrupt())
