@@ -21,7 +21,7 @@ from trchat.cli.report import report, statistics_line
 from trchat.cli.streams import Notices, Output
 from trchat.errors import TrchatError
 from trchat.llama.sampler import Sampling
-from trchat.startup import Prepared, memory_warning, prepare
+from trchat.startup import Prepared, memory_warning
 from trchat.storage.conversation_rows import title_from
 from trchat.storage.conversations import ConversationStore, open_history
 from trchat.text.code_block import first_code_block
@@ -43,7 +43,7 @@ def answer_question(args: argparse.Namespace) -> int:
         if args.continued is not None:
             store = stack.enter_context(closing(open_history(notices.say)))
             before = earlier(store, number)
-        prepared = before.prepare(vars(args), notices.say) if before.model else prepare(vars(args))
+        prepared = before.prepare(vars(args), notices.say)
         grammar = read_grammar(args.schema, args.grammar)
         template_source(prepared.settings.template)
         if store is None and not args.no_save:  # not before there is something to answer with
