@@ -71,9 +71,7 @@ class Loading:
 class Ready:
     """The model answers from now on; ``notices`` are things to know about it."""
 
-    name: str
     n_ctx: int
-    can_draft: bool
     rows_learned: int
     notices: tuple[str, ...] = ()
 

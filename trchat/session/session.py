@@ -38,6 +38,8 @@ class Session:
         """Settings that have another value than the session began with, by ``change``."""
         self.n_ctx = prepared.ctx
         """Tokens the context holds; what was asked for until the model is ready."""
+        self.loaded = False
+        """Whether there is a model to answer; what is asked before waits for it."""
         self.writing: int | None = None
         """The answer being written, until its ``Ended`` is taken by ``ended``."""
 
@@ -75,7 +77,7 @@ class Session:
             self._system = self.settings.system
         moved = before.model.path != self.prepared.model.path or before.ctx != self.prepared.ctx
         if moved or any(getattr(before.settings, each) != getattr(self.settings, each) for each in RELOADS):
-            self.n_ctx = self.prepared.ctx
+            self.n_ctx, self.loaded = self.prepared.ctx, False
             self.host.load(self.prepared)
             return True
         if before.settings.draft != self.settings.draft:
@@ -158,7 +160,7 @@ class Session:
 
     def ready(self, n_ctx: int) -> None:
         """Take note that the model is there, with a context of ``n_ctx`` tokens."""
-        self.n_ctx = n_ctx
+        self.n_ctx, self.loaded = n_ctx, True
 
     def ended(self, message_id: int) -> str | None:
         """Take note that an answer has ended: the branch is fetched anew.

@@ -80,7 +80,7 @@ class AnswerActions(ChatBase):
     def _asked(self) -> None:
         self._show_standing_hint()
         self.panel.begin()
-        self.status.set_state("waiting for the model" if self.bar.display else "thinking")
+        self.status.set_state("thinking" if self.session.loaded else "waiting for the model")
 
     async def _show_asked(self) -> None:
         thread = self.session.thread

@@ -20,7 +20,6 @@ from trchat.session.news import (
     Reading,
     Ready,
 )
-from trchat.session.session import Session
 from trchat.startup import memory_warning
 from trchat.tui.keys import CHAT_KEYS
 from trchat.tui.screens.answer_actions import AnswerActions
@@ -39,10 +38,6 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
 
     BINDINGS: ClassVar[list[BindingType]] = list(CHAT_KEYS)
     AUTO_FOCUS = "#prompt"
-
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
-        self._ready = False
 
     async def on_mount(self) -> None:
         """Show the conversation to go on with, and what the engine has said so far."""
@@ -107,7 +102,6 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
         self.app.push_screen(HelpScreen(found))
 
     def _model_ready(self, news: Ready) -> None:
-        self._ready = True
         self.session.ready(news.n_ctx)
         self.bar.display = False
         self.status.set_state("")
@@ -121,7 +115,6 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
             self.say(f"About this model: {notice}")
 
     def _model_failed(self, reason: str) -> None:
-        self._ready = False
         self.bar.display = False
         self.status.set_state("no model · /model chooses one")
         self.say(

@@ -25,12 +25,11 @@ class MessageView(Even, Vertical, can_focus=True):
     ]
 
     class Wanted(TextualMessage):
-        """The user wants something done with a message."""
+        """The user wants something done with the message that has the focus."""
 
-        def __init__(self, what: str, message: Message) -> None:
+        def __init__(self, what: str) -> None:
             super().__init__()
             self.what = what
-            self.message = message
 
     def __init__(self, message: Message, branch: tuple[int, int] = (1, 1)) -> None:
         """``branch``: which of how many the message is on, from 1."""
@@ -40,7 +39,7 @@ class MessageView(Even, Vertical, can_focus=True):
 
     def action_want(self, what: str) -> None:
         """Ask for something to be done."""
-        self.post_message(self.Wanted(what, self.message))
+        self.post_message(self.Wanted(what))
 
     @property
     def branch_text(self) -> str:
