@@ -69,10 +69,7 @@ class ConversationStore:
         return self._database.read(lambda db: conversation_rows.listed(db, limit, offset))
 
     def kept(self, conversation_id: int | None = None) -> Conversation:
-        """Return the conversation with this ID, or the one used last; none that is deleted.
-
-        Raises UnknownIdError.
-        """
+        """Return the conversation with this ID, or the one used last; none deleted. Raises UnknownIdError."""
         if conversation_id is None:
             for conversation in self.conversations(limit=1):
                 return conversation
