@@ -8,6 +8,7 @@ from trchat.chat.loading import open_engine, sampling_of
 from trchat.chat.remembering import Remember
 from trchat.chat.template import Turn
 from trchat.config import settle
+from trchat.errors import ModelError
 from trchat.storage.recycled import hit_rates
 from trchat.storage.recycled.files import recycled_dir, store_files
 from trchat.storage.recycled.store import RecycledStore
@@ -81,6 +82,19 @@ def test_another_quantisation_starts_from_its_sibling_and_says_so(model, told, t
         assert len(told) == 1 and told[0].startswith(f"starting from {learned} rows")
         answer(engine)
     assert len(store_files()) == 2
+
+
+def test_a_model_that_the_catalogue_cannot_read_answers_and_it_is_said_that_nothing_is_kept(
+    model, told, monkeypatch
+):
+    def unknown(path):
+        raise ModelError(f"{path.name} is of an unknown kind")
+
+    monkeypatch.setattr("trchat.chat.remembering.identity_of", unknown)
+    with open_engine(model, SETTINGS, tell=told.append) as engine:
+        assert answer(engine).finish == "length"
+    assert told == ["nothing learned before can be used, nor be saved: tiny.gguf is of an unknown kind"]
+    assert store_files() == []
 
 
 def test_trouble_with_the_disk_is_told_once_and_answers_go_on(model, told):

@@ -75,8 +75,9 @@ class Remembering:
             return Memory(n_vocab)
         try:
             identity = replace(identity_of(self._path), vocabulary=n_vocab)
-        except ModelError:
-            # llama.cpp has loaded it, so it is a model of a kind that the catalogue does not know yet.
+        except ModelError as error:
+            # llama.cpp has loaded it: the catalogue does not know its kind yet, or the file is gone by now.
+            self._tell(f"nothing learned before can be used, nor be saved: {error}")
             return Memory(n_vocab)
         return open_memory(
             identity,
