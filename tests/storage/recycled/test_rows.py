@@ -243,13 +243,14 @@ def test_the_papers_matrix_keeps_the_newer_row_of_each_token():
 def test_the_oldest_rows_go_first_whatever_their_source():
     random = np.random.default_rng(0)
 
-    def many(count):
+    def many(count, times):
         order = np.arange(count, dtype=np.uint32)
         packed = random.integers(1, 1 << 28, (count, 4)).astype(np.uint32)
         tags = random.integers(1, 1 << 32, count).astype(np.uint32)
-        return Rows(order, tags, order + 1, np.full(count, 3, np.uint8), packed.view(np.uint8))
+        return Rows(order, tags, order + 1, np.full(count, times, np.uint8), packed.view(np.uint8))
 
-    rows = {"rows1": many(3000), "rows2": many(5000)}
+    # A source that does not count how often must not be crowded out by those that do.
+    rows = {"rows1": many(3000, times=200), "rows2": many(5000, times=1)}
     kept, encoded = pruned(rows, 70_000, 60_000)
     assert 50_000 < sum(map(len, encoded.values())) <= 60_000
     oldest = min(found.stamps.min() for found in kept.values())

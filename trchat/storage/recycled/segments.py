@@ -62,7 +62,7 @@ def add(
 ) -> None:
     """Write ``rows`` as one more generation; all segments are merged when they exceed ``room`` or are many.
 
-    What then is still too much is dropped, rows of least worth first.
+    What then is still too much is dropped, the oldest rows first.
     """
     new = {
         source: found.stamped(generation) for source, found in rows.items() if source in shapes and len(found)
@@ -119,7 +119,7 @@ def _unknown(shapes: Shapes) -> tuple[str, list[str]]:
 def pruned(rows: Mapping[str, Rows], room: int, target: int) -> tuple[dict[str, Rows], dict[str, bytes]]:
     """Rows and their encoding: all where they take ``room`` bytes at most, else what takes ``target``.
 
-    Those of least worth, of whatever source, are dropped.
+    The oldest, of whatever source, are dropped: not every source counts how often its rows are learned.
     """
     kept = dict(rows)
     limit = room
@@ -130,12 +130,12 @@ def pruned(rows: Mapping[str, Rows], room: int, target: int) -> tuple[dict[str, 
             return kept, encoded
         limit = target
         sources = list(kept)
-        worth = np.concatenate([kept[source].worth() for source in sources])
+        stamps = np.concatenate([kept[source].stamps for source in sources])
         owner = np.repeat(np.arange(len(sources)), [len(kept[source]) for source in sources])
         price = np.array([len(encoded[source]) / max(len(kept[source]), 1) for source in sources])
-        best_first = np.argsort(-worth, kind="stable")
-        chosen = np.zeros(len(worth), bool)
-        chosen[best_first] = np.cumsum(price[owner[best_first]]) <= 0.97 * target
+        newest_first = np.argsort(~stamps, kind="stable")
+        chosen = np.zeros(len(stamps), bool)
+        chosen[newest_first] = np.cumsum(price[owner[newest_first]]) <= 0.97 * target
         kept = {source: kept[source].only(chosen[owner == n]) for n, source in enumerate(sources)}
         kept = {source: found for source, found in kept.items() if len(found)}
 
