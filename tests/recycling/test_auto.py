@@ -9,8 +9,9 @@ from trchat.recycling.auto import AutoDrafter
 from trchat.recycling.calibration import Calibration
 from trchat.recycling.cost import FixedCosts, StepCosts
 from trchat.recycling.drafter import Verified
-from trchat.recycling.knowledge import Knowledge
+from trchat.recycling.knowledge import CANDIDATES, Knowledge
 from trchat.recycling.noted import AT_ONCE
+from trchat.recycling.topk import top_k_and_mass
 from trchat.recycling.tree import EMPTY_TREE
 
 PROMPT = [3, 1, 4, 1, 5, 9, 2, 6]
@@ -156,3 +157,24 @@ def test_logits_that_the_next_step_has_overwritten_teach_nothing():
             verified.logits[0] += 1
         drafter.catch_up()
         assert (known.clock == before) is overwritten
+
+
+def test_logits_that_are_overwritten_while_they_are_searched_do_no_harm(monkeypatch):
+    random = np.random.default_rng(1)
+    known = Knowledge()
+    write(AutoDrafter(known, width=3))
+    drafter = AutoDrafter(known, width=3)
+    drafter.begin(PROMPT)
+    verified = random_step(drafter, random, 3)
+    expected = verified.logits.copy()
+    searched = []
+
+    def search(rows):
+        verified.logits[:] = 0  # as a GPU does that is done with the next step
+        searched.append(rows.copy())
+        return top_k_and_mass(rows, CANDIDATES)
+
+    monkeypatch.setattr(AutoDrafter, "_candidates", staticmethod(search))
+    drafter.learn(verified, put_off=True)
+    drafter.catch_up()
+    assert (searched[0] == expected).all()

@@ -34,13 +34,13 @@ class _Unlearned:
     Attributes:
         contexts: of all rows, (1 + n, CONTEXT).
         guesses: for each emitted token, all guesses that there were for it.
-        sample: some of the logits, to see later whether others have taken their place.
+        sample: some of the logits, to see later whether others have taken their place; None = they stay.
     """
 
     verified: Verified
     contexts: NDArray[np.int32]
     guesses: Sequence[Guesses]
-    sample: NDArray[np.float32]
+    sample: NDArray[np.float32] | None
 
 
 class AutoDrafter:
@@ -127,7 +127,8 @@ class AutoDrafter:
             self._pace.plain_step()
             return
         if len(verified.tree):
-            contexts, sample = self._contexts(verified.tree), verified.logits[0, ::_SAMPLED].copy()
+            contexts = self._contexts(verified.tree)
+            sample = verified.logits[0, ::_SAMPLED].copy() if put_off else None
             self._put_off = _Unlearned(verified, contexts, self._guesses_for(verified), sample)
         else:
             step = NotedStep(self._text.context(), self._guesses_for(verified), verified.emitted)
@@ -151,13 +152,15 @@ class AutoDrafter:
             self._learn_tree(put_off)
 
     def _learn_tree(self, step: _Unlearned) -> None:
-        verified = step.verified
-        best, values, mass = self._candidates(verified.logits)
+        verified, logits = step.verified, step.verified.logits
         self._label(step.guesses, verified.emitted)
-        # A GPU that already has the next step's logits has begun to put them in the place of these, from the
-        # first row on: then what was read is of neither.
-        if (verified.logits[0, ::_SAMPLED] != step.sample).any():
-            return
+        if step.sample is not None:
+            # As soon as a GPU has the next step's logits, they take the place of these, from the first row on.
+            # Of a copy it is known whether that had begun, and it does not change while it is searched.
+            logits = logits.copy()
+            if (verified.logits[0, ::_SAMPLED] != step.sample).any():
+                return
+        best, values, mass = self._candidates(logits)
         certain = values - mass[:, None]
         self.knowledge.learn(step.contexts, pack(best, certain))
         chosen = [0, *(1 + node for node in verified.path)][: len(verified.emitted)]
