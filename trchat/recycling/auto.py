@@ -155,8 +155,8 @@ class AutoDrafter:
         verified, logits = step.verified, step.verified.logits
         self._label(step.guesses, verified.emitted)
         if step.sample is not None:
-            # As soon as a GPU has the next step's logits, they take the place of these, from the first row on.
-            # Of a copy it is known whether that had begun, and it does not change while it is searched.
+            # As soon as a GPU has the next step's logits, they take the place of these, from the first row
+            # on. Of a copy it is known whether that had begun, and it does not change while it is searched.
             logits = logits.copy()
             if (verified.logits[0, ::_SAMPLED] != step.sample).any():
                 return
