@@ -32,11 +32,16 @@ ONE, TWO, PLACE, LATELY = (STRIDES[source] for source in (ROWS1, ROWS2, SUFFIX, 
 
 
 def learn(knowledge, table, context, candidates):
+    """Teach one of the tables only."""
+    others = [each for number, each in enumerate(knowledge.tables) if number != table]
+    before = [(each.tags.copy(), each.packed.copy()) for each in others]
     tokens = np.array([list(candidates)], np.int32)
     shares = np.log(np.array([list(candidates.values())], np.float32))
     packed = np.zeros((1, CANDIDATES), np.uint32)
     packed[0, : tokens.shape[1]] = pack(tokens, shares)
-    knowledge.rows.learn(np.array([[*context, -1, -1][:3]], np.int32), packed, 1, which=(table,))
+    knowledge.rows.learn(np.array([[*context, -1, -1][:3]], np.int32), packed, 1)
+    for each, (tags, rows) in zip(others, before, strict=True):
+        each.tags[:], each.packed[:] = tags, rows
 
 
 def flat_rates(rates):

@@ -106,31 +106,20 @@ class CandidateTables:
                 found.append(())
         return found
 
-    def learn(
-        self,
-        contexts: NDArray[np.int32],
-        packed: NDArray[np.uint32],
-        clock: int,
-        which: Sequence[int] | None = None,
-    ) -> None:
+    def learn(self, contexts: NDArray[np.int32], packed: NDArray[np.uint32], clock: int) -> None:
         """Mix ``packed`` (n, k of the longest rows) into the rows of ``contexts`` (n, CONTEXT; last first).
 
-        ``which`` names the tables by number (default: all), ``clock`` is at least 1. Rows of one key count
-        the same.
+        ``clock`` is at least 1. Rows of one key count the same.
         """
-        numbers = range(len(self.shapes)) if which is None else which
-        if len(contexts) * len(numbers) <= _FEW:
-            self._learn_few(contexts, packed, clock, numbers)
+        if len(contexts) * len(self.shapes) <= _FEW:
+            self._learn_few(contexts, packed, clock)
         else:
-            self._learn_many(contexts, packed, clock, np.array(numbers))
+            self._learn_many(contexts, packed, clock)
 
-    def _learn_few(
-        self, contexts: NDArray[np.int32], packed: NDArray[np.uint32], clock: int, numbers: Sequence[int]
-    ) -> None:
+    def _learn_few(self, contexts: NDArray[np.int32], packed: NDArray[np.uint32], clock: int) -> None:
         tags, stamps, counts, cells = self._tag_view, self._stamp_view, self._count_view, self._packed_view
         mixes, rows = [_mixes(context) for context in contexts.tolist()], packed.tolist()
-        for number in numbers:
-            which, shift, bucket, start, k = self._finders[number]
+        for number, (which, shift, bucket, start, k) in enumerate(self._finders):
             old_share = 1 - self._fresh_view[number]
             groups: dict[tuple[int, int], list[list[int]]] = {}
             for mixed, row in zip(mixes, rows, strict=True):
@@ -171,20 +160,14 @@ class CandidateTables:
                 chosen, least = place, rank
         return chosen
 
-    def _learn_many(
-        self,
-        contexts: NDArray[np.int32],
-        packed: NDArray[np.uint32],
-        clock: int,
-        tables: NDArray[np.intp],
-    ) -> None:
+    def _learn_many(self, contexts: NDArray[np.int32], packed: NDArray[np.uint32], clock: int) -> None:
         n = len(contexts)
         # Rows of one key, sorted to be neighbours, are a group.
-        keys = self._keys(contexts, tables)
+        keys = self._keys(contexts)
         order = keys.argsort(kind="stable")
         begin, group = runs(keys[order])
         keys = keys[order[begin]]
-        table = tables[order[begin] // n]
+        table = order[begin] // n
         slots, known = self._places(keys, clock)
         cells = (self._starts[table] + slots * self._k[table])[:, None] + np.arange(self._most)
         inside = np.arange(self._most) < self._k[table][:, None]
@@ -200,19 +183,18 @@ class CandidateTables:
         self._counts[slots] = counts
         self._packed[cells[inside]] = rows[inside]
 
-    def _keys(self, contexts: NDArray[np.int32], tables: NDArray[np.intp]) -> NDArray[np.uint64]:
-        """``bucket << 32 | tag`` of each of ``contexts`` in each of ``tables``, one table after the other."""
+    def _keys(self, contexts: NDArray[np.int32]) -> NDArray[np.uint64]:
+        """``bucket << 32 | tag`` of each of ``contexts`` in each table, one table after the other."""
         products = (contexts.T.astype(np.uint64) + np.uint64(1)) * _FACTOR_COLUMN
-        hashes = np.empty((len(tables), len(contexts)), np.uint64)
-        for row, table in enumerate(tables.tolist()):
-            columns = self._columns[table]
+        hashes = np.empty((len(self.shapes), len(contexts)), np.uint64)
+        for row, columns in enumerate(self._columns):
             hashes[row] = products[columns[0]]
             for column in columns[1:]:
                 hashes[row] ^= products[column]
         hashes *= np.uint64(_FINAL)
         tags = hashes & np.uint64(0xFFFFFFFF)
         tags[tags == 0] = 1
-        buckets = (hashes >> self._shifts[tables][:, None]) + self._buckets[tables][:, None]
+        buckets = (hashes >> self._shifts[:, None]) + self._buckets[:, None]
         return (buckets << np.uint64(32) | tags).reshape(-1)
 
     def _places(self, keys: NDArray[np.uint64], clock: int) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
