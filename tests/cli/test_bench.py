@@ -176,6 +176,7 @@ def test_only_pairs_are_measured(trchat, model, questions, tmp_path):
         (["--draft", "off,magic"], "'magic' is not one of auto, recycling, lookup, off"),
         (["--draft", "off,off"], "a mode is named twice"),
         (["--width", "1"], "--width 1 leaves no room for a draft"),
+        (["--width", "65"], "--width is at most 64, the widest that auto drafts; not 65"),
         (["--without", "luck"], "'luck' is not one of"),
         (["--without", "gap", "--ablation"], "not allowed with argument"),
         (["--ablation", "--draft", "off,lookup"], "which --draft does not name"),

@@ -45,6 +45,7 @@ class ScriptedContext:
     keeps_order: bool = True
     computes_apart: bool = False
     n_seq: int = 64
+    n_rows: int = 100
     batch: Batch = None
     cells: list = None
     calls: list = field(default_factory=list)
@@ -60,6 +61,7 @@ class ScriptedContext:
     def decode(self, n_tokens):
         self.decodes += 1
         batch, rows = self.batch, []
+        assert batch.logits[:n_tokens].sum() <= self.n_rows  # llama.cpp would end the process
         self._make_room(n_tokens)
         free = [index for index, cell in enumerate(self.cells) if cell is None]
         last = self._last_positions()

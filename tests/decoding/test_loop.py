@@ -72,6 +72,26 @@ def drafters():
     ]
 
 
+class Bushy(NoDrafter):
+    """Drafts ``n_nodes`` nodes in ``n_branches`` branches, whatever the context takes."""
+
+    def __init__(self, n_nodes, n_branches):
+        self.n_nodes, self.n_branches = n_nodes, n_branches
+
+    def draft(self, room, n_forced=1):
+        nodes = np.arange(self.n_nodes)
+        return DraftTree((nodes % N_VOCAB).astype(np.int32), np.maximum(nodes - self.n_branches, ROOT))
+
+
+@pytest.mark.parametrize("n_branches", [1, 16, 63, 64, 300])
+@pytest.mark.parametrize("n_nodes", [60, 80, 99, 100, 3000])
+def test_a_draft_of_any_size_leaves_the_text_as_it_is(n_nodes, n_branches):
+    steps = run(Bushy(n_nodes, n_branches))
+    assert text(steps) == plain_greedy(PROMPT, 60)
+    widest = max(steps, key=lambda step: step.width)
+    assert len(widest.tree) == min(n_nodes, 99 if n_branches < 64 else 63), "as much as there is room for"
+
+
 @pytest.mark.parametrize("drafter", drafters(), ids=lambda drafter: drafter.mode)
 @pytest.mark.parametrize("max_tokens", [1, 2, 7, 60])
 def test_no_draft_changes_the_text(drafter, max_tokens):

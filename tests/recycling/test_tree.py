@@ -66,3 +66,9 @@ def test_the_chain_is_a_path_and_its_leaf_comes_first(grown):
         assert grown.parents[grown.chain] != grown.chain - 1
     if chain:
         assert grown.paths[0][: grown.chain] == chain
+
+
+def test_the_first_nodes_with_no_more_than_so_many_leaves():
+    whole = tree([1, 2, 3, 4, 5, 6], [ROOT, 0, ROOT, 1, 0, 2])  # leaves: 3, 4, 5
+    assert [len(whole.with_leaves(most)) for most in (0, 1, 2, 3, 4)] == [0, 2, 4, 6, 6]
+    assert len(whole.first(-1)) == 0

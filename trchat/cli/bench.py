@@ -57,7 +57,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         help="modes to compare (default: off,lookup,recycling,auto; with --ablation: auto)",
     )
     group.add_argument(
-        "--width", metavar="N", type=positive_int, help="fix auto's tree at N tokens, root included"
+        "--width", metavar="N", type=positive_int, help="fix auto's tree at N tokens, root included; 2 to 64"
     )
     group.add_argument(
         "--cost-curve", metavar="FILE:NAME", help="let auto decide by this curve; speedups are modeled"
@@ -162,16 +162,18 @@ def planned(args: argparse.Namespace) -> "Plan":
     from trchat.bench.questions import WARM_SETS, load_questions
     from trchat.bench.variants import LEARNING, WIDTH, auto_parts, variants, with_ablation, with_hot
     from trchat.bench.warming import pair
+    from trchat.recycling.cost import LADDER
 
     if args.width == 1:
         raise UsageError("--width 1 leaves no room for a draft; use --draft off")
+    if args.width and args.width > LADDER[-1]:
+        raise UsageError(f"--width is at most {LADDER[-1]}, the widest that auto drafts; not {args.width}")
     modes = args.modes or (["auto"] if args.ablation else ["off", "lookup", "recycling", "auto"])
     compared = variants(modes, args.without)
     if args.ablation:
         if "auto" not in modes:
             raise UsageError("--ablation leaves out parts of auto, which --draft does not name")
-        parts = [part for part in auto_parts() if part != WIDTH or not args.width]
-        compared = with_ablation(compared, parts)
+        compared = with_ablation(compared, [part for part in auto_parts() if part != WIDTH or not args.width])
     plan = Plan(
         variants=compared,
         questions=load_questions(args.questions, args.per_category),

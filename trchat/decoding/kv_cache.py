@@ -33,6 +33,7 @@ class TreeContext(Protocol):
     keeps_order: bool
     computes_apart: bool
     n_seq: int
+    n_rows: int
     batch: Batch
 
     def decode(self, n_tokens: int) -> None: ...  # noqa: D102
@@ -138,6 +139,12 @@ class KVCache:
             self.tokens.extend(part)
             self._held[0] = len(self.tokens)
             yield start + n
+
+    def fitting(self, tree: DraftTree, n_forced: int) -> DraftTree:
+        """As much of ``tree`` as fits into one batch behind ``n_forced`` tokens: room, rows, sequences."""
+        context = self.context
+        tree = tree.first(min(self.room, context.batch.capacity, n_forced + context.n_rows - 1) - n_forced)
+        return tree if len(tree) <= self._hidden_seq else tree.with_leaves(self._hidden_seq)
 
     def verify(self, forced: Sequence[int], tree: DraftTree) -> NDArray[np.float32]:
         """``submit``, then ``result``."""

@@ -75,7 +75,7 @@ def generate(
         start = perf_counter()
         # The last token allowed comes with the row before it, so nothing need be guessed for it.
         room = cache.room - len(forced) if can_draft and left > 1 else 0
-        tree = drafter.draft(room, len(forced)) if room > 0 else EMPTY_TREE
+        tree = cache.fitting(drafter.draft(room, len(forced)), len(forced)) if room > 0 else EMPTY_TREE
         drafted = perf_counter()
         cache.submit(forced, tree)
         submitted = perf_counter()

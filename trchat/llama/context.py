@@ -67,6 +67,7 @@ class Context(Owned):
             differently by batch width anyway.
         computes_apart: whether ``decode`` returns before a GPU is done; ``logits`` then waits for it.
         n_seq: sequence ids.
+        n_rows: most rows of logits in one batch.
         batch: what the next decode will compute.
     """
 
@@ -74,6 +75,7 @@ class Context(Owned):
         """Allocate the cache and compute buffers; raises TrchatError when there is no memory for them."""
         self.model = model
         self.options = options
+        self.n_rows = max(options.n_rows, options.n_seq)
         self.threads = options.threads or physical_cores()
         self._context: Any = self._create(_value_type(options)) or self._create(None)
         if not self._context:
@@ -154,7 +156,7 @@ class Context(Owned):
         params.n_batch = params.n_ubatch = options.n_batch
         params.n_threads = params.n_threads_batch = self.threads
         params.n_seq_max = options.n_seq if self.model.can_draft else 1
-        params.n_outputs_max = max(options.n_rows, options.n_seq)
+        params.n_outputs_max = self.n_rows
         params.kv_unified = True  # tree attention: all sequences share one pool of cells
         params.swa_full = True  # a rewind needs the cells that a sliding window would already have dropped
         params.flash_attn_type = _FLASH[options.flash_attn]

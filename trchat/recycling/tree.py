@@ -88,7 +88,19 @@ class DraftTree:
         """The tree of the first ``n_nodes`` nodes; whole, since parents come first."""
         if n_nodes >= len(self):
             return self
-        return DraftTree(self.tokens[:n_nodes], self.parents[:n_nodes])
+        return DraftTree(self.tokens[: max(n_nodes, 0)], self.parents[: max(n_nodes, 0)])
+
+    def with_leaves(self, most: int) -> "DraftTree":
+        """The tree of as many of the first nodes as have no more than ``most`` leaves."""
+        if len(self.paths) <= most:
+            return self
+        inner, leaves = {ROOT}, 0
+        for node, parent in enumerate(self._parents):
+            leaves += parent in inner  # else it is a leaf in its parent's place
+            if leaves > most:
+                return self.first(node)
+            inner.add(parent)
+        return self
 
 
 EMPTY_TREE = DraftTree(np.zeros(0, np.int32), np.zeros(0, np.int32))
