@@ -241,6 +241,9 @@ def test_a_tree_that_falls_short_is_filled_up_with_what_was_said_last(knowledge)
     fresh = [token for token in (1, 7, 8, 9) if token not in first][:3]
     assert growth.tokens[n:] == fresh and growth.parents[n:] == [ROOT] * len(fresh)
     assert growth.probabilities[n:] == [0.0] * len(fresh)
+    sources = growth.tree(range(len(growth.tokens))).sources
+    assert sources[n:] == ["filler"] * len(fresh)
+    assert "filler" not in sources[:n]
     growth.fill(100, index.tokens)  # as far as that goes
     below_root = [t for t, p in zip(growth.tokens, growth.parents, strict=True) if p == ROOT]
     assert len(below_root) == len(set(below_root))

@@ -1,8 +1,10 @@
 """The draft lens: what was guessed, and what came of it."""
 
 from tests.tui.scripted_engine import STOP_HERE, ScriptedEngine
+from trchat.recycling.kinds import FILLER, SOURCES
 from trchat.session.lifetime import read_lifetime
 from trchat.session.news import Node
+from trchat.tui.source_colours import SourceColours
 from trchat.tui.tree_lines import tree_lines
 
 
@@ -101,6 +103,12 @@ def test_by_command_guessed_tokens_get_the_colour_of_their_source(run_chat):
         assert colours == {wanted.lower()}
 
     run_chat(test, size=(130, 45))
+
+
+def test_no_two_sources_share_a_colour():
+    colours = SourceColours()
+    sources = [*SOURCES, FILLER]
+    assert len({colours.name(source) for source in sources}) == len(sources)
 
 
 def test_the_lens_opened_afterwards_shows_the_last_draft(run_chat):

@@ -74,7 +74,7 @@ class Growth:
                 self.tokens.append(token)
                 self.parents.append(ROOT)
                 self.probabilities.append(0.0)
-                self.kinds.append(0)
+                self.kinds.append(0)  # nobody's guess
 
     def order(self, n_nodes: int) -> list[int]:
         """The first ``n_nodes`` nodes as they stand in a draft tree: the likeliest chain, then the others."""

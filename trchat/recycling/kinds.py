@@ -11,6 +11,8 @@ from trchat.recycling.packing import probability
 
 SOURCES = ("1-token rows", "2-token rows", "3-token rows", "gap rows", "suffix", "recent")
 ROWS1, ROWS2, ROWS3, GAP, SUFFIX, RECENT = range(len(SOURCES))
+FILLER = "filler"
+"""What a token is called that no source proposes (kind 0): it is drafted to fill a width up."""
 
 _ROW_EDGES = (0.02, 0.08, 0.25, 0.55, 0.85)
 _LENGTH_EDGES = (2, 3, 4, 6, 10, 17)
@@ -81,6 +83,8 @@ def layout() -> str:
 
 def main_source(kind: int) -> str:
     """The name of the surest of a kind's sources: that with the highest hit rate to begin with."""
+    if not kind:
+        return FILLER
     found = levels(kind)
     surest = max(range(len(found)), key=lambda source: (PRIORS[source][found[source]], source))
     return SOURCES[surest]

@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 
-NAMES = ("text-success", "text-accent", "text-primary", "text-error", "text-secondary", "text-warning")
+NAMES = (
+    *("text-success", "text-accent", "text-primary", "text-error", "text-secondary", "text-warning"),
+    "foreground",
+)
 """Variables of Textual's themes; given out in the order in which sources appear."""
 
 
