@@ -6,6 +6,7 @@ import pytest
 from trchat.recycling.calibration import Calibration
 from trchat.recycling.kinds import (
     ALONE,
+    FILLER,
     GAP,
     OPPOSED,
     PRIORS,
@@ -138,3 +139,20 @@ def test_the_surest_source_names_a_kind():
     assert main_source(kind(rows1=3, rows2=6)) == "2-token rows"
     assert main_source(kind(rows1=6, suffix=7)) == "suffix"
     assert main_source(kind(gap=4, recent=1)) == "gap rows"
+
+
+def test_what_nobody_guessed_is_called_nobodys():
+    assert main_source(0) == FILLER
+    assert FILLER not in SOURCES
+
+
+def test_one_more_source_needs_no_other_change(monkeypatch):
+    more = {"SOURCES": (*SOURCES, "new"), "PRIORS": (*PRIORS, (0.0, 0.5)), "SIZES": (*SIZES, 2)}
+    more |= {"STRIDES": (*STRIDES, STRIDES[-1] * SIZES[-1]), "_N": len(SOURCES) + 1}
+    for name, value in more.items():
+        monkeypatch.setattr(f"trchat.recycling.calibration.{name}", value)
+    grown = Calibration()
+    alone, all_agree = more["STRIDES"][-1], sum(more["STRIDES"])
+    assert grown.rates[alone] == pytest.approx(0.5, abs=0.1)
+    grown.learn(np.array([alone, all_agree]), np.array([True, False]))
+    assert 0 < grown.rates[all_agree] < 1

@@ -12,7 +12,15 @@ _PRIOR_WEIGHT = 12.0  # a source's prior counts as so many observations
 _RATE = 0.01  # of what all sets of sources learn together
 _SET_RATE = 0.005  # and of what each set learns for itself
 _ANY_GUESS = 0.05  # about the share of guesses that come true
-_AGREEMENT = (1.0, 1.0, 0.7, 0.6, 0.5, 0.45, 0.42)  # by number of sources: in part they repeat one another
+_AGREEMENT = (
+    1.0,
+    1.0,
+    0.7,
+    0.6,
+    0.5,
+    0.45,
+    0.42,
+)  # by number of sources, or more: in part they repeat one another
 _SHARED_EVIDENCE = 0.5  # of what agreement adds: sources that agree have often seen the same text
 _FORGET_AT = 4000.0
 _SURE = 30.0  # odds beyond this make no difference, and in the end overflow
@@ -53,7 +61,7 @@ class Calibration:
         self.weights = np.zeros(_N, np.float32)
         self.bias = np.zeros(1, np.float32)
         agreeing = np.array([members.bit_count() for members in range(1 << _N)])
-        start = np.array(_AGREEMENT)[agreeing]
+        start = np.array(_AGREEMENT)[np.minimum(agreeing, len(_AGREEMENT) - 1)]
         self.set_weights = np.repeat(start[:, None], _N, axis=1).astype(np.float32)
         # Each source moves the odds away from those of any guess; without a bias they would be added anew.
         base = _SHARED_EVIDENCE * np.log(_ANY_GUESS / (1 - _ANY_GUESS))
