@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from trchat.llama import amx_probe
 from trchat.llama.model import Model
 
@@ -43,7 +45,29 @@ def test_the_verdict_is_kept_per_build(monkeypatch, home):
     assert len(calls) == 3
 
 
-def test_the_probe_runs_as_a_program():
+@pytest.mark.parametrize(
+    ("error", "tries"), [(OSError("no process"), 2), (subprocess.TimeoutExpired("probe", 120), 1)]
+)
+def test_a_child_that_hangs_or_cannot_be_started_means_no_amx(monkeypatch, home, error, tries):
+    """A hang is a verdict, and waited for once; where nothing was started, it is tried again."""
+    monkeypatch.setattr(amx_probe, "system_info", lambda: "CPU : AMX_INT8 = 1")
+    calls = []
+
+    def fail(*_args, **_kwargs):
+        calls.append(1)
+        raise error
+
+    monkeypatch.setattr(subprocess, "run", fail)
+    assert not amx_probe.amx_kernels_work()
+    assert not amx_probe.amx_kernels_work()
+    assert len(calls) == tries
+
+
+def test_the_probe_runs_as_a_program(home):
     done = subprocess.run([sys.executable, "-m", "trchat.llama.amx_probe"], capture_output=True, check=False)
-    works = amx_probe.amx_kernels_work()
-    assert (done.returncode == 0) == works or "AMX_INT8 = 1" not in amx_probe.system_info()
+    survives = done.returncode == 0
+    if "AMX_INT8 = 1" in amx_probe.system_info():
+        assert amx_probe.amx_kernels_work() == survives
+    else:  # then there is nothing that could crash
+        assert survives
+        assert amx_probe.amx_kernels_work()

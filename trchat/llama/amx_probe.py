@@ -1,8 +1,9 @@
 """Finds out whether this build's AMX kernels run at all, in a child process that may crash.
 
-GCC before 14 treats ``_tile_loadconfig`` as reading 8 of its 64 bytes and drops the other stores, so a
-llama.cpp compiled with it dies of SIGSEGV in its first batch of two tokens on every CPU with AMX. The
-probe decodes two tokens with a tiny all-zero model; the verdict is kept beside the data, per build.
+GCC 12 treats ``_tile_loadconfig`` as reading 8 of its 64 bytes and drops the other stores, so a llama.cpp
+compiled with it dies of SIGSEGV in its first batch of two tokens on every CPU with AMX; with GCC 13.3 it
+does not. The probe decodes two tokens with a tiny all-zero model; the verdict is kept beside the data, per
+build.
 """
 
 import json
@@ -18,6 +19,7 @@ from trchat.llama.log import system_info
 from trchat.paths import data_dir, make_private_dir
 
 _EMBD, _FF, _VOCAB, _ALIGN = 64, 64, 64, 32
+_TIMEOUT = 120  # seconds; it takes well below one
 _U32, _F32, _STR = 4, 6, 8
 _TYPE_F32, _TYPE_Q8_0 = 0, 8
 _Q8_0_BLOCK, _Q8_0_BYTES = 32, 34
@@ -39,18 +41,29 @@ def amx_kernels_work() -> bool:
             return bool(known["works"])
     except (OSError, ValueError, AttributeError, KeyError):
         pass
-    # Started beside the package, so that no stray module in the user's folder is imported.
-    beside = Path(__file__).parents[2]
-    child = subprocess.run(
-        [sys.executable, "-m", __name__], capture_output=True, check=False, timeout=120, cwd=beside
-    )
-    works = child.returncode == 0
+    try:
+        works = _child_survives()
+    except OSError:
+        return False  # no process could be started: nothing was found out that should be kept
     try:
         make_private_dir(verdicts.parent)
         verdicts.write_text(json.dumps({"build": build, "works": works}), encoding="utf-8")
     except OSError:
         pass  # asked again next time
     return works
+
+
+def _child_survives() -> bool:
+    """Whether a child process decodes; it may crash or hang. Raises OSError where none can be started."""
+    # Started beside the package, so that no stray module in the user's folder is imported.
+    beside = Path(__file__).parents[2]
+    try:
+        child = subprocess.run(
+            [sys.executable, "-m", __name__], capture_output=True, check=False, timeout=_TIMEOUT, cwd=beside
+        )
+    except subprocess.TimeoutExpired:
+        return False
+    return child.returncode == 0
 
 
 def tiny_model() -> bytes:
