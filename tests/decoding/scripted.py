@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from trchat.llama.batch import Batch
+from trchat.llama.batch import ALL_SEQUENCES, END, Batch
 
 N_VOCAB = 16
 
@@ -104,13 +104,13 @@ class ScriptedContext:
         assert len(self._rows) == n_rows
         return self._rows
 
-    def remove(self, seq, start, stop=-1):
+    def remove(self, seq, start, stop=END):
         self.calls.append(("remove", seq, start, stop))
         if self.recurrent:
             return False
         for index, cell in enumerate(self.cells):
-            if cell and cell.pos >= start and (stop < 0 or cell.pos < stop):
-                if seq < 0:
+            if cell and cell.pos >= start and (stop == END or cell.pos < stop):
+                if seq == ALL_SEQUENCES:
                     cell.seqs.clear()
                 cell.seqs.discard(seq)
                 if not cell.seqs:

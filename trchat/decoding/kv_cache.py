@@ -15,11 +15,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from trchat.llama.batch import Batch
+from trchat.llama.batch import ALL_SEQUENCES, END, Batch
 from trchat.recycling.tree import DraftTree
-
-ALL_SEQUENCES = -1
-END = -1
 
 LONGEST_GAP = 12
 """Hidden cells that keeping the accepted part of one tree may cost."""

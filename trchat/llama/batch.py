@@ -2,6 +2,11 @@
 
 import numpy as np
 
+ALL_SEQUENCES = -1
+"""As a sequence id: whichever there are."""
+END = -1
+"""As a position behind the last one meant: up to the end."""
+
 
 class Batch:
     """Room for ``capacity`` tokens with up to ``n_seq`` sequence ids each.

@@ -9,17 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trchat.errors import TrchatError
-from trchat.llama.batch import Batch
+from trchat.llama.batch import END, Batch
 from trchat.llama.log import clear_errors, last_error
 from trchat.llama.model import Model
 from trchat.llama.owned import Owned
 from trchat.llama.threads import physical_cores
 
 DEFAULT_CONTEXT = 4096
-ALL_SEQUENCES = -1
 _CELLS = 256
 """A context holds a multiple of so many tokens."""
-END = -1
 
 _SPARE = 512  # cells; a multiple of _CELLS
 
