@@ -95,15 +95,6 @@ def test_without_calibration_the_rates_stay_at_their_priors():
     assert knowledge.calibration.set_weights.tolist() == before
 
 
-def test_long_contexts_cost_no_more_work_per_step():
-    random = np.random.default_rng(1)
-    drafter = AutoDrafter(Knowledge(), width=16)
-    drafter.begin(random.integers(0, N_VOCAB, 10_000).tolist())
-    places = drafter._text._places
-    assert max(len(found) for table in places for found in table.values()) <= 8
-    assert len(drafter.draft(100)) == 15
-
-
 def test_a_step_that_nothing_was_drafted_for_is_not_timed():
     costs = StepCosts()
     drafter = AutoDrafter(Knowledge(), costs)

@@ -22,7 +22,7 @@ def tree(tokens, parents):
 BRANCHED = tree([10, 11, 12, 13, 20, 21], [ROOT, 0, 1, 0, ROOT, 4])
 
 
-def test_the_chain_is_the_leading_run_of_only_children():
+def test_the_chain_is_the_leading_run_of_nodes_each_below_the_one_before():
     assert BRANCHED.chain == 3
     assert chain_tree(np.array([1, 2, 3])).chain == 3
     assert tree([1, 2], [ROOT, ROOT]).chain == 1
