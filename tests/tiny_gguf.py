@@ -102,6 +102,7 @@ def make(
     n_ctx: int = 2048,
     window: int = 8,
     seed: int = 0,
+    quantisation: GGMLQuantizationType = GGMLQuantizationType.Q8_0,
     vocabulary: Callable[[GGUFWriter], int] = add_vocabulary,
 ) -> Path:
     """Write a model of ``arch``: llama, qwen2, gemma2 (sliding window of ``window``), mamba or bert."""
@@ -117,10 +118,10 @@ def make(
         writer.add_chat_template(template)
 
     def matrix(name: str, rows: int, columns: int, scale: float = 2.0) -> None:
-        # Large enough for the next token to depend on the whole text; Q8_0 rows are bit-exact on CPUs.
+        # Large enough for the next token to depend on the whole text.
         data = (random.standard_normal((rows, columns)) * scale / columns**0.5).astype(np.float32)
-        quantised = quants.quantize(data, GGMLQuantizationType.Q8_0)
-        writer.add_tensor(name, quantised, raw_dtype=GGMLQuantizationType.Q8_0)
+        quantised = quants.quantize(data, quantisation)
+        writer.add_tensor(name, quantised, raw_dtype=quantisation)
 
     def vector(name: str, size: int, value: float = 1.0) -> None:
         writer.add_tensor(name, np.full(size, value, np.float32))

@@ -3,6 +3,7 @@
 import llama_cpp.llama_cpp as llama
 import numpy as np
 import pytest
+from gguf import GGMLQuantizationType
 
 from trchat.decoding.kv_cache import KVCache
 from trchat.errors import TrchatError
@@ -75,9 +76,11 @@ def test_the_width_of_a_batch_does_not_show(model, width):
             cache.keep(())
 
 
+@pytest.mark.parametrize("weights", ["Q8_0", "Q4_0", "Q4_1"])
 @pytest.mark.parametrize("arch", ["llama", "qwen2", "gemma2"])
-def test_architectures_bit_for_bit_also_beyond_a_sliding_window(tiny, arch):
-    with Model(tiny(arch)) as model, Context(model, ContextOptions(threads=1)) as context:
+def test_architectures_bit_for_bit_also_beyond_a_sliding_window(tiny, arch, weights):
+    file = tiny(arch, quantisation=GGMLQuantizationType[weights])
+    with Model(file) as model, Context(model, ContextOptions(threads=1)) as context:
         cache = KVCache(context)
         prompt = [token % 300 for token in words(40)]
         list(cache.prefill(prompt))
