@@ -24,6 +24,7 @@ from typing import Any
 from trchat.bench.machine import describe_machine
 from trchat.bench.questions import Question, load_questions
 from trchat.bench.runner import run as measure
+from trchat.bench.runner import run_in
 from trchat.chat.loading import open_engine, sampling_of
 from trchat.chat.remembering import Remember
 from trchat.chat.template import Turn
@@ -83,6 +84,7 @@ def ours(
 
         sampling = sampling_of(prepared.settings, 0)
         timings: dict[str, list[Timing]] = {"off": [], "auto": []}
+        run_in(engine, map(make, timings), sampling)
         for each in measure(engine, make, tuple(timings), questions, sampling, max_tokens):
             timings[each.mode].append((len(each.token_ids), each.seconds))
         machine = describe_machine(engine, prepared.model.card)

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import re
+import signal
 
 import pytest
 
@@ -35,6 +36,7 @@ def test_all_modes_side_by_side(trchat, model, questions, tmp_path):
     assert done.stderr == b""
     report = json.loads(out.read_text())
     assert report.keys() == {"settings", "machine", "results"}
+    assert report["settings"]["interrupted"] is False
     assert len(report["results"]) == 4 * 3
     assert re.fullmatch(r"llama [\d.]+[KM] [A-Z0-9_]+", report["machine"]["architecture"])
     for row in report["results"]:
@@ -168,6 +170,36 @@ def test_only_pairs_are_measured(trchat, model, questions, tmp_path):
     done = trchat("bench", *common, "--draft", "auto", "--warm", warm)
     assert done.returncode == 2
     assert b"is related to none of the questions to measure" in done.stderr
+
+
+@pytest.mark.parametrize("answers", [1, 3, 4])
+def test_what_all_modes_have_answered_is_reported_after_an_interrupt(
+    here, model, questions, tmp_path, monkeypatch, answers
+):
+    # ctrl+c, at a place that is always the same.
+    monkeypatch.setattr("trchat.cli.bench.bar", lambda done, total: done == answers and interrupt())
+    out = tmp_path / "out.json"
+    common = ["-m", model, "--questions", questions, "--max-tokens", "4", "--threads", "1", "--json", out]
+    code, table, said = here("bench", *common, "--draft", "off,auto")
+    assert code == 130
+    if answers == 1:
+        assert (table, said, out.exists()) == ("", "", False), "no question was answered by both"
+        return
+    assert said == "trchat: interrupted: these are the questions that all have answered\n"
+    report = json.loads(out.read_text())
+    assert report["settings"]["interrupted"] is True
+    every = {(row["draft"], row["category"]): row["prompts"] for row in report["results"]}
+    kinds = ["qa", "rag"][: answers // 2]
+    assert every == {
+        (mode, kind): len(kinds) if kind == "all" else 1
+        for mode in ("off", "auto")
+        for kind in (*kinds, "all")
+    }
+    assert re.search(rf"auto +{'all' if answers == 4 else 'qa'} ", table)
+
+
+def interrupt():
+    signal.raise_signal(signal.SIGINT)
 
 
 @pytest.mark.parametrize(

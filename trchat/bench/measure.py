@@ -1,6 +1,7 @@
 """Carries out a plan: from a model and questions to the report."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from trchat.bench.depth import ROOM, preface_for
@@ -8,7 +9,7 @@ from trchat.bench.forks import fork_margins
 from trchat.bench.machine import describe_machine
 from trchat.bench.plan import Plan
 from trchat.bench.report import rows
-from trchat.bench.runner import run
+from trchat.bench.runner import Measurement, run, run_in
 from trchat.bench.variants import drafter_for
 from trchat.bench.warming import warm_up
 from trchat.chat.loading import open_engine, sampling_of
@@ -25,8 +26,10 @@ def measure(
 ) -> dict[str, Any]:
     """Ask all that ``plan`` says, and return the report as ``bench --json`` writes it.
 
-    ``answered`` is told how many answers there are so far, ``tell`` gets lines for a person. Raises what
-    loading and answering raise, and UsageError where the plan's depth does not fit the context.
+    ``answered`` is told how many answers there are so far, ``tell`` gets lines for a person. An interrupt
+    (Ctrl-C) ends the measuring: the report is then of what all variants have answered, and raised again where
+    that is nothing. Raises what loading and answering raise, and UsageError where the plan's depth does not
+    fit the context.
     """
     settings = prepared.settings
     sampling = sampling_of(settings, settings.seed or 0)
@@ -61,20 +64,29 @@ def measure(
                 # What it learns from one question must not help it at the next.
                 held[name] = memory.held()
         rows_at_start = {name: drafter.rows_learned for name, drafter in warmed.items()}
-        measurements = []
-        for measurement in run(
-            engine,
-            make,
-            list(variants),
-            plan.questions,
-            sampling,
-            plan.max_tokens,
-            all_turns=plan.all_turns,
-            preface=preface,
-            anew=plan.anew,
-        ):
-            measurements.append(measurement)
-            answered(done + len(measurements))
+        # Those that are hot have answered already, and must not learn from anything else.
+        run_in(engine, (make(name) for name, variant in variants.items() if not variant.hot), sampling)
+        measurements: list[Measurement] = []
+        interrupted = False
+        try:
+            for measurement in run(
+                engine,
+                make,
+                list(variants),
+                plan.questions,
+                sampling,
+                plan.max_tokens,
+                all_turns=plan.all_turns,
+                preface=preface,
+                anew=plan.anew,
+            ):
+                measurements.append(measurement)
+                answered(done + len(measurements))
+        except KeyboardInterrupt:
+            interrupted = True
+            measurements = answered_by_all(measurements, len(variants))
+            if not measurements:
+                raise
         margins = fork_margins(engine, measurements)
         machine = describe_machine(engine, prepared.model.card)
         depth = len(engine.prompts.build(preface).ids) if preface else 0
@@ -94,9 +106,16 @@ def measure(
         else None,
         "depth": depth,
         "anew": plan.anew,
+        "interrupted": interrupted,
     }
     return {
         "settings": conditions,
         "machine": machine,
         "results": rows(measurements, plan.variants, plan.curve, margins),
     }
+
+
+def answered_by_all(measurements: Sequence[Measurement], n_variants: int) -> list[Measurement]:
+    """The measurements of those questions (and turns) that every variant has answered."""
+    answers = Counter((m.question.id, m.turn) for m in measurements)
+    return [m for m in measurements if answers[m.question.id, m.turn] == n_variants]

@@ -1,6 +1,7 @@
 """Runs every question in every draft mode, side by side."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 from trchat.bench.questions import Question
@@ -43,6 +44,15 @@ class Measurement:
     parts: tuple[tuple[str, float], ...] = ()
 
 
+def run_in(engine: Engine, drafters: Iterable[Drafter], sampling: Sampling) -> None:
+    """Let each drafter answer a few words: what is set up only once must not be counted.
+
+    It teaches them, so they must not be those that are measured.
+    """
+    for drafter in drafters:
+        _answer(engine, drafter, [Turn("user", WARM_UP)], sampling, WARM_UP_TOKENS)
+
+
 def run(
     engine: Engine,
     make: Callable[[str], Drafter],
@@ -60,11 +70,9 @@ def run(
     A mode is any name that ``make`` knows a drafter for. It is called once for each: what a drafter learns
     carries over to the next question, as in use; with ``anew``, once for each question. Each answer starts
     from an empty KV cache, or from one that holds the ``preface``, the conversation that goes before every
-    question. A short warm-up with drafters of its own is not counted. In further turns the earlier answer is
-    that of the first mode, so that all modes see the same conversation.
+    question. In further turns the earlier answer is that of the first mode, so that all modes see the same
+    conversation.
     """
-    for mode in modes:
-        _answer(engine, make(mode), [Turn("user", WARM_UP)], sampling, WARM_UP_TOKENS)
     drafters = {mode: make(mode) for mode in modes}
     for number, question in enumerate(questions):
         if anew:
@@ -132,5 +140,6 @@ def _answer(
 ) -> tuple[Answer, list[Step]]:
     engine.drafter = drafter
     answer = new_answer(sampling.seed)
-    events = engine.answer(turns, sampling, max_tokens, answer)
-    return answer, [event.step for event in events if isinstance(event, Delta)]
+    # Closed at once when interrupted: it must not outlive the engine's context.
+    with closing(engine.answer(turns, sampling, max_tokens, answer)) as events:
+        return answer, [event.step for event in events if isinstance(event, Delta)]

@@ -146,13 +146,19 @@ def run(args: argparse.Namespace) -> int:
     prepared = prepare({"temp": 0.0, "seed": 0, **vars(args), "draft": "auto"})
     plan = replace(plan, max_tokens=prepared.settings.max_tokens or DEFAULT_MAX_TOKENS)
     notices = Notices(args.quiet)
-    report = measure(plan, prepared, lambda done: notices.progress(bar(done, plan.answers)), say)
+    try:
+        report = measure(plan, prepared, lambda done: notices.progress(bar(done, plan.answers)), say)
+    finally:
+        notices.progress("")  # also where it ends before it is full
+    interrupted = report["settings"]["interrupted"]
+    if interrupted:
+        say("interrupted: these are the questions that all have answered")
     (table.show_ablation if args.ablation else table.show)(report)
     if args.json:
         _write(args.json, json.dumps(report, indent=1, ensure_ascii=False))
     if args.plot:
         plot.plot([report], args.plot)
-    return 0
+    return 130 if interrupted else 0
 
 
 def planned(args: argparse.Namespace) -> "Plan":
