@@ -169,3 +169,18 @@ def test_logits_that_are_overwritten_while_they_are_searched_do_no_harm(monkeypa
     drafter.learn(verified, put_off=True)
     drafter.catch_up()
     assert (searched[0] == expected).all()
+
+
+def test_a_token_that_nothing_was_guessed_for_labels_nothing_that_was_guessed_elsewhere():
+    knowledge = Knowledge()
+    drafter = AutoDrafter(knowledge, width=4)
+    drafter.begin([1, 2, 3, 1, 2])
+    assert drafter.draft(10).tokens.tolist() == [3, 1, 2]
+    row = np.zeros((1, N_VOCAB), np.float32)
+    drafter.learn(Verified(2, EMPTY_TREE, row, (), (7,)))
+    drafter.learn(
+        Verified(7, EMPTY_TREE, row, (), (8,))
+    )  # the last token allowed: nothing was drafted for it
+    drafter.settle()
+    labels = knowledge.calibration.source_seen.sum() - Calibration().source_seen.sum()
+    assert labels == len(knowledge.calibration.source_seen)  # of one guess: 3, by the suffix

@@ -92,17 +92,33 @@ def test_measuring_before_the_first_answer_is_believed():
 def test_a_longer_context_begins_with_the_curve_of_the_one_before_stretched():
     costs = StepCosts()
     costs.enter(100)
-    costs.observe(1, 10.0)
-    costs.observe(4, 20.0)
+    costs.measured(1, 10.0)
+    costs.measured(4, 20.0)
+    costs.measured_plain(9.0)
     costs.enter(3000)
-    assert costs.of(4) == 20.0
+    assert (costs.of(4), costs.plain_ms) == (20.0, 9.0)
     costs.observe(1, 15.0)  # everything is slower here
     assert costs.of(1) == pytest.approx(15.0, rel=0.01)
     assert costs.of(4) == pytest.approx(30.0, rel=0.01)
+    assert costs.plain_ms == pytest.approx(14.0, rel=0.01)
     costs.observe(1, 16.0)
     assert costs.of(4) == pytest.approx(30.0, rel=0.01)  # and that is told only once
     costs.enter(100)
-    assert costs.of(4) == 20.0
+    assert (costs.of(4), costs.plain_ms) == (20.0, 9.0)
+
+
+def test_what_a_prompt_costs_the_first_steps_is_not_the_longer_contexts():
+    costs = StepCosts()
+    costs.measured(1, 1.2, change_ms=5.0)
+    costs.measured(4, 1.4)
+    costs.measured(8, 1.6)
+    costs.begin()
+    costs.observe(1, 6.0)
+    costs.begin()
+    costs.enter(700)
+    for ms in (5.0, 3.0, *[1.5] * 10):
+        costs.observe(4, ms)
+    assert costs.of(8) < 2
 
 
 def test_the_first_step_of_a_width_does_not_put_it_out_of_question():
@@ -120,7 +136,21 @@ def test_plain_steps_are_counted_apart():
     costs = StepCosts()
     assert costs.plain_ms is None
     costs.observe(1, 10.0)
-    costs.observe_plain(9.0)
-    costs.observe_plain(1000.0)
+    for ms in (30.0, 20.0, 9.0, 9.5, 1000.0):  # the first two pay for a change
+        costs.observe_plain(ms)
     assert (costs.of(1), costs.last_width) == (10.0, 1)
     assert 9.0 < costs.plain_ms < 11.0
+
+
+def test_plain_steps_right_after_wider_ones_are_not_what_plain_decoding_takes():
+    costs = StepCosts()
+    costs.measured(4, 2.0)
+    costs.measured_plain(1.2)
+    for _ in range(50):
+        costs.observe(4, 2.0)
+        costs.observe_plain(5.0)
+        costs.observe_plain(5.0)
+    assert costs.plain_ms == 1.2
+    for _ in range(50):
+        costs.observe_plain(1.5)
+    assert costs.plain_ms == pytest.approx(1.5, rel=0.01)

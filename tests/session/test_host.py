@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 from tests.tui.scripted_engine import ScriptedEngine
 from trchat.errors import ModelError
+from trchat.recycling.cost import StepCosts
 from trchat.session.host import EngineHost
 from trchat.session.job import Job
 from trchat.session.news import Ended, LoadFailed, Notice, Ready
@@ -89,3 +90,14 @@ def test_a_draft_mode_that_cannot_be_had_is_told():
     host.set_draft("lookup").result(BEGUN_S)
     host.close()
     assert [news.text for news in host.outbox.take() if isinstance(news, Notice)] == ["no lookup today"]
+
+
+def test_what_steps_cost_is_measured_when_auto_comes_later():
+    host = ready_host()
+    engine = host._engine
+    engine.costs = StepCosts()  # as after loading for another mode
+    for mode in ("off", "auto", "off", "auto"):
+        host._drafters.pop("auto", None)
+        host.set_draft(mode).result(BEGUN_S)
+    host.close()
+    assert engine.costs_learned == 1

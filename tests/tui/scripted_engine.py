@@ -10,6 +10,7 @@ import numpy as np
 from trchat.chat.budget import Dropped
 from trchat.chat.engine import Delta, Prefill
 from trchat.decoding.loop import Step
+from trchat.recycling.cost import StepCosts
 from trchat.recycling.kinds import ROWS2, STRIDES, SUFFIX
 from trchat.recycling.tree import ROOT, DraftTree
 
@@ -37,7 +38,9 @@ class ScriptedEngine:
     def __post_init__(self):
         self.words = []
         self.context = SimpleNamespace(n_ctx=self.n_ctx)
-        self.costs = None
+        self.costs = StepCosts()
+        self.costs.measured_plain(10.0)
+        self.costs_learned = 0
         self.template = SimpleNamespace(is_fallback=False)
         self.drafter = SimpleNamespace(rows_learned=12, mode="auto")
         self.make_drafter = lambda mode: SimpleNamespace(rows_learned=0, mode=mode)
@@ -49,6 +52,10 @@ class ScriptedEngine:
             piece=lambda token: self.words[token].encode(),
             tokenize=lambda text: text.split(),
         )
+
+    def learn_costs(self, load_s):
+        self.costs_learned += 1
+        self.costs.measured_plain(10.0)
 
     def prompt_tokens(self, turns):
         return " ".join(turn.content for turn in turns).split(), None

@@ -63,7 +63,8 @@ class Remembering:
     @property
     def costs_known(self) -> bool:
         """Whether step times of this machine came from the store, so that none need be measured."""
-        return self._memory is not None and self._memory.costs_recalled
+        memory = self._memory
+        return memory is not None and memory.costs_recalled and memory.costs.plain_ms is not None
 
     def close(self) -> None:
         """Save the rest; a disk that is too slow is left behind after some seconds."""

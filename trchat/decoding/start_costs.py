@@ -10,16 +10,18 @@ from trchat.recycling.tree import chain_tree
 
 LEAST_BUDGET_S = 0.3
 SHARE_OF_LOAD = 0.05
-_WIDTHS = (4, 1, 8, 2, 16, 32, 64, 3)  # the most telling first, in case time runs out
+_WIDTHS = (1, 4, 8, 2, 16, 32, 64, 3)  # the most telling first, in case time runs out
 _AROUND_MS, _A_NODE_MS = 0.4, 0.04  # work around the model until real steps have shown it: a step, a node
 
 
 def measure_start(cache: KVCache, costs: StepCosts, load_s: float) -> None:
-    """Time batches of a few widths in the empty ``cache``; at most 0.3 s or 5 % of the time loading took.
+    """Time batches of a few widths in the empty ``cache``; none is begun that would take it beyond 0.3 s, or
+    beyond 5 % of the time loading took.
 
     The last run of a width counts. The first one builds the compute graph and, after loading, brings
     weights into memory; on a GPU the second one records the kernels' launches. What they take longer than
-    the last is what a change of width costs: the least seen, since some also pay for what is set up once.
+    the last is what a change of width costs: the least seen, since some also pay for what is set up once, and
+    not that of the first width.
     """
     budget = max(LEAST_BUDGET_S, SHARE_OF_LOAD * load_s)
     runs = 3 if cache.computes_apart else 2
@@ -36,9 +38,10 @@ def measure_start(cache: KVCache, costs: StepCosts, load_s: float) -> None:
             cache.verify([0], chain_tree(np.zeros(width - 1, np.int32)))
             cache.truncate(0)
             times.append(cache.decode_s * 1e3)
-        extra = max(sum(times) - runs * times[-1], 0.0)
-        change_ms = extra if change_ms is None else min(change_ms, extra)
+        if width == _WIDTHS[0]:
+            costs.measured_plain(times[-1])
+        else:
+            extra = max(sum(times) - runs * times[-1], 0.0)
+            change_ms = extra if change_ms is None else min(change_ms, extra)
         around = _AROUND_MS + _A_NODE_MS * (width - 1)
         costs.measured(width, times[-1] + around, change_ms)
-        if width == 1:
-            costs.observe_plain(times[-1])

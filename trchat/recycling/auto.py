@@ -24,7 +24,7 @@ from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree
 from trchat.recycling.width import WidthChoice
 
 _LABELS_AT_ONCE = (96, 512)  # at least and at most; in between as many as there were steps so far
-_SAMPLED = 4096  # every so manieth logit tells whether a row is still the same
+_SAMPLED = 4096  # one logit in so many tells whether a row is still the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,7 @@ class AutoDrafter:
     def begin(self, prompt: Sequence[int]) -> None:
         """Index the prompt: its own successions are guesses for the answer."""
         self.settle()
+        self._began = self._choice = None
         self.costs.begin()
         self._restart(prompt)
 
@@ -99,7 +100,7 @@ class AutoDrafter:
             return self._cut(self._grow(n_nodes), n_nodes)
         self.costs.enter(len(self._text.tokens))
         if self._pace.asleep:
-            return self._copying.draft(self._text, min(LADDER[-1], room + n_forced) - n_forced)
+            return self._copying.draft(self._text, min(LADDER[-1] - n_forced, room), n_forced)
         self._choice = self._pace.choice(n_forced, min(LADDER[-1], room + n_forced))
         growth = self._grow(room, self._choice.take)
         while self._choice.take(0.0):  # where guesses ran out, the usual width may still be the cheapest
@@ -109,16 +110,18 @@ class AutoDrafter:
     def learn(self, verified: Verified, *, put_off: bool = False) -> None:
         """Label all guesses, recycle every row, index the new tokens, and take in the step's time.
 
-        With ``put_off``, most of that waits for ``catch_up``. A step's time is that from ``draft`` to here:
-        wider trees also take longer to grow and to learn from. A step that nothing was to be drafted for
-        (the last token of an answer) is not timed.
+        With ``put_off``, labels and rows wait for ``catch_up``, and those of steps without drafts until there
+        are several. A step's time is that from ``draft`` to here: wider trees also take longer to grow and to
+        learn from. A step that nothing was to be drafted for (the last token of an answer) is not timed.
         """
         began, choice = self._began, self._choice
         self._began = self._choice = None
+        if began is None:
+            self._guesses = {}  # those there are were for an earlier place
         if self._pace.asleep and not self._width:
-            self._copying.learn(verified)
             self._text.extend(verified.emitted)
             if began is not None:
+                self._copying.learn(verified)
                 milliseconds = (perf_counter() - began) * 1e3
                 if verified.width == 1:
                     self.costs.observe_plain(milliseconds)
@@ -131,7 +134,8 @@ class AutoDrafter:
             sample = verified.logits[0, ::_SAMPLED].copy() if put_off else None
             self._put_off = _Unlearned(verified, contexts, self._guesses_for(verified), sample)
         else:
-            step = NotedStep(self._text.context(), self._guesses_for(verified), verified.emitted)
+            (guesses,) = self._guesses_for(verified)
+            step = NotedStep(self._text.context(), guesses, verified.emitted[0])
             self._noted.add(step, verified.logits[0])
         if not put_off:
             self.catch_up()
@@ -146,23 +150,20 @@ class AutoDrafter:
     def catch_up(self) -> None:
         """Do what was put off, while the model computes the next step."""
         put_off, self._put_off = self._put_off, None
+        logits = None if put_off is None else _still_there(put_off)  # before anything else
         if put_off is not None or len(self._noted) == AT_ONCE:
             self._learn_noted()
         if put_off is not None:
-            self._learn_tree(put_off)
+            self._label(put_off.guesses, put_off.verified.emitted)
+        if put_off is not None and logits is not None:
+            self._learn_tree(put_off.verified, put_off.contexts, logits)
 
-    def _learn_tree(self, step: _Unlearned) -> None:
-        verified, logits = step.verified, step.verified.logits
-        self._label(step.guesses, verified.emitted)
-        if step.sample is not None:
-            # As soon as a GPU has the next step's logits, they take the place of these, from the first row
-            # on. Of a copy it is known whether that had begun, and it does not change while it is searched.
-            logits = logits.copy()
-            if (verified.logits[0, ::_SAMPLED] != step.sample).any():
-                return
+    def _learn_tree(
+        self, verified: Verified, contexts: NDArray[np.int32], logits: NDArray[np.float32]
+    ) -> None:
         best, values, mass = self._candidates(logits)
         certain = values - mass[:, None]
-        self.knowledge.learn(step.contexts, pack(best, certain))
+        self.knowledge.learn(contexts, pack(best, certain))
         chosen = [0, *(1 + node for node in verified.path)][: len(verified.emitted)]
         self._recent.step(best[chosen].tolist(), np.exp(certain[chosen]).tolist(), verified.emitted)
 
@@ -175,12 +176,12 @@ class AutoDrafter:
         contexts = np.array([step.context for step in steps], np.int32)
         self.knowledge.learn(contexts, pack(best, certain), len(steps))
         for step, tokens, chances in zip(steps, best.tolist(), np.exp(certain).tolist(), strict=True):
-            self._label(step.guesses, step.emitted)
-            self._recent.step([tokens], [chances], step.emitted)
+            self._label([step.guesses], [step.token])
+            self._recent.step([tokens], [chances], [step.token])
         self._noted.clear()
 
     def settle(self) -> None:
-        """Hand the gathered labels to the calibration; gathered because numpy's price is per call."""
+        """Learn what was put off or noted, and hand over the labels that were gathered."""
         self.catch_up()
         self._learn_noted()
         self._hand_over_labels()
@@ -254,3 +255,16 @@ class AutoDrafter:
     @staticmethod
     def _candidates(logits: NDArray[np.float32]) -> Best:
         return top_k_and_mass(logits, CANDIDATES)
+
+
+def _still_there(step: _Unlearned) -> NDArray[np.float32] | None:
+    """The step's logits, a copy where they do not stay; None where the next step's have come already.
+
+    As soon as a GPU has those, they take the place of these, from the first row on. Of a copy it is known
+    whether that had begun, and it does not change while it is searched.
+    """
+    logits = step.verified.logits
+    if step.sample is None:
+        return logits
+    copy = logits.copy()
+    return copy if (logits[0, ::_SAMPLED] == step.sample).all() else None

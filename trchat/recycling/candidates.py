@@ -29,7 +29,8 @@ class CandidateTables:
     a guess, never change the text.
 
     What is learned often will be needed again: a new row takes the place of the one learned in the fewest
-    steps, of several that of the one learned longest ago, and never of one that the same step has brought.
+    lessons, of several that of the one learned longest ago, and not of one that the same lesson has brought
+    while there is another.
 
     The tables lie in one piece of memory, so that a step is learned in one go: numpy's price is per call.
     """

@@ -30,8 +30,11 @@ class Copying:
         self._kind = 0  # of the match: how many of the lengths it reaches
         self._next = 0  # what a copy says comes next
 
-    def draft(self, text: SuffixIndex, room: int) -> DraftTree:
-        """A chain of at most ``room`` tokens, where the text's end has stood before and copying pays."""
+    def draft(self, text: SuffixIndex, room: int, n_forced: int = 1) -> DraftTree:
+        """A chain of at most ``room`` tokens, where the text's end has stood before and copying pays.
+
+        The batch will also hold ``n_forced`` tokens that are known already.
+        """
         found = text.longest()
         self._kind = bisect_right(_LENGTHS, found[1]) if found else 0
         if found is None or not self._kind:
@@ -39,7 +42,7 @@ class Copying:
         place, length = found
         self._next = text.tokens[place]
         right = self._right[self._kind - 1]
-        n = self.width(right, room + 1) - 1
+        n = self.width(right, room + n_forced) - n_forced
         if n < 1:
             return EMPTY_TREE
         copied = text.tokens[place : place + n]

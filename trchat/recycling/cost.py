@@ -25,27 +25,44 @@ class StepCosts:
         curves: milliseconds by range and width, the work around the model included.
         change_ms: what a change of width costs, in the step with the new width and the one after it: the
             compute graph is built anew, and a GPU records its launches only when a graph comes again.
-        plain_ms: a step of one token without any work for drafts; None = not seen yet.
+        plain: milliseconds of a step of one token without any work for drafts, by range.
     """
 
     def __init__(self) -> None:
         self.curves: dict[int, dict[int, float]] = {}
+        self.plain: dict[int, float] = {}
         self.change_ms = 0.3
-        self.plain_ms: float | None = None
         self._borrowed: dict[int, set[int]] = {}
         self._first_ms = self.change_ms  # the part of ``change_ms`` that falls into the first step
         self._change_so_far: float | None = None  # of a change in the step before
         self._range = 0
         self._last_width = 0
+        self._plain_steps = 0  # one after another, so far
+        self._rough = True  # whether all plain steps seen yet paid for a change of width
         self._known: list[int] = []
 
+    @property
+    def plain_ms(self) -> float | None:
+        """A step of one token without any work for drafts, in this range; None = not seen yet.
+
+        Where it was seen in another range only, it is as much less than a step that was watched as there.
+        """
+        known = self.plain.get(self._range)
+        if known is not None or not self.plain:
+            return known
+        nearest = min(self.plain, key=lambda other: abs(other - self._range))
+        here, there = (self.curves.get(each, {}).get(1) for each in (self._range, nearest))
+        longer = 0.0 if here is None or there is None else here - there
+        return max(self.plain[nearest] + longer, 0.5 * self.plain[nearest])
+
     def recall(
-        self, curves: dict[int, dict[int, float]], change_ms: float, plain_ms: float | None = None
+        self, curves: dict[int, dict[int, float]], change_ms: float, plain: dict[int, float] | None = None
     ) -> None:
         """Go on from what an earlier session on the same machine has learned."""
         self.curves = curves
         self.change_ms = self._first_ms = change_ms
-        self.plain_ms = plain_ms
+        self.plain = plain or {}
+        self._rough = not self.plain
         self._known = sorted(curves.get(self._range, ()))
 
     def enter(self, n_cells: int) -> None:
@@ -64,6 +81,7 @@ class StepCosts:
         """Say that a prompt came between: the next step changes the shape of batches, whatever its width."""
         self._last_width = _PROMPT if self._last_width else 0
         self._change_so_far = None
+        self._plain_steps = 0
 
     def measured(self, width: int, milliseconds: float, change_ms: float | None = None) -> None:
         """Begin with what measuring found: a step of ``width``, and what changing to that width cost."""
@@ -80,9 +98,10 @@ class StepCosts:
         """
         curve = self.curves.setdefault(self._range, {})
         changed = width != self._last_width and self._last_width != 0
-        self._last_width = width
+        settled = not changed and self._change_so_far is None
+        self._last_width, self._plain_steps = width, 0
         borrowed = self._borrowed.get(self._range, set())
-        if borrowed:
+        if borrowed and settled:  # after a prompt the first steps say nothing about a longer context
             stretch = min(max(milliseconds / self.of(width), 0.25), 4.0)
             for other in borrowed:
                 curve[other] *= stretch
@@ -91,8 +110,9 @@ class StepCosts:
         if before is None:
             curve[width] = min(milliseconds, self.of(width)) if self._known else milliseconds
             self._known = sorted(curve)
+            self._change_so_far = None
             return
-        if changed or self._change_so_far is not None:
+        if not settled:
             self._observe_change(milliseconds - before, before, changed=changed)
             if not changed:
                 return
@@ -117,12 +137,24 @@ class StepCosts:
             self.change_ms = max(self.change_ms + _NEW_CHANGE * (so_far + extra - self.change_ms), 0.0)
 
     def observe_plain(self, milliseconds: float) -> None:
-        """Take in the time of one step without drafts and without learning."""
-        if self.plain_ms is None:
-            self.plain_ms = milliseconds
-        else:
-            self.plain_ms += _NEW * (min(milliseconds, 2 * self.plain_ms) - self.plain_ms)
+        """Take in the time of one step without drafts and without learning.
+
+        The first two after a wider batch or a prompt pay for the change, and count only until there are
+        others.
+        """
+        self._plain_steps += 1
+        known = self.plain_ms
+        if known is None or (self._rough and self._plain_steps > 2):
+            self.plain[self._range] = milliseconds
+            self._rough = self._plain_steps <= 2
+        elif self._plain_steps > 2:
+            self.plain[self._range] = known + _NEW * (min(milliseconds, 2 * known) - known)
         self._last_width, self._change_so_far = 1, None
+
+    def measured_plain(self, milliseconds: float) -> None:
+        """Begin with what measuring found: a step of one token without any work for drafts."""
+        self.plain[self._range] = milliseconds
+        self._rough = False
 
     def of(self, width: int) -> float:
         """Expected milliseconds of a step of ``width`` tokens; in one-token steps where nothing is known."""
@@ -159,7 +191,7 @@ class FixedCosts:
         self._curve = dict(sorted(milliseconds.items()))
         self._known = list(self._curve)
         self.change_ms = change_ms
-        self.plain_ms: float | None = None
+        self.plain_ms: float | None = self.of(1)
         self.last_width = 0
 
     def observe_plain(self, milliseconds: float) -> None:

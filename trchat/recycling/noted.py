@@ -1,6 +1,5 @@
 """Steps without drafts, noted until several of them can be learned in one go."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,18 +13,18 @@ AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True)
 class NotedStep:
-    """Where the text stood, the guesses for each token that came (usually one), and those tokens."""
+    """Where the text stood, what was guessed there, and the token that came."""
 
     context: Context
-    guesses: Sequence[Guesses]
-    emitted: tuple[int, ...]
+    guesses: Guesses
+    token: int
 
 
 class NotedSteps:
     """Up to AT_ONCE steps of one token, with the model's logits.
 
-    Nothing that they teach is needed soon: there are no rejected guesses among them, and their contexts
-    seldom come back within a few tokens.
+    What they teach is seldom needed at once: there are no rejected guesses among them, and their contexts
+    hardly come back within a few tokens. What the model lately considered comes late, too; it brings little.
     """
 
     def __init__(self) -> None:

@@ -19,6 +19,8 @@ _WORTH_SCHOOL = 1.15  # times plain decoding's pace, to be expected of it afterw
 _TRUST, _TRUSTED = 0.6, 200  # of what an untaught drafter promises; steps after which it is taken at its word
 _TRIAL, _SHORT_TRIAL = 400, 100  # steps to learn from before drafting may be given up
 _FAR_OFF = 0.8  # of plain decoding's pace: a short trial tells as much
+_FIRST_PLAIN = 4  # plain steps at the beginning, where there are none to compare with
+_STALL = 2.0  # times what a step may take: what is longer would have held up a plain step too
 _NAP, _LONGEST_NAP = 128, 4096  # plain steps before drafting is tried again; twice as many each time
 _RETRY_COSTS = 0.03  # of the time of a nap that trying again may take; or, where drafting has saved
 _RETRY_PAID, _SHORTEST_NAP = 0.25, 16  # more than it lost lately, this much, and steps of a nap
@@ -61,7 +63,7 @@ class Pace:
         self._tokens = self._ms = 0.0
         self._seen_tokens = self._seen_ms = 0.0
         self._steps = 0
-        self._asleep = 0
+        self._asleep = 0 if costs.plain_ms is not None else _FIRST_PLAIN
         self._tried = False  # whether there was enough to learn from
         self._nap = _NAP
         self._credit_ms = 0.0  # what drafting has saved lately against plain decoding
@@ -76,7 +78,7 @@ class Pace:
 
     @property
     def asleep(self) -> bool:
-        """Whether the next step is to be plain, without drafts and without learning."""
+        """Whether the next step is to do without trees and without learning."""
         return self._asleep > 0
 
     def choice(self, n_forced: int, widest: int) -> WidthChoice:
@@ -94,6 +96,7 @@ class Pace:
 
     def step(self, choice: WidthChoice, width: int, tokens: int, milliseconds: float) -> None:
         """Take in what one step of ``width`` tokens promised, and the ``tokens`` it brought in its time."""
+        milliseconds = min(milliseconds, _STALL * (self._costs.of(width) + self._costs.change_ms))
         self._tokens = _FADE * self._tokens + 1 + choice.promised
         self._ms = _FADE * self._ms + self._costs.of(width)
         if not choice.fixed:
@@ -106,11 +109,11 @@ class Pace:
             self._credit_ms = _CREDIT_FADE * self._credit_ms + saved
             self._lost_ms -= saved
         if choice.look_to:
-            for width, gain in choice.gains.items():
-                if width <= choice.look_to:
-                    self._looks[width] += 1
-                    weight = max(_NEW_LOOK, 1 / self._looks[width])
-                    self._gains[width] += weight * (gain - self._gains[width])
+            for wide, gain in choice.gains.items():
+                if wide <= choice.look_to:
+                    self._looks[wide] += 1
+                    weight = max(_NEW_LOOK, 1 / self._looks[wide])
+                    self._gains[wide] += weight * (gain - self._gains[wide])
         if choice.fixed:
             return
         if choice.look_to:

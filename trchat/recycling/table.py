@@ -47,7 +47,8 @@ class CandidateTable:
     Attributes:
         tags: uint32, shape (rows,); 0 = free.
         stamps: uint32, shape (rows,); the clock when the row was last learned, 0 = free.
-        counts: uint8, shape (rows,); in how many steps it was learned, MOST at most, 0 = free.
+        counts: uint8, shape (rows,); in how many lessons it was learned (steps, or several noted together),
+            MOST at most, 0 = free.
         packed: uint32, shape (rows, k); 0 = no candidate.
     """
 

@@ -139,6 +139,8 @@ class EngineHost:
             return
         if mode not in self._drafters:
             self._drafters[mode] = engine.make_drafter(mode)
+            if mode == "auto" and engine.costs.plain_ms is None:
+                engine.learn_costs(0.0)  # was loaded for another mode; the next prompt is read anew
         engine.drafter = self._drafters[mode]
 
     def _write(self, job: Job, stop: threading.Event) -> None:

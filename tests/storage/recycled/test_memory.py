@@ -54,6 +54,7 @@ def test_the_next_session_knows_everything(warnings):
     memory.costs.enter(0)
     memory.costs.observe(1, 10.0)
     memory.costs.observe(4, 15.5)
+    memory.costs.measured_plain(9.5)
     assert memory.save("auto", one())
     assert memory.close(30)
 
@@ -66,6 +67,7 @@ def test_the_next_session_knows_everything(warnings):
     assert again.matrix.candidates[[5, 9]].tolist() == np.arange(16).reshape(2, 8).tolist()
     assert again.matrix.rows_learned == 2
     assert again.costs_recalled and again.costs.of(4) == 15.5 and again.costs.of(1) == 10.0
+    assert again.costs.plain_ms == 9.5
     assert again.close(30)
     other = open_memory(identity(), "cuda", warnings.append)
     assert not other.costs_recalled and other.costs.curves == {}

@@ -58,7 +58,7 @@ class Rows:
         places: uint32 (n,), the bucket.
         tags: uint32 (n,), which row of the bucket; never 0.
         stamps: uint32 (n,), when it was learned: the number of the save in a file, the clock in memory.
-        counts: uint8 (n,), in how many steps it was learned, at least 1.
+        counts: uint8 (n,), in how many lessons it was learned, at least 1.
         content: uint8 (n, width), what it says.
     """
 

@@ -14,15 +14,15 @@ _MAX_MS = 1e7
 
 
 def to_text(costs: StepCosts) -> str:
-    """The curves (milliseconds by width, for each range of context length) as JSON."""
+    """The curves (milliseconds by width, for each range of context length) and plain steps as JSON."""
     curves = {
         str(length): {str(width): round(ms, 4) for width, ms in curve.items()}
         for length, curve in costs.curves.items()
         if curve
     }
     facts = {"change_ms": round(costs.change_ms, 4), "curves": curves}
-    if costs.plain_ms is not None:
-        facts["plain_ms"] = round(costs.plain_ms, 4)
+    if costs.plain:
+        facts["plain"] = {str(length): round(ms, 4) for length, ms in costs.plain.items()}
     return json.dumps(facts, separators=(",", ":"))
 
 
@@ -33,19 +33,27 @@ def recall(costs: StepCosts, text: str) -> bool:
     try:
         stored = json.loads(text) if len(text) <= MAX_TEXT else {}
         change = _milliseconds(stored.get("change_ms"))
-        plain_ms = _milliseconds(stored.get("plain_ms"))
+        plain = {
+            int(length): milliseconds
+            for length, ms in stored.get("plain", {}).items()
+            if _is_range(length) and (milliseconds := _milliseconds(ms))
+        }
         if change is not None:
             change_ms = change
         for length, curve in stored.get("curves", {}).items():
             found = {int(width): _milliseconds(ms) for width, ms in curve.items() if width.isdecimal()}
             sound = {width: ms for width, ms in found.items() if ms and 1 <= width <= _MAX_WIDTH}
-            if sound and length.isdecimal() and int(length) <= _MAX_RANGE:
+            if sound and _is_range(length):
                 curves[int(length)] = sound
     except (ValueError, AttributeError, OverflowError, RecursionError):
         return False
     if curves:
-        costs.recall(curves, change_ms, plain_ms or None)
+        costs.recall(curves, change_ms, plain)
     return bool(curves)
+
+
+def _is_range(text: str) -> bool:
+    return text.isdecimal() and int(text) <= _MAX_RANGE
 
 
 def _milliseconds(value: object) -> float | None:
