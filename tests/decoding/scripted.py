@@ -2,7 +2,8 @@
 
 What a token sees is worked out from cells, positions and sequence ids alone, as llama.cpp's attention mask
 does. A row of logits depends on every visible token in the order of its cells, so one stale, missing or
-misplaced cell changes what is said.
+misplaced cell changes what is said. All rows are written to one place, as llama.cpp does: where it
+``computes_apart``, at any time before they are asked for.
 """
 
 import zlib
@@ -52,11 +53,14 @@ class ScriptedContext:
     fail_at: int | None = None
     recurrent: bool = False
     decodes: int = 0
+    said: dict = field(default_factory=dict)
+    """The bytes of each row of logits -> the text it was computed after."""
 
     def __post_init__(self):
         self.batch = Batch(128, self.n_seq)
         self.clear()
-        self._rows = np.zeros((0, N_VOCAB), np.float32)
+        self._place = np.zeros((self.batch.capacity, N_VOCAB), np.float32)
+        self._rows = self._place[:0]
 
     def decode(self, n_tokens):
         self.decodes += 1
@@ -77,8 +81,16 @@ class ScriptedContext:
             raise RuntimeError("decode failed")
         for i in range(n_tokens):
             if batch.logits[i]:
-                rows.append(next_logits(self.visible(int(batch.pos[i]), int(batch.seq_id[i, 0]))))
-        self._rows = np.array(rows)
+                text = self.visible(int(batch.pos[i]), int(batch.seq_id[i, 0]))
+                rows.append(next_logits(text))
+                self.said[rows[-1].tobytes()] = text
+        self._computed = np.array(rows, np.float32).reshape(-1, N_VOCAB)
+        if not self.computes_apart or self.decodes % 2:
+            self._finish()
+
+    def _finish(self):
+        self._rows = self._place[: len(self._computed)]
+        self._rows[:] = self._computed
 
     def visible(self, pos, seq):
         """Tokens that a query of ``seq`` at ``pos`` attends to, in cell order."""
@@ -101,6 +113,7 @@ class ScriptedContext:
         return last
 
     def logits(self, n_rows):
+        self._finish()
         assert len(self._rows) == n_rows
         return self._rows
 

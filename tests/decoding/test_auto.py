@@ -1,0 +1,103 @@
+"""The auto drafter in the loop: on a GPU, and where drafting sleeps, the text is that of plain decoding."""
+
+from itertools import count
+
+import numpy as np
+import pytest
+
+from tests.decoding.scripted import N_VOCAB, ScriptedContext, next_logits, plain_greedy
+from trchat.decoding.kv_cache import KVCache
+from trchat.decoding.loop import generate
+from trchat.recycling.auto import AutoDrafter
+from trchat.recycling.cost import FixedCosts
+from trchat.recycling.knowledge import Knowledge
+from trchat.recycling.topk import top_k_and_mass
+
+PROMPT = [3, 1, 4, 1, 5, 9, 2, 6]
+
+
+def greedy(_index, row):
+    return int(row.argmax())
+
+
+def text(steps):
+    return [token for step in steps for token in step.tokens]
+
+
+@pytest.fixture
+def learned(monkeypatch):
+    """The text behind each row that is learned, and the context that it is learned for."""
+    found = []
+
+    def noting(context, knowledge):
+        learn = knowledge.learn
+        searched = []
+
+        def search(logits):
+            searched[:] = [context.said[row.tobytes()] for row in logits]
+            return top_k_and_mass(logits, 8)
+
+        def note(contexts, *args):
+            found.extend(zip(searched, contexts.tolist(), strict=True))
+            learn(contexts, *args)
+
+        monkeypatch.setattr(AutoDrafter, "_candidates", staticmethod(search))
+        knowledge.learn = note
+        return found
+
+    return noting
+
+
+@pytest.mark.parametrize("width", [None, 3, 8])
+def test_what_is_learned_while_a_gpu_computes_is_learned_of_the_right_tokens(learned, width):
+    context = ScriptedContext(computes_apart=True, keeps_order=False, n_spare=0)
+    knowledge = Knowledge()
+    found = learned(context, knowledge)
+    costs = FixedCosts({1: 10.0, 64: 11.0}, 0.0)
+    for _ in range(3):  # more is drafted each time
+        cache = KVCache(context)
+        cache.reuse(PROMPT)
+        list(cache.prefill(PROMPT[:-1]))
+        drafter = AutoDrafter(knowledge, costs, width)
+        steps = list(generate(cache, drafter, greedy, PROMPT, max_tokens=60))
+        drafter.settle()
+        assert text(steps) == plain_greedy(PROMPT, 60)
+        context.clear()
+    assert sum(step.accepted for step in steps) > 10
+    assert len(found) > 60
+    assert all(behind[:-4:-1] == known for behind, known in found)
+
+
+def test_drafting_that_does_not_pay_sleeps_copies_what_is_repeated_and_wakes(monkeypatch):
+    clock = count()
+    monkeypatch.setattr("trchat.recycling.auto.perf_counter", lambda: next(clock) * 0.013)
+    costs = FixedCosts({1: 13.0, 2: 15.0, 4: 18.0, 64: 400.0}, 0.0)
+    costs.plain_ms = 10.0
+    knowledge = Knowledge()
+    knowledge.clock = 5000  # nothing is left to hope for from what is still to be learned
+    random = np.random.default_rng(2)
+    new = random.integers(0, N_VOCAB, 250).tolist()
+    passage = random.integers(0, N_VOCAB, 30).tolist()
+    written = [*new[:20], *passage, *new[20:30], *passage, *new[30:]]
+
+    so_far = list(PROMPT)
+
+    def sample(_index, row):
+        assert (row == next_logits(so_far)).all()
+        so_far.append(written[len(so_far) - len(PROMPT)])
+        return so_far[-1]
+
+    cache = KVCache(ScriptedContext())
+    list(cache.prefill(PROMPT[:-1]))
+    drafter = AutoDrafter(knowledge, costs)
+    steps, clocks = [], []
+    for step in generate(cache, drafter, sample, PROMPT, max_tokens=len(written)):
+        steps.append(step)
+        clocks.append(knowledge.clock)
+    assert text(steps) == written
+    fell_asleep = next(n for n in range(len(clocks)) if clocks[n : n + 100] == [clocks[n]] * 100)
+    asleep = steps[fell_asleep : fell_asleep + 100]
+    copied = [step for step in asleep if step.drafted]
+    assert sum(step.accepted for step in copied) > 15
+    assert {source for step in copied for source in step.tree.sources} == {"suffix"}
+    assert clocks[-1] > clocks[fell_asleep]  # awake again, it learns
