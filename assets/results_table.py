@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from trchat.bench.plot import conditions, plot
+from trchat.bench.machine import conditions
+from trchat.bench.plot import plot
 
 FOLDER = Path(__file__).parent
 README = FOLDER.parent / "README.md"

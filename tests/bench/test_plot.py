@@ -2,7 +2,7 @@
 
 import pytest
 
-from trchat.bench.plot import check, conditions, plot
+from trchat.bench.plot import check, plot
 from trchat.errors import TrchatError, UsageError
 
 
@@ -14,13 +14,6 @@ def report(mode="auto", speedup=1.5, **machine):
         for category in ("chat", "given_text", "all")
     ]
     return {"settings": {"model": "tiny.Q8_0"}, "machine": machine, "results": rows}
-
-
-def test_a_machine_is_told_by_what_computed():
-    gpu = ["CUDA0: NVIDIA H200", "CPU: Some CPU"]
-    assert conditions(report()) == "tiny.Q8_0 · Some CPU, 8 threads"
-    assert conditions(report(on_gpu=True, devices=gpu)) == "tiny.Q8_0 · NVIDIA H200"
-    assert conditions(report(on_gpu=False, devices=gpu)) == "tiny.Q8_0 · Some CPU, 8 threads"
 
 
 def test_other_endings_are_refused_before_anything_is_measured(tmp_path):
@@ -40,6 +33,15 @@ def test_bars_show_the_speedups_and_the_same_figures_draw_the_same_file(tmp_path
     assert drawn.count("<!-- 1.73 -->") == drawn.count("<!-- 1.21 -->") == 3, "one bar for each kind"
     assert "<!-- lookup -->" in drawn and "<!-- off -->" not in drawn
     assert (tmp_path / "b.svg").read_text("utf-8") == drawn
+
+
+@pytest.mark.slow
+def test_what_was_not_compared_has_no_bar(tmp_path):
+    pytest.importorskip("matplotlib")
+    plot([report("lookup", None), report("auto", 1.5)], tmp_path / "a.svg")
+    drawn = (tmp_path / "a.svg").read_text("utf-8")
+    assert drawn.count("<!-- 1.50 -->") == 3
+    assert "<!-- 0.00 -->" not in drawn and "<!-- nan -->" not in drawn
 
 
 def test_a_file_that_cannot_be_written_is_one_line(tmp_path):

@@ -43,9 +43,12 @@ def test_spec_benchs_conversation_kinds_are_one(tmp_path):
         "not json",
         "[]",
         '{"turns": ["a"]}',
-        '{"question_id": 1, "category": "x", "turns": []}',
-        '{"question_id": 1, "category": "x", "turns": [1]}',
-        '{"question_id": 1, "category": "x", "turns": [" "]}',
+        '{"question_id": 2, "category": "x", "turns": []}',
+        '{"question_id": 2, "category": "x", "turns": [1]}',
+        '{"question_id": 2, "category": "x", "turns": [" "]}',
+        '{"question_id": 2, "category": "x", "turns": "ok"}',
+        '{"question_id": "1", "category": "x", "turns": ["another"]}',
+        '{"question_id": 2, "category": "all", "turns": ["ok"]}',
     ],
 )
 def test_a_bad_line_is_named(tmp_path, line):
@@ -53,6 +56,14 @@ def test_a_bad_line_is_named(tmp_path, line):
     file.write_text('{"question_id": 1, "category": "x", "turns": ["ok"]}\n' + line)
     with pytest.raises(UsageError, match=r"q\.jsonl:2: "):
         load_questions(file)
+
+
+def test_a_line_ends_where_json_lines_end(tmp_path):
+    text = "one\u2028two\u0085three"
+    file = tmp_path / "q.jsonl"
+    line = json.dumps({"question_id": 1, "category": "x", "turns": [text]}, ensure_ascii=False)
+    file.write_bytes((line + "\r\n").encode())
+    assert load_questions(file)[0].turns == (text,)
 
 
 def test_missing_and_empty_files(tmp_path):

@@ -220,6 +220,8 @@ def interrupt():
             "--warm needs a mode that learns: auto or recycling",
         ),
         (["--warm", "general", "--hot"], "not allowed with argument"),
+        (["--plot", "p.svg", "--draft", "lookup,auto"], "add off to --draft"),
+        (["--plot", "p.svg", "--ablation"], "add off to --draft"),
         (["--json", "none/out.json"], "cannot write none/out.json: there is no folder none"),
         (["--cost-curve", "none.json:x"], "cannot read cost curves"),
         (["--per-category", "0"], "must be a whole number from 1 to 2147483647"),

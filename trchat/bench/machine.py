@@ -14,6 +14,8 @@ from trchat.text.units import parameter_count
 def describe_machine(engine: Engine, card: ModelCard) -> dict[str, Any]:
     """Processor, threads, build, and model, as the bench's JSON has them.
 
+    ``gpu_layers`` of ``layers`` are on a GPU, llama.cpp's output layer counted.
+
     What the model is comes from its ``card``: llama.cpp guesses its size from the number of layers.
     """
     return {
@@ -29,5 +31,26 @@ def describe_machine(engine: Engine, card: ModelCard) -> dict[str, Any]:
         "architecture": f"{card.architecture} {parameter_count(card.parameters)} {card.quantisation}",
         "cache_type": engine.context.options.cache_type,
         "on_gpu": engine.context.options.on_gpu,
+        "gpu_layers": engine.model.gpu_layers,
+        "layers": engine.model.layers,
         "context": engine.context.n_ctx,
     }
+
+
+def conditions(report: dict[str, Any]) -> str:
+    """Model and machine of a report, in one line."""
+    return f"{report['settings']['model']} · {computed_by(report['machine'])}"
+
+
+def computed_by(machine: dict[str, Any]) -> str:
+    """What computed, of a machine as ``describe_machine`` tells it: the GPU with its layers, or the CPU.
+
+    Older records do not have the layers.
+    """
+    threads = f"{machine['threads']} threads"
+    gpus = [device.partition(": ")[2] for device in machine["devices"] if not device.startswith("CPU")]
+    if not (machine["on_gpu"] and gpus):
+        return f"{machine['processor']}, {threads}"
+    if "gpu_layers" not in machine:
+        return str(gpus[0])
+    return f"{gpus[0]} ({machine['gpu_layers']} of {machine['layers']} layers), {threads}"

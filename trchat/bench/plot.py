@@ -1,9 +1,11 @@
 """A bar chart of the speedups by category."""
 
 import importlib.util
+import math
 from pathlib import Path
 from typing import Any
 
+from trchat.bench.machine import conditions
 from trchat.errors import TrchatError, UsageError
 
 FORMATS = (".svg", ".png", ".pdf")
@@ -56,10 +58,10 @@ def _draw(report: dict[str, Any], axes: Any) -> None:
     key = "modeled_speedup" if rows[0]["modeled_speedup"] is not None else "speedup"
     modes = [mode for mode in dict.fromkeys(row["draft"] for row in rows) if mode != "off"]
     categories = list(dict.fromkeys(row["category"] for row in rows))
-    speedups = {(row["draft"], row["category"]): row[key] or 0.0 for row in rows}
+    speedups = {(row["draft"], row["category"]): row[key] for row in rows if row[key] is not None}
     width = 0.8 / max(len(modes), 1)
     for number, mode in enumerate(modes):
-        heights = [speedups.get((mode, category), 0.0) for category in categories]
+        heights = [speedups.get((mode, category), math.nan) for category in categories]
         places = [place + width * (number - (len(modes) - 1) / 2) for place in range(len(categories))]
         bars = axes.bar(places, heights, width, label=mode)
         axes.bar_label(bars, fmt="%.2f", fontsize=7, padding=1)
@@ -69,14 +71,3 @@ def _draw(report: dict[str, Any], axes: Any) -> None:
     axes.set_title(conditions(report), fontsize=9)
     axes.legend(frameon=False, fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
-
-
-def conditions(report: dict[str, Any]) -> str:
-    """Model and machine of a measurement, in one line."""
-    machine, model = report["machine"], report["settings"]["model"]
-    gpus = [
-        device.partition(": ")[2] for device in machine.get("devices", ()) if not device.startswith("CPU")
-    ]
-    if machine["on_gpu"] and gpus:
-        return f"{model} · {gpus[0]}"
-    return f"{model} · {machine['processor']}, {machine['threads']} threads"

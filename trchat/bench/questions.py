@@ -24,6 +24,9 @@ class Question:
     related_to: str | None = None
 
 
+ALL = "all"
+"""What results call all categories together."""
+
 QUESTIONS = "questions"
 WARM_SETS = ("general", "related")
 """Built-in questions to warm with: on other topics than QUESTIONS, and on the same ones."""
@@ -34,7 +37,7 @@ def load_questions(source: Path | str | None, per_category: int | None = None) -
 
     ``source`` is a file, or the name of a built-in set (None = QUESTIONS). Raises UsageError naming the line
     when the file is not JSON lines of ``{"question_id", "category", "turns": [str, ...]}``, to which
-    ``"related_to"``, another question's ID, may be added.
+    ``"related_to"``, another question's ID, may be added; or when two have one ID.
     """
     path = source if isinstance(source, Path) else None
     name = source if isinstance(source, str) else QUESTIONS
@@ -45,12 +48,18 @@ def load_questions(source: Path | str | None, per_category: int | None = None) -
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"cannot read questions from {path}: {error}") from error
+    places: dict[str, str] = {}
     taken: dict[str, int] = defaultdict(int)
     questions = []
-    for number, line in enumerate(text.splitlines(), 1):
+    # Not splitlines: it takes characters that JSON allows within a text for ends of lines.
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
-        question = _parse(line, f"{path or f'{name}.jsonl'}:{number}")
+        where = f"{path or f'{name}.jsonl'}:{number}"
+        question = _parse(line, where)
+        if question.id in places:
+            raise UsageError(f"{where}: {places[question.id]} has the question_id {question.id!r} already")
+        places[question.id] = where
         taken[question.category] += 1
         if per_category is None or taken[question.category] <= per_category:
             questions.append(question)
@@ -62,14 +71,18 @@ def load_questions(source: Path | str | None, per_category: int | None = None) -
 def _parse(line: str, where: str) -> Question:
     try:
         record = json.loads(line)
-        turns = tuple(record["turns"])
+        turns = record["turns"]
         category, identity = str(record["category"]), str(record["question_id"])
         related = record.get("related_to")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(
             f'{where}: not a question ({{"question_id", "category", "turns": [...]}})'
         ) from error
-    if not turns or not all(isinstance(turn, str) and turn.strip() for turn in turns):
+    if not isinstance(turns, list) or not turns:
+        raise UsageError(f"{where}: every question needs a list of turns")
+    if not all(isinstance(turn, str) and turn.strip() for turn in turns):
         raise UsageError(f"{where}: every question needs turns of text")
+    if category == ALL:
+        raise UsageError(f"{where}: {ALL!r} is no category, it stands for all of them")
     kind = "chat" if category in _CHAT else category
-    return Question(identity, kind, turns, None if related is None else str(related))
+    return Question(identity, kind, tuple(turns), None if related is None else str(related))

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from trchat.bench.machine import computed_by
+
 Column = tuple[str, Callable[[dict[str, Any]], str]]
 """A heading, and the text of a row's cell below it."""
 
@@ -70,7 +72,7 @@ def _conditions(report: dict[str, Any]) -> list[str]:
     depth = settings["depth"]
     return [
         f"{machine['model']} · {machine['architecture']}",
-        f"{machine['processor']}, {machine['threads']} threads",
+        computed_by(machine),
         f"{settings['max_tokens']} tokens each, temperature {settings['temperature']}",
         start
         + (", each question in a session of its own" if settings["anew"] else "")

@@ -60,7 +60,10 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "--width", metavar="N", type=positive_int, help="fix auto's tree at N tokens, root included; 2 to 64"
     )
     group.add_argument(
-        "--cost-curve", metavar="FILE:NAME", help="let auto decide by this curve; speedups are modeled"
+        "--cost-curve",
+        metavar="FILE:NAME",
+        help="let auto decide by this curve; speedups are modeled. It then never sleeps where drafts do not pay, "
+        "and so copies nothing meanwhile: it may do worse than it would there",
     )
     left_out = group.add_mutually_exclusive_group()
     left_out.add_argument(
@@ -136,12 +139,12 @@ def run(args: argparse.Namespace) -> int:
     from trchat.bench.plan import DEFAULT_MAX_TOKENS
     from trchat.startup import prepare
 
+    plan = planned(args)
     if args.plot:
         plot.check(args.plot)
     for path in (args.json, args.plot):  # told now, not after minutes of measuring
         if path and not path.parent.is_dir():
             raise UsageError(f"cannot write {path}: there is no folder {path.parent}")
-    plan = planned(args)
     # Its costs are measured at the start, whatever the user's settings draft by.
     prepared = prepare({"temp": 0.0, "seed": 0, **vars(args), "draft": "auto"})
     plan = replace(plan, max_tokens=prepared.settings.max_tokens or DEFAULT_MAX_TOKENS)
@@ -175,6 +178,8 @@ def planned(args: argparse.Namespace) -> "Plan":
     if args.width and args.width > LADDER[-1]:
         raise UsageError(f"--width is at most {LADDER[-1]}, the widest that auto drafts; not {args.width}")
     modes = args.modes or (["auto"] if args.ablation else ["off", "lookup", "recycling", "auto"])
+    if args.plot and "off" not in modes and not args.cost_curve:
+        raise UsageError("--plot draws speedups over plain decoding: add off to --draft")
     compared = variants(modes, args.without)
     if args.ablation:
         if "auto" not in modes:

@@ -31,6 +31,7 @@ class Model(Owned):
         adds_bos, bos_text, eos_text: what surrounds a text.
         control_texts: spellings of control (and unknown) tokens, read as such where ``parse_special``.
         user_defined_texts: spellings of user-defined tokens, read as such everywhere.
+        layers, gpu_layers: how many there are, the output's counted, and how many of them are on a GPU.
         can_draft: whether a tree of drafts can be verified.
 
     Raises ModelError when the file cannot be loaded or is not a model that generates text.
@@ -66,7 +67,7 @@ class Model(Owned):
         try:
             self.metadata = self._read_metadata()
             self._refuse_if_it_cannot_generate()
-            self._read_shape()
+            self._read_shape(gpu_layers)
             self._read_vocabulary()
         except BaseException:
             self.close()
@@ -164,8 +165,11 @@ class Model(Owned):
                 f"{self.path.name} is an encoder-decoder model ({arch}), which trchat cannot run"
             )
 
-    def _read_shape(self) -> None:
+    def _read_shape(self, gpu_layers: int) -> None:
         # Read once, so that nothing asks llama.cpp about a model that has been freed.
+        self.layers = int(llama.llama_model_n_layer(self._model)) + 1
+        wanted = self.layers if gpu_layers == ALL_LAYERS else gpu_layers
+        self.gpu_layers = min(wanted, self.layers) if gpu_available() else 0
         # Recurrent state cannot branch within one batch, so no tree can be verified on it.
         self.can_draft = not (
             llama.llama_model_is_recurrent(self._model) or llama.llama_model_is_hybrid(self._model)
