@@ -6,6 +6,7 @@ import pytest
 
 from trchat.bench.curves import load_curve
 from trchat.errors import UsageError
+from trchat.recycling.cost import FixedCosts
 
 CURVE = {"backend": "a laptop", "shape_change_ms": 2.0, "ms": {"1": 10.0, "2": 12.0, "4": 20.0}}
 
@@ -21,6 +22,11 @@ def test_times_are_read_and_filled_in_between(file):
     costs = load_curve(f"{file}:laptop").costs()
     assert [costs.of(width) for width in (1, 2, 3, 4)] == [10.0, 12.0, 16.0, 20.0]
     assert costs.change_ms == 2.0
+
+
+def test_beyond_the_widest_time_none_is_cheaper():
+    assert [FixedCosts({1: 10.0, 2: 5.0}, 0.0).of(width) for width in (2, 4, 64)] == [5.0, 5.0, 5.0]
+    assert FixedCosts({1: 10.0, 2: 12.0}, 0.0).of(4) == 16.0
 
 
 def test_the_total_counts_every_change_of_width(file):

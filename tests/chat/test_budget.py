@@ -5,7 +5,7 @@ import pytest
 from trchat.chat.budget import Dropped, fit, reply_reserve
 from trchat.chat.prompt import Prompt
 from trchat.chat.template import Turn
-from trchat.errors import ContextError
+from trchat.errors import ContextError, UsageError
 
 
 def build(turns):
@@ -55,6 +55,11 @@ def test_the_reserve_gives_way_before_the_question_does():
 def test_a_question_that_cannot_fit_is_an_error(system):
     with pytest.raises(ContextError, match="the context holds 16; shorten it or raise --ctx"):
         fitted(talk("a", "b", "q" * 16, system=system), 16)
+
+
+def test_a_template_that_writes_nothing_is_an_error():
+    with pytest.raises(UsageError, match="makes nothing of this conversation; use --template chatml"):
+        fit(talk("a", "b", "c"), lambda turns: Prompt([], None), 16, None)
 
 
 def test_two_questions_in_a_row_are_one_turn():

@@ -43,6 +43,7 @@ def place(tmp_path, monkeypatch, nothing_elsewhere, tiny_chat, home):
     make(folder / "syntax.gguf", template="{% for %}")
     make(folder / "raises.gguf", template="{{ raise_exception('No.\nNever.') }}")
     make(folder / "escape.gguf", template="{{ ''.__class__.__mro__ }}")
+    (folder / "silent.jinja").write_text("{% if false %}{{ messages }}{% endif %}")
     (folder / "syntax.jinja").write_text("{{ 'open")
     (folder / "bad.gbnf").write_text("root = x")
     (folder / "noroot.gbnf").write_text('start ::= "x"')

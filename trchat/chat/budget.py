@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from trchat.chat.prompt import Prompt
-from trchat.chat.template import Turn
-from trchat.errors import ContextError
+from trchat.chat.template import WAY_OUT, Turn
+from trchat.errors import ContextError, UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def fit(
     """Drop as few of the oldest turns as leave room for the reply; never the system prompt or the question.
 
     A turn is a question and what answers it. Raises ContextError when even the system prompt and the last
-    question leave no room for a single token.
+    question leave no room for a single token, UsageError when the template writes nothing at all.
     """
     system, rounds = _rounds(turns)
     room = n_ctx - reply_reserve(n_ctx, max_tokens)
@@ -58,6 +58,8 @@ def fit(
         return build([*system, *(turn for part in rounds[count:] for turn in part)])
 
     prompt = without(0)
+    if not prompt.ids:
+        raise UsageError(f"the chat template makes nothing of this conversation; {WAY_OUT}")
     # The fewest that suffice, by halving: every probe renders and tokenises the whole rest.
     low, high = 0, max(len(rounds) - 1, 0)
     if len(prompt.ids) > room:

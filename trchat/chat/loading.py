@@ -57,7 +57,8 @@ def open_engine(
         start = perf_counter()
         model = stack.enter_context(Model(path, layers, progress))
         load_s = perf_counter() - start
-        template = ChatTemplate(source or model.chat_template, model.bos_text, model.eos_text, process)
+        source = model.chat_template if source is None else source
+        template = ChatTemplate(source, model.bos_text, model.eos_text, process)
         engine = stack.enter_context(Engine(model, options, template))
         mode = settings.draft if model.can_draft else "off"
         remembering = Remembering(engine, path, layers, remember, tell)

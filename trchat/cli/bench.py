@@ -62,8 +62,8 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     group.add_argument(
         "--cost-curve",
         metavar="FILE:NAME",
-        help="let auto decide by this curve; speedups are modeled. It then never sleeps where drafts do not pay, "
-        "and so copies nothing meanwhile: it may do worse than it would there",
+        help="let auto decide by this curve; speedups are modeled. It then never sleeps where drafts do not "
+        "pay, and so copies nothing meanwhile: it may do worse than it would there",
     )
     left_out = group.add_mutually_exclusive_group()
     left_out.add_argument(

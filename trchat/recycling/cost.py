@@ -210,13 +210,19 @@ class FixedCosts:
         self.last_width = width
 
     def of(self, width: int) -> float:
-        """Milliseconds of a step of ``width`` tokens, between measured widths on a line."""
+        """Milliseconds of a step of ``width`` tokens: on a line between measured widths, or beyond.
+
+        No width beyond is cheaper than the widest one measured.
+        """
         known, curve = self._known, self._curve
         right = min(bisect_left(known, width), len(known) - 1)
         if known[right] == width or right == 0:
             return curve[known[right]]
         low, high = known[right - 1], known[right]
-        return curve[low] + (curve[high] - curve[low]) * (width - low) / (high - low)
+        slope = (curve[high] - curve[low]) / (high - low)
+        if width > high:
+            return curve[high] + max(slope, 0.0) * (width - high)
+        return curve[low] + slope * (width - low)
 
 
 Costs = StepCosts | FixedCosts
