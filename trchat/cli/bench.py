@@ -60,10 +60,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "--width", metavar="N", type=positive_int, help="fix auto's tree at N tokens, root included; 2 to 64"
     )
     group.add_argument(
-        "--cost-curve",
-        metavar="FILE:NAME",
-        help="let auto decide by this curve; speedups are modeled. It then never sleeps where drafts do not "
-        "pay, and so copies nothing meanwhile: it may do worse than it would there",
+        "--cost-curve", metavar="FILE:NAME", help="let auto decide by this curve; speedups are modeled"
     )
     left_out = group.add_mutually_exclusive_group()
     left_out.add_argument(
