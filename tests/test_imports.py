@@ -26,7 +26,7 @@ MAY_USE = {
     "tui": {"tui", "session", "chat", "storage", "catalog", "text"},
 }
 ABOVE = {
-    "chat": {"config", "drafting", "model_store"},
+    "chat": {"config", "drafting", "gpu_layers", "model_store"},
     "session": {"config", "config_rules", "drafting", "startup"},
     "plain": {"config_file", "config_rules", "startup"},
     "tui": {"config_file", "config_rules", "startup"},

@@ -1,10 +1,11 @@
 """What a model will take before it is loaded: weights + KV cache + compute, told from the header."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from trchat.catalog.card import part_files
-from trchat.catalog.gguf_header import Array, Header
+from trchat.catalog.gguf_header import Array, Header, read_header
 from trchat.text.one_line import one_line
 from trchat.text.units import byte_size
 
@@ -19,6 +20,7 @@ BATCH = 512
 
 SMALLEST_USEFUL_CONTEXT = 512
 _MOST_LAYERS = 4096
+_BLOCK = re.compile(r"blk\.(\d{1,5})\.")
 _FLOAT = 4
 
 
@@ -47,6 +49,26 @@ def estimate(header: Header, ctx: int, cache_type: str = "f16") -> MemoryNeed:
     kv_cache = int(_kv_numbers_per_token(header) * tokens * CACHE_BYTES.get(cache_type, 2.0))
     compute = BATCH * (_vocabulary(header) + 2 * _integer(header, "embedding_length")) * _FLOAT
     return MemoryNeed(weights, kv_cache, compute)
+
+
+def weights_by_layer(header: Header) -> tuple[list[int], int] | None:
+    """Bytes of each layer's weights, first to last, and of what else a GPU computes with: the output.
+
+    None where the header does not say. Raises ModelError when a part of a split model is missing or damaged.
+    """
+    layers: dict[int, int] = {}
+    others: dict[str, int] = {}
+    for part in part_files(header.path):
+        for tensor in (header if part == header.path else read_header(part)).tensors:
+            if tensor.size is None:
+                return None
+            if block := _BLOCK.match(tensor.name):
+                layers[int(block[1])] = layers.get(int(block[1]), 0) + tensor.size
+            else:
+                others[tensor.name] = tensor.size
+    if "output.weight" in others:
+        others.pop("token_embd.weight", None)  # stays with the processor; else it is the output too
+    return ([layers[number] for number in sorted(layers)], sum(others.values())) if layers else None
 
 
 def warning(header: Header, ctx: int, cache_type: str, free: int | None) -> str | None:

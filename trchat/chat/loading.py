@@ -11,9 +11,10 @@ from trchat.chat.template import CHATML, ChatTemplate
 from trchat.chat.template_process import TemplateProcess
 from trchat.config import Settings
 from trchat.errors import UsageError
-from trchat.llama.context import ContextOptions
+from trchat.gpu_layers import gpu_layers
+from trchat.llama.context import DEFAULT_CONTEXT, ContextOptions
 from trchat.llama.log import route_log
-from trchat.llama.model import ALL_LAYERS, Model, gpu_available
+from trchat.llama.model import Model
 from trchat.llama.sampler import Sampling
 from trchat.paths import log_file, user_path
 from trchat.text.decode import decode_text
@@ -42,9 +43,10 @@ def open_engine(
     (a template file that is none) or TrchatError.
     """
     route_log(log_file())
-    layers = _gpu_layers(settings.gpu_layers)
+    n_ctx = ctx or settings.ctx
+    layers = gpu_layers(settings.gpu_layers, path, n_ctx or DEFAULT_CONTEXT, settings.cache_type, tell)
     options = ContextOptions(
-        n_ctx=ctx or settings.ctx,
+        n_ctx=n_ctx,
         threads=settings.threads,
         cache_type=settings.cache_type,
         flash_attn=settings.flash_attn,
@@ -95,9 +97,3 @@ def sampling_of(settings: Settings, seed: int, grammar: str = "") -> Sampling:
         seed=seed,
         grammar=grammar,
     )
-
-
-def _gpu_layers(wanted: str) -> int:
-    if not gpu_available():
-        return 0
-    return ALL_LAYERS if wanted in ("auto", "all") else int(wanted)

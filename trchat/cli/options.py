@@ -52,7 +52,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     _add(group, "-m --model", "PATH|NAME", "a GGUF file, or a name it is known by")
     _add(group, "-c --ctx", "N", "context size in tokens (default: 4096, or the model's own if smaller)")
     _add(group, "--threads", "N", "CPU threads (default: physical cores)")
-    _add(group, "--gpu-layers", "N|all|auto", "layers to put on the GPU (default: auto)")
+    _add(group, "--gpu-layers", "N|all|auto", "layers to put on the GPU (default: auto, what fits)")
     _add(group, "--cache-type", None, "KV cache; q8_0 takes half the memory (default: f16)")
     template = "chat template: a Jinja file, or 'chatml' (default: the model's own)"
     _add(group, "--template", "FILE|chatml", template)

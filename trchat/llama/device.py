@@ -9,6 +9,8 @@ from llama_cpp import llama_cpp as llama
 
 from trchat.llama.log import system_info
 
+_GPU, _SHARED_GPU = 1, 2  # enum ggml_backend_dev_type
+
 
 def processor() -> str:
     """The processor's name, as well as the system tells it."""
@@ -45,6 +47,33 @@ def devices() -> list[str]:
         function.argtypes, function.restype = [ctypes.c_void_p], ctypes.c_char_p
     found = (get(index) for index in range(count()))
     return [f"{_text(name(device))}: {_text(description(device))}" for device in found]
+
+
+def free_on_gpus() -> list[int]:
+    """Free bytes of each GPU that llama.cpp would use now; empty where there is none or nobody can say.
+
+    As llama.cpp does: one that shares the processor's memory is used only where there is no other.
+    """
+    library = llama._lib
+    try:
+        count, get = library.ggml_backend_dev_count, library.ggml_backend_dev_get
+        kind, memory = library.ggml_backend_dev_type, library.ggml_backend_dev_memory
+    except AttributeError:
+        return []
+    count.restype = ctypes.c_size_t
+    get.argtypes, get.restype = [ctypes.c_size_t], ctypes.c_void_p
+    kind.argtypes, kind.restype = [ctypes.c_void_p], ctypes.c_int
+    size = ctypes.POINTER(ctypes.c_size_t)
+    memory.argtypes, memory.restype = [ctypes.c_void_p, size, size], None
+    found: dict[int, list[int]] = {_GPU: [], _SHARED_GPU: []}
+    for device in (get(index) for index in range(count())):
+        if kind(device) in found:
+            free, total = ctypes.c_size_t(), ctypes.c_size_t()
+            memory(device, ctypes.byref(free), ctypes.byref(total))
+            if not total.value:  # its driver does not say
+                return []
+            found[kind(device)].append(free.value)
+    return found[_GPU] or found[_SHARED_GPU][:1]
 
 
 def _text(raw: bytes | None) -> str:
