@@ -184,3 +184,13 @@ def test_a_token_that_nothing_was_guessed_for_labels_nothing_that_was_guessed_el
     drafter.settle()
     labels = knowledge.calibration.source_seen.sum() - Calibration().source_seen.sum()
     assert labels == len(knowledge.calibration.source_seen)  # of one guess: 3, by the suffix
+
+
+def test_curves_that_differ_by_scale_alone_draft_alike():
+    def widths(scale):
+        costs = FixedCosts({1: 10 * scale, 2: 12 * scale, 4: 14 * scale, 64: 300 * scale}, 0.3 * scale)
+        knowledge = Knowledge()
+        knowledge.clock = 5000  # there was enough to learn from
+        return [step.width for step in write(AutoDrafter(knowledge, costs), max_tokens=400)]
+
+    assert widths(1.0) == widths(0.001) == widths(1000.0)

@@ -142,7 +142,7 @@ class AutoDrafter:
         self._text.extend(verified.emitted)
         if began is None:
             return
-        milliseconds = (perf_counter() - began) * 1e3
+        milliseconds = self.costs.taken(verified.width, (perf_counter() - began) * 1e3)
         self.costs.observe(verified.width, milliseconds)
         if choice is not None:
             self._pace.step(choice, verified.width, len(verified.emitted), milliseconds)

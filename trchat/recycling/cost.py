@@ -90,6 +90,10 @@ class StepCosts:
         if change_ms is not None:
             self.change_ms = self._first_ms = change_ms
 
+    def taken(self, width: int, milliseconds: float) -> float:
+        """What a step counts as that took so long: just that."""
+        return milliseconds
+
     def observe(self, width: int, milliseconds: float) -> None:
         """Take in the time of one step.
 
@@ -204,6 +208,10 @@ class FixedCosts:
 
     def enter(self, n_cells: int) -> None:
         """The curve holds for all lengths."""
+
+    def taken(self, width: int, milliseconds: float) -> float:
+        """What a step of ``width`` counts as: what it would have taken on the curve's machine."""
+        return self.of(width) + (self.change_ms if self.last_width not in (0, width) else 0.0)
 
     def observe(self, width: int, milliseconds: float) -> None:
         """Only remember the width; this machine's times say nothing about that one."""
