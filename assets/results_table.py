@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from trchat.bench.machine import conditions
+from trchat.bench.machine import computed_by, conditions
 from trchat.bench.plot import plot
 
 FOLDER = Path(__file__).parent
@@ -73,12 +73,12 @@ def headline(reports: list[Report]) -> str:
     asked = row_of(measured[0][1], "auto")
     assert asked is not None
     ends = measured if len(measured) < 2 else [measured[0], measured[-1]]
-    places = " to ".join(f"{speedup:.2f}x on {conditions(report)}" for speedup, report in ends)
+    places = " to ".join(f"{speedup:.2f}x ({model_and_machine(report)})" for speedup, report in ends)
     places = f"from {places}" if len(ends) > 1 else places
     kinds = len({row["category"] for row in measured[0][1]["results"]}) - 1
     lines = [
-        f"- **Faster, where it can be:** {places} (speed over plain decoding, {asked['prompts']} "
-        f"questions of {kinds} kinds, starting from nothing); [where it helps, and where not](#results)."
+        f"- **Faster, where it can be:** {places}, against plain decoding with {asked['prompts']} "
+        f"questions of {kinds} kinds, starting from nothing; [where it helps, and where not](#results)."
     ]
     same = [row for report in reports if not report["machine"]["on_gpu"] and (row := row_of(report, "auto"))]
     if same:
@@ -100,6 +100,13 @@ def headline(reports: list[Report]) -> str:
             f"({hot_speed:.2f}x instead of {cold_speed:.2f}x)"
         )
     return "\n".join([*lines, f"- **Nothing to set up:** {learned}."])
+
+
+def model_and_machine(report: Report) -> str:
+    """For who does not know the files' names: size and weights of the model, and what computed."""
+    machine = report["machine"]
+    _family, _, size = machine["architecture"].partition(" ")
+    return f"{size} on {computed_by(machine)}"
 
 
 def overview(reports: list[Report]) -> str:

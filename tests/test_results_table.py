@@ -29,6 +29,7 @@ def report(auto, *, on_gpu=False, hot=None, identical=7):
     return {
         "settings": {"model": "m.Q8_0", "max_tokens": 96, "temperature": 0.0, "questions": 7},
         "machine": {
+            "architecture": "llama 5.4B Q8_0",
             "processor": "Some CPU",
             "threads": 8,
             "on_gpu": on_gpu,
@@ -41,11 +42,11 @@ def report(auto, *, on_gpu=False, hot=None, identical=7):
 
 def test_the_first_screen_tells_the_best_machine_and_the_worst():
     lines = headline([report(1.25), report(1.3), report(1.5, on_gpu=True)]).splitlines()
-    assert "from 1.50x on m.Q8_0 · Some GPU to 1.25x on m.Q8_0 · Some CPU, 8 threads" in lines[0]
+    assert "from 1.50x (5.4B Q8_0 on Some GPU) to 1.25x (5.4B Q8_0 on Some CPU, 8 threads)" in lines[0]
     assert "7 questions of 2 kinds" in lines[0]
     # GPUs round differently by width: only processors promise the same text.
     assert "14 of 14 answers" in lines[1]
-    assert " 1.25x on m.Q8_0 · Some CPU" in headline([report(1.25)])
+    assert " 1.25x (5.4B Q8_0 on Some CPU, 8 threads)" in headline([report(1.25)])
     assert lines[2].endswith("less than 2 MB.")
 
 

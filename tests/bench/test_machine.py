@@ -43,7 +43,7 @@ def test_the_table_says_it_too(capsys):
 )
 def test_layers_are_those_that_were_offloaded(tmp_path, monkeypatch, wanted, there, used):
     monkeypatch.setattr("trchat.llama.model.gpu_available", lambda: there)
-    monkeypatch.setattr("trchat.chat.loading.gpu_available", lambda: there)
+    monkeypatch.setattr("trchat.gpu_layers.gpu_available", lambda: there)
     path = make(tmp_path / "tiny.gguf")
     settings, cold = Settings(ctx=256, threads=1, gpu_layers=wanted), Remember(read=False, write=False)
     with open_engine(path, settings, remember=cold) as engine:
