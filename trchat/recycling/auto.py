@@ -150,35 +150,42 @@ class AutoDrafter:
     def catch_up(self) -> None:
         """Do what was put off, while the model computes the next step."""
         put_off, self._put_off = self._put_off, None
-        logits = None if put_off is None else _still_there(put_off)  # before anything else
-        if put_off is not None or len(self._noted) == AT_ONCE:
-            self._learn_noted()
-        if put_off is not None:
-            self._label(put_off.guesses, put_off.verified.emitted)
-        if put_off is not None and logits is not None:
+        if put_off is None:
+            if len(self._noted) == AT_ONCE:
+                self._learn_noted()
+            return
+        logits = _still_there(put_off)  # before anything else
+        self._learn_noted()
+        self._label(put_off.guesses, put_off.verified.emitted)
+        if logits is not None:
             self._learn_tree(put_off.verified, put_off.contexts, logits)
 
     def _learn_tree(
         self, verified: Verified, contexts: NDArray[np.int32], logits: NDArray[np.float32]
     ) -> None:
-        best, values, mass = self._candidates(logits)
-        certain = values - mass[:, None]
-        self.knowledge.learn(contexts, pack(best, certain))
+        best, chances = self._recycle(contexts, logits, n_steps=1)
         chosen = [0, *(1 + node for node in verified.path)][: len(verified.emitted)]
-        self._recent.step(best[chosen].tolist(), np.exp(certain[chosen]).tolist(), verified.emitted)
+        self._recent.step(best[chosen].tolist(), chances[chosen].tolist(), verified.emitted)
 
     def _learn_noted(self) -> None:
         steps = self._noted.steps
         if not steps:
             return
-        best, values, mass = self._candidates(self._noted.rows)
-        certain = values - mass[:, None]
         contexts = np.array([step.context for step in steps], np.int32)
-        self.knowledge.learn(contexts, pack(best, certain), len(steps))
-        for step, tokens, chances in zip(steps, best.tolist(), np.exp(certain).tolist(), strict=True):
+        best, chances = self._recycle(contexts, self._noted.rows, len(steps))
+        for step, tokens, shares in zip(steps, best.tolist(), chances.tolist(), strict=True):
             self._label([step.guesses], [step.token])
-            self._recent.step([tokens], [chances], [step.token])
+            self._recent.step([tokens], [shares], [step.token])
         self._noted.clear()
+
+    def _recycle(
+        self, contexts: NDArray[np.int32], logits: NDArray[np.float32], n_steps: int
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Learn what ``n_steps`` brought; returns the candidates and their chances, (n, CANDIDATES) each."""
+        best, values, mass = self._candidates(logits)
+        certain = values - mass[:, None]
+        self.knowledge.learn(contexts, pack(best, certain), n_steps)
+        return best, np.exp(certain)
 
     def settle(self) -> None:
         """Learn what was put off or noted, and hand over the labels that were gathered."""

@@ -12,15 +12,8 @@ _PRIOR_WEIGHT = 12.0  # a source's prior counts as so many observations
 _RATE = 0.01  # of what all sets of sources learn together
 _SET_RATE = 0.005  # and of what each set learns for itself
 _ANY_GUESS = 0.05  # about the share of guesses that come true
-_AGREEMENT = (
-    1.0,
-    1.0,
-    0.7,
-    0.6,
-    0.5,
-    0.45,
-    0.42,
-)  # by number of sources, or more: in part they repeat one another
+# By number of sources, the last for more: in part they repeat one another.
+_AGREEMENT = (1.0, 1.0, 0.7, 0.6, 0.5, 0.45, 0.42)
 _SHARED_EVIDENCE = 0.5  # of what agreement adds: sources that agree have often seen the same text
 _FORGET_AT = 4000.0
 _SURE = 30.0  # odds beyond this make no difference, and in the end overflow

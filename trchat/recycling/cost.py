@@ -1,6 +1,7 @@
 """What a step costs by batch width on this machine."""
 
 from bisect import bisect_left
+from collections.abc import Iterable
 
 LADDER = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 """Batch widths to choose from: few, so that llama.cpp can reuse its compute graphs."""
@@ -50,7 +51,7 @@ class StepCosts:
         known = self.plain.get(self._range)
         if known is not None or not self.plain:
             return known
-        nearest = min(self.plain, key=lambda other: abs(other - self._range))
+        nearest = _nearest(self.plain, self._range)
         here, there = (self.curves.get(each, {}).get(1) for each in (self._range, nearest))
         longer = 0.0 if here is None or there is None else here - there
         return max(self.plain[nearest] + longer, 0.5 * self.plain[nearest])
@@ -71,8 +72,7 @@ class StepCosts:
         if now == self._range and now in self.curves:
             return
         if now not in self.curves:
-            nearest = min(self.curves, key=lambda other: abs(other - now), default=None)
-            self.curves[now] = dict(self.curves[nearest]) if nearest is not None else {}
+            self.curves[now] = dict(self.curves[_nearest(self.curves, now)]) if self.curves else {}
             self._borrowed[now] = set(self.curves[now])
         self._range = now
         self._known = sorted(self.curves[now])
@@ -134,11 +134,15 @@ class StepCosts:
         if changed:
             self._first_ms += _NEW_CHANGE * (extra - self._first_ms)
             if so_far is not None:  # changed again at once: that is all it cost
-                self.change_ms = max(self.change_ms + _NEW_CHANGE * (so_far - self.change_ms), 0.0)
+                self._believe_change(so_far)
             self._change_so_far = extra
         else:
             assert so_far is not None, "only a change slows the step after it"
-            self.change_ms = max(self.change_ms + _NEW_CHANGE * (so_far + extra - self.change_ms), 0.0)
+            self._believe_change(so_far + extra)
+
+    def _believe_change(self, seen: float) -> None:
+        # Single ones may come out below nothing: only their mean may not.
+        self.change_ms = max(self.change_ms + _NEW_CHANGE * (seen - self.change_ms), 0.0)
 
     def observe_plain(self, milliseconds: float) -> None:
         """Take in the time of one step without drafts and without learning.
@@ -186,6 +190,10 @@ class StepCosts:
     def last_width(self) -> int:
         """Width of the step before."""
         return self._last_width
+
+
+def _nearest(ranges: Iterable[int], now: int) -> int:
+    return min(ranges, key=lambda other: abs(other - now))
 
 
 class FixedCosts:
