@@ -94,17 +94,15 @@ class CandidateTables:
 
         Empty where the table knows none.
         """
-        tags, packed, mixes = self._tag_view, self._packed_view, _mixes(context)
+        packed, mixes = self._packed_view, _mixes(context)
         found: list[Sequence[int]] = []
         for which, shift, bucket, start, k in self._finders:
-            first, tag = _bucket_and_tag(mixes[which], shift, bucket)
-            for place in range(first, first + WAYS):
-                if tags[place] == tag:
-                    cell = start + place * k
-                    found.append(packed[cell : cell + k].tolist())
-                    break
-            else:
+            place = self._find(*_bucket_and_tag(mixes[which], shift, bucket))
+            if place is None:
                 found.append(())
+            else:
+                cell = start + place * k
+                found.append(packed[cell : cell + k].tolist())
         return found
 
     def learn(self, contexts: NDArray[np.int32], packed: NDArray[np.uint32], clock: int) -> None:
