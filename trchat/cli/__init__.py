@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from trchat.cli import ask, bench, chat, completion, config, history, matrix, models
 from trchat.cli.parser import Parser, shortened
-from trchat.cli.streams import leave_stdout
+from trchat.cli.streams import leave_stdout, say
 from trchat.errors import TrchatError, UsageError
+from trchat.text.one_line import one_line
 
 COMMANDS = (ask, history, bench, models, matrix, config, completion)
 
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except TrchatError as error:
         if getattr(args, "verbose", False):
             raise
-        print(f"trchat: {shortened(str(error))}", file=sys.stderr)
+        say(one_line(shortened(str(error))))
         return error.exit_code
     except KeyboardInterrupt:
         return 130
@@ -59,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if getattr(args, "verbose", False):
             raise
         what = shortened(" ".join(f"{type(error).__name__}: {error}".split()))
-        print(f"trchat: {what} (run again with -v for details)", file=sys.stderr)
+        say(one_line(f"{what} (run again with -v for details)"))
         return 1
 
 
