@@ -26,6 +26,13 @@ def test_breaking_one_spelling_does_not_leave_another():
     assert not any(spelling in broken for spelling in ("<<a>>", "<a>>", "<a>"))
 
 
+def test_breaking_ends_whatever_a_vocabulary_calls_special():
+    """A token that begins with the mark itself is there again after every break."""
+    assert not PlainText([" a"], []).is_clean("x a")
+    assert not PlainText(["  "], []).is_clean("x  y")
+    assert PlainText(["aaa", "aa"], []).break_up("aaaaaaa", "·") == "·".join("aaaaaaa")
+
+
 def test_halves_at_the_edges_are_broken_whatever_blanks_surround_them():
     plain = PlainText(["<|end|>"], [])
     assert plain.break_up(" x <|en\n", "·") == " x <·|en\n"

@@ -55,7 +55,7 @@ class PlainText:
         long = [token for token in self.tokens if len(token) >= _SHORTEST]
         self._heads = frozenset(token[:end] for token in long for end in range(2, len(token)))
         self._tails = frozenset(token[start:] for token in long for start in range(1, len(token) - 1))
-        self._longest = max(map(len, long), default=0)
+        self._longest = max(map(len, self.tokens), default=0)
 
     def is_clean(self, text: str) -> bool:
         """Whether ``text`` can be left as it is."""
@@ -64,8 +64,12 @@ class PlainText:
     def break_up(self, text: str, mark: str) -> str:
         """``text`` with ``mark`` inside every spelling that would be read as mark-up."""
         text = self._marker.sub(lambda match: mark.join(match.group()), text)
-        # Again and again: what follows a break may begin another spelling.
-        while (broken := self._spelling.sub(lambda match: _break_one(match.group(), mark), text)) != text:
+        # Again: what follows a break may begin another spelling, but each time at least a letter further on.
+        # Counted, since some cannot be broken: " x" is " x" with any number of blanks before it.
+        for _ in range(self._longest):
+            broken = self._spelling.sub(lambda match: _break_one(match.group(), mark), text)
+            if broken == text:
+                break
             text = broken
         core = text.strip()  # many templates strip
         start = text.find(core) if core else 0
