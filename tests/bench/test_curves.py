@@ -44,6 +44,32 @@ def test_bad_curves_are_one_line(file, name, message):
         load_curve(f"{file}:{name}")
 
 
+@pytest.mark.parametrize(
+    ("curve", "message"),
+    [
+        ('{"ms": {"1": NaN, "2": 3}}', "no step can take"),
+        ('{"ms": {"1": 1, "2": Infinity}}', "no step can take"),
+        ('{"ms": {"1": 1, "2": 0}}', "no step can take"),
+        ('{"ms": {"1": 1, "2": 2}, "shape_change_ms": -1}', "no step can take"),
+        ('{"ms": {"1": 1, "0": 2}}', "needs the time of width 1"),
+        ('{"ms": {"1": 1, "2": 1' + "0" * 400 + "}}", "malformed"),
+    ],
+)
+def test_times_that_cannot_be_are_refused(tmp_path, curve, message):
+    path = tmp_path / "curves.json"
+    path.write_text(f'{{"curves": {{"x": {curve}}}}}')
+    with pytest.raises(UsageError, match=message):
+        load_curve(f"{path}:x")
+
+
+@pytest.mark.parametrize("text", ['{"curves": 5}', '{"curves": ["x"]}', "5", "[" * 100_000])
+def test_files_of_something_else_are_one_line(tmp_path, text):
+    path = tmp_path / "curves.json"
+    path.write_text(text)
+    with pytest.raises(UsageError, match="cannot read cost curves"):
+        load_curve(f"{path}:x")
+
+
 def test_bad_files_are_one_line(tmp_path):
     with pytest.raises(UsageError, match="wants FILE:NAME"):
         load_curve("laptop")

@@ -42,6 +42,7 @@ def test_spec_benchs_conversation_kinds_are_one(tmp_path):
     [
         "not json",
         "[]",
+        "[" * 100_000,
         '{"turns": ["a"]}',
         '{"question_id": 2, "category": "x", "turns": []}',
         '{"question_id": 2, "category": "x", "turns": [1]}',

@@ -1,6 +1,7 @@
 """Cost curves measured on other machines: what a step of each width took there."""
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,16 +38,21 @@ def load_curve(spec: str) -> CostCurve:
         raise UsageError(f"--cost-curve wants FILE:NAME, not {spec!r}")
     try:
         curves = json.loads(Path(file).read_text(encoding="utf-8"))["curves"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UsageError(f"cannot read cost curves from {file}: {error}") from error
+    if not isinstance(curves, dict):
+        raise UsageError(f"cannot read cost curves from {file}: they are no JSON object")
     if name not in curves:
         raise UsageError(f"{file} has no curve {name!r}; it has {', '.join(sorted(curves))}")
     try:
         record = curves[name]
         milliseconds = {int(width): float(ms) for width, ms in record["ms"].items()}
         change_ms = float(record.get("shape_change_ms", 0.0))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise UsageError(f"the curve {name!r} in {file} is malformed: {error}") from error
-    if 1 not in milliseconds or len(milliseconds) < 2 or min(milliseconds.values()) <= 0:
+    if 1 not in milliseconds or len(milliseconds) < 2 or min(milliseconds) < 1:
         raise UsageError(f"the curve {name!r} in {file} needs the time of width 1 and of another width")
+    # JSON as Python reads it knows NaN and Infinity.
+    if not all(0 < ms < math.inf for ms in milliseconds.values()) or not 0 <= change_ms < math.inf:
+        raise UsageError(f"the curve {name!r} in {file} has a time that no step can take")
     return CostCurve(name, milliseconds, change_ms)

@@ -74,7 +74,7 @@ def _parse(line: str, where: str) -> Question:
         turns = record["turns"]
         category, identity = str(record["category"]), str(record["question_id"])
         related = record.get("related_to")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(
             f'{where}: not a question ({{"question_id", "category", "turns": [...]}})'
         ) from error
