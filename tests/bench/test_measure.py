@@ -5,6 +5,10 @@ from tests.tiny_gguf import make
 from trchat.bench.plan import Plan
 from trchat.bench.questions import Question
 from trchat.bench.variants import variants, with_hot
+from trchat.chat.engine import new_answer
+from trchat.chat.loading import open_engine, sampling_of
+from trchat.chat.template import Turn
+from trchat.config import settle
 from trchat.startup import prepare
 
 
@@ -33,3 +37,20 @@ def test_what_is_run_in_is_not_measured(tmp_path, monkeypatch):
     assert [drafter.mode for drafter in taught] == ["off", "auto"]
     assert [drafter.mode for drafter in measured] == ["off", "auto", "auto"]
     assert not {*map(id, taught)} & {*map(id, measured)}
+
+
+def test_what_was_learned_so_far_is_read_once_and_each_question_starts_from_it(tmp_path):
+    """From another quantisation's store, which is told."""
+    settings = settle({"temp": 0.0, "threads": 1, "ctx": 512})
+    with open_engine(make(tmp_path / "one.gguf"), settings) as engine:
+        for _ in engine.answer([Turn("user", "Say it.")], sampling_of(settings, 0), 40, new_answer(0)):
+            pass
+    questions = [Question(number, "qa", ("Say it.",)) for number in ("1", "2")]
+    flags = {"model": str(make(tmp_path / "other.gguf", seed=1)), "threads": 1, "temp": 0.0}
+    drafted, told = [], []
+    for hot in False, True:
+        plan = Plan(variants(["auto"]), questions, max_tokens=40, width=8, hot=hot, anew=True)
+        report = measuring.measure(plan, prepare(flags), lambda done: None, told.append)
+        drafted.append(report["results"][-1]["drafted"])
+    assert len(told) == 1 and told[0].startswith("starting from ")
+    assert drafted[0] != drafted[1], "what was learned makes no difference"

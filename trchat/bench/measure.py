@@ -17,7 +17,7 @@ from trchat.chat.remembering import Remember
 from trchat.model_store import hot_memory
 from trchat.recycling.drafter import Drafter
 from trchat.startup import Prepared
-from trchat.storage.recycled.memory import Memory
+from trchat.storage.recycled.memory import NOTHING, Memory
 from trchat.storage.recycled.records import Loaded
 
 
@@ -40,16 +40,16 @@ def measure(
     cold = Remember(read=False, write=False)
     with open_engine(prepared.model.path, settings, ctx, remember=cold) as engine:
         n_vocab = engine.model.n_vocab
+        # Read once: a chat beside this that goes on learning must not help those that begin later.
+        taught = hot_memory(prepared.model.path, n_vocab, tell).held() if plan.hot else NOTHING
         costs = plan.curve.costs() if plan.curve else engine.costs
         preface = preface_for(engine, plan) if plan.depth else []
 
         def make(name: str) -> Drafter:
-            if name in held:
-                return drafter_for(variants[name], n_vocab, costs, plan.width, Memory(n_vocab, held[name]))
-            if name in warmed:
+            if name in warmed and name not in held:
                 return warmed[name]
             # Each starts from rows of its own: what one learns here must not help another.
-            memory = hot_memory(prepared.model.path, n_vocab, tell) if plan.hot else None
+            memory = Memory(n_vocab, held.get(name, taught))
             return drafter_for(variants[name], n_vocab, costs, plan.width, memory)
 
         done = 0
