@@ -73,7 +73,7 @@ def ready_host(store=None, **engine):
 
 def test_an_answer_ends_whatever_goes_wrong_with_saving_it():
     host = ready_host(BrokenStore())
-    settings = SimpleNamespace(temp=0, top_k=0, top_p=1, min_p=0, repeat_penalty=1)
+    settings = SimpleNamespace(temp=0, top_k=0, top_p=1, min_p=0, repeat_penalty=1, max_tokens=None)
     host.write(Job(7, [], settings, seed=1)).result(BEGUN_S)
     host.close()
     (ended,) = [news for news in host.outbox.take() if isinstance(news, Ended)]

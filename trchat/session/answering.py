@@ -81,7 +81,7 @@ def _stream(
 
     posted = 0.0
     events = engine.answer(
-        job.turns, sampling_of(job.settings, job.seed), job.max_tokens, answer, opening=job.opening
+        job.turns, sampling_of(job.settings, job.seed), job.settings.max_tokens, answer, opening=job.opening
     )
     try:
         for event in events:

@@ -22,7 +22,6 @@ class Job:
     seed: int
     opening: str = ""
     opening_tokens: int = 0
-    max_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

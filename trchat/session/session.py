@@ -228,7 +228,6 @@ class Session:
                 seed if isinstance(seed, int) else secrets.randbelow(2**32 - 1),
                 opening,
                 (answer.completion_tokens or 0) if opening else 0,
-                self.settings.max_tokens,
             )
         )
 
