@@ -133,6 +133,24 @@ def test_reasoning_folds_away(run_chat):
     run_chat(test, ScriptedEngine([["<think>", "secret ", "thought", "</think>", "Answer."]]))
 
 
+def test_reasoning_that_was_cut_is_continued_as_reasoning(run_chat):
+    async def test(chat):
+        await chat.send("Hi")
+        chat.engine.finish = "stop"
+        await chat.pilot.press("ctrl+g")
+        await chat.at_stop()
+        assert chat.engine.openings == ["", "<think>\nsecret"]
+        await chat.sees("Answer.")
+        assert "thought" not in chat.text
+        chat.engine.go_on.set()
+        await chat.idle()
+        message = chat.session.thread.messages[-1]
+        assert (message.reasoning, message.text) == ("secret thought", "Answer. All of it.")
+
+    script = [["<think>", "secret"], [" thought", "</think>", "Answer. ", STOP_HERE, "All of it."]]
+    run_chat(test, ScriptedEngine(script, finish="length"))
+
+
 def test_copying_says_how_it_was_done(run_chat, monkeypatch):
     copied = []
     monkeypatch.setattr(

@@ -10,6 +10,7 @@ import numpy as np
 
 from trchat.chat.budget import Dropped, fit
 from trchat.chat.prompt import Prompt, PromptBuilder
+from trchat.chat.reasoning import rejoined, split_reasoning
 from trchat.chat.template import ChatTemplate, Turn
 from trchat.decoding.kv_cache import KVCache
 from trchat.decoding.loop import Step, generate
@@ -130,18 +131,21 @@ class Engine(Owned):
     ) -> Generator[Event, None, None]:
         """Stream the answer to ``turns``, filling ``answer`` as it goes.
 
-        ``opening`` is what the answer says already, when one that was cut goes on; it is not said again.
+        ``opening`` is what the answer says already, reasoning included, when one that was cut goes on; it is
+        not said again.
 
         Closing the iterator at any event leaves the context fit for the next answer and ``answer`` with
         what there is. Of a conversation that is too long the oldest turns are left out (see
         trchat.chat.budget); raises ContextError when the question alone leaves no room, what the template
         raises, and DecodeError from llama.cpp.
         """
-        begun = self.model.tokenize(opening) if opening else []
 
         def build(some: Sequence[Turn]) -> Prompt:
             prompt = self.prompts.build(some)
-            return Prompt(prompt.ids + begun, prompt.reasoning_opener) if begun else prompt
+            if not opening:
+                return prompt
+            begun = rejoined(*split_reasoning(opening), prompt.reasoning_opener)
+            return Prompt(prompt.ids + self.model.tokenize(begun), prompt.reasoning_opener)
 
         fitted = fit(turns, build, self.context.n_ctx, max_tokens)
         prompt = fitted.prompt.ids

@@ -28,3 +28,16 @@ def split_reasoning(text: str, opener: str | None = None) -> tuple[str | None, s
         body = body[len(opener) :]
     reasoning, _closer, answer = body.partition(OPENERS[opener])
     return reasoning.strip(), answer.lstrip("\n")
+
+
+def rejoined(reasoning: str | None, text: str, opener: str | None = None) -> str:
+    """The answer that ``split_reasoning`` split, for the model to go on with.
+
+    ``opener`` is the tag that the prompt ends with, which is not repeated. Reasoning that no answer follows
+    was cut, and stays open.
+    """
+    if reasoning is None and opener is None:
+        return text
+    tag = opener or next(iter(OPENERS))
+    closed = f"\n{OPENERS[tag]}\n\n{text}" if text else ""
+    return ("" if opener else f"{tag}\n") + (reasoning or "") + closed

@@ -42,4 +42,6 @@ class SavedAnswer:
         )
 
     def _parts(self, answer: Answer) -> tuple[str | None, str]:
-        return split_reasoning(self._opening + answer.text, answer.reasoning_opener)
+        if self._opening:  # says itself where its reasoning begins
+            return split_reasoning(self._opening + answer.text)
+        return split_reasoning(answer.text, answer.reasoning_opener)

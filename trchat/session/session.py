@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from trchat.chat.reasoning import rejoined
 from trchat.errors import UsageError
 from trchat.session.host import EngineHost
 from trchat.session.job import Comparison, Job
@@ -130,7 +131,7 @@ class Session:
         if not self.thread.store.reopen_answer(answer.id):
             raise UsageError("that answer is gone")
         self._continued.add(answer.id)
-        self._write(answer, question, opening=whole_text(answer))
+        self._write(answer, question, opening=rejoined(answer.reasoning, answer.text))
         self.thread.reload()
         return self.thread.get(answer.id)
 
@@ -243,8 +244,3 @@ class Session:
 
 NOTED = ("temp", "top_k", "top_p", "min_p", "repeat_penalty", "max_tokens", "draft")
 """Settings that are saved with every answer."""
-
-
-def whole_text(answer: Message) -> str:
-    """An answer as the model wrote it, reasoning included."""
-    return f"<think>\n{answer.reasoning}\n</think>\n\n{answer.text}" if answer.reasoning else answer.text

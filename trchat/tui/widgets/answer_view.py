@@ -7,7 +7,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.widgets import Collapsible, Static
 
-from trchat.chat.reasoning import split_reasoning
+from trchat.chat.reasoning import rejoined, split_reasoning
 from trchat.session.news import ENDS, Compared, Grown, Piece, Speed
 from trchat.storage.records import Message
 from trchat.text.visible import visible
@@ -29,7 +29,8 @@ class AnswerView(MessageView):
         self._model = model
         self._raw = ""
         """All that was written while it was watched, made visible."""
-        self._opening = message.text
+        self._opening = _whole(message)
+        """What it said before that, reasoning included."""
         self._reasoning = message.reasoning
         self._pieces: list[Piece] = []
         self._marks: Marks | None = None
@@ -68,19 +69,17 @@ class AnswerView(MessageView):
         self._pieces += pieces
         if self._marks:
             self._marks.add(pieces)
-        if self._opening:
-            # A continued answer: what was there is no longer looked at for reasoning.
-            self._show(visible(self._opening) + self._raw)
-        else:
-            reasoning, text = split_reasoning(self._raw, grown.reasoning_opener)
-            if reasoning is not None and reasoning != self._reasoning:
-                self._show_reasoning(reasoning)
-            self._show(text)
+        # What was there already says itself where its reasoning begins.
+        opener = None if self._opening else grown.reasoning_opener
+        reasoning, text = split_reasoning(self._opening + self._raw, opener)
+        if reasoning is not None and reasoning != self._reasoning:
+            self._show_reasoning(reasoning)
+        self._show(text)
 
     def go_on(self) -> None:
         """What comes from now on continues the answer."""
         if not self._raw:
-            self._opening = self.message.text
+            self._opening = _whole(self.message)
         self.query_one(".info").display = False
 
     def finish(self, message: Message, speed: Speed | None, error: str | None) -> int:
@@ -166,3 +165,8 @@ class AnswerView(MessageView):
             parts.append(ratio_text(speed))
         parts.append("interrupted" if message.interrupted else ENDS.get(message.finish_reason or "", ""))
         return " · ".join(visible(part) for part in parts if part)
+
+
+def _whole(message: Message) -> str:
+    """An answer, reasoning included, made visible."""
+    return visible(rejoined(message.reasoning, message.text))
