@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from trchat.recycling import calibration as calibration_module
+from trchat.recycling import rates as rates_module
 from trchat.recycling.calibration import Calibration
 from trchat.recycling.kinds import (
     ALONE,
@@ -150,7 +152,9 @@ def test_one_more_source_needs_no_other_change(monkeypatch):
     more = {"SOURCES": (*SOURCES, "new"), "PRIORS": (*PRIORS, (0.0, 0.5)), "SIZES": (*SIZES, 2)}
     more |= {"STRIDES": (*STRIDES, STRIDES[-1] * SIZES[-1]), "_N": len(SOURCES) + 1}
     for name, value in more.items():
-        monkeypatch.setattr(f"trchat.recycling.calibration.{name}", value)
+        for module in (calibration_module, rates_module):
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, value)
     grown = Calibration()
     alone, all_agree = more["STRIDES"][-1], sum(more["STRIDES"])
     assert grown.rates[alone] == pytest.approx(0.5, abs=0.1)

@@ -1,12 +1,12 @@
 """How often guesses of each kind come true, learned from every emitted token."""
 
-from math import exp
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trchat.recycling.kinds import PRIORS, SIZES, SOURCES, STRIDES
+from trchat.recycling.kinds import PRIORS, SIZES, SOURCES
+from trchat.recycling.rates import SURE, Rates, levels_and_sets
 
 _PRIOR_WEIGHT = 12.0  # a source's prior counts as so many observations
 _RATE = 0.01  # of what all sets of sources learn together
@@ -16,7 +16,6 @@ _ANY_GUESS = 0.05  # about the share of guesses that come true
 _AGREEMENT = (1.0, 1.0, 0.7, 0.6, 0.5, 0.45, 0.42)
 _SHARED_EVIDENCE = 0.5  # of what agreement adds: sources that agree have often seen the same text
 _FORGET_AT = 4000.0
-_SURE = 30.0  # odds beyond this make no difference, and in the end overflow
 _AT_ONCE = 24  # labels whose errors are added up: more in one go would overshoot
 
 _N = len(SOURCES)
@@ -32,7 +31,7 @@ class Calibration:
     that stopped can start again.
 
     Attributes:
-        rates: hit rates by kind, worked out when asked for.
+        rates: hit rates by kind (see trchat.recycling.rates).
         source_hits, source_seen: float32, shape (sources, levels).
         weights, bias: float32, shapes (sources,), (1,); shared by all sets of sources.
         set_weights, set_bias: float32, shapes (sets, sources), (sets,); a set is a bit mask of sources.
@@ -59,7 +58,7 @@ class Calibration:
         # Each source moves the odds away from those of any guess; without a bias they would be added anew.
         base = _SHARED_EVIDENCE * np.log(_ANY_GUESS / (1 - _ANY_GUESS))
         self.set_bias = (base * (1 - agreeing * start)).astype(np.float32)
-        self.rates = _Rates()
+        self.rates = Rates()
         self.refresh()
 
     @property
@@ -79,19 +78,17 @@ class Calibration:
         """Label guesses (n,): the kind of each, and whether it was the token that was emitted."""
         if not len(kinds):
             return
-        levels = kinds // np.array(STRIDES)[:, None] % np.array(SIZES)[:, None]
+        levels, sets = levels_and_sets(kinds)
         rows = np.arange(_N)[:, None]
         np.add.at(self.source_seen, (rows, levels), 1)
         np.add.at(self.source_hits, (rows, levels), right)
-        present = levels > 0
-        which = (present * (1 << rows)).sum(axis=0)
-        stretched = self._stretched()[rows, levels] * present
+        stretched = self._stretched()[rows, levels] * (levels > 0)
         for start in range(0, len(kinds), _AT_ONCE):
             part = slice(start, start + _AT_ONCE)
-            evidence, members = stretched[:, part], which[part]
+            evidence, members = stretched[:, part], sets[part]
             weights = self.weights[:, None] + self.set_weights[members].T
             odds = (weights * evidence).sum(axis=0) + self.bias + self.set_bias[members]
-            error = right[part] - np.reciprocal(1 + np.exp(-np.clip(odds, -_SURE, _SURE)))
+            error = right[part] - np.reciprocal(1 + np.exp(-np.clip(odds, -SURE, SURE)))
             self.weights += _RATE * (evidence @ error)
             self.bias += _RATE * error.sum()
             np.add.at(self.set_weights, members, _SET_RATE * (error * evidence).T)
@@ -123,33 +120,3 @@ class Calibration:
         rate = np.clip(self.source_hits / self.source_seen, 0.001, 0.999)
         stretched: NDArray[np.float32] = np.log(rate / (1 - rate), dtype=np.float32)
         return stretched
-
-
-class _Rates(dict[int, float]):
-    """Hit rates by kind; there are too many kinds to work them all out, and few are met."""
-
-    def renew(
-        self, stretched: NDArray[np.float32], weights: NDArray[np.float32], bias: NDArray[np.float32]
-    ) -> None:
-        self.clear()
-        # Plain numbers come out of lists several times faster than out of arrays.
-        self._stretched: list[list[float]] = stretched.tolist()
-        self._weights: list[list[float]] = weights.tolist()
-        self._bias: list[float] = bias.tolist()
-
-    def __missing__(self, kind: int) -> float:
-        members, odds = 0, 0.0
-        found = []
-        rest = kind
-        for source, size in enumerate(SIZES):
-            rest, level = divmod(rest, size)
-            if level:
-                members |= 1 << source
-                found.append((source, level))
-        weights = self._weights[members]
-        for source, level in found:
-            odds += weights[source] * self._stretched[source][level]
-        odds = min(max(odds + self._bias[members], -_SURE), _SURE)
-        rate = 1 / (1 + exp(-odds))
-        self[kind] = rate
-        return rate

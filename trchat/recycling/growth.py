@@ -130,6 +130,8 @@ def grow(
     while not guesses or (heap and len(tokens) < limit):
         negative, _, token, kind, node, context, matches = pop(heap)
         if token == _BELOW:
+            if node != ROOT:
+                matches = guesser.matches_below(matches, context)
             found = guesses[node] = guesser.guess(context, matches)
             chances = [rates[kind] for kind in found.values()]
             share = (1.0 if node == ROOT else probabilities[node]) / max(1.0, sum(chances))
@@ -146,7 +148,6 @@ def grow(
         if go_on is not None and not go_on(-negative):
             break
         context = (token, context[0], context[1])
-        below = guesser.matches_below(matches, context)
-        push(heap, (_GOOD * negative, count, _BELOW, 0, len(tokens) - 1, context, below))
+        push(heap, (_GOOD * negative, count, _BELOW, 0, len(tokens) - 1, context, matches))
         count += 1
     return Growth(tokens, parents, probabilities, kinds, guesses)

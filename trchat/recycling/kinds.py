@@ -4,6 +4,7 @@ A kind is one number, the sum of a level per source times that source's stride, 
 agree are a kind of their own. Level 0 of every source means that it has nothing to say about the token.
 """
 
+from bisect import bisect_right
 from functools import cache
 from math import prod
 
@@ -67,7 +68,7 @@ def passed_over_level(length: int) -> int:
 
 def recent_level(weight: float) -> int:
     """Level of a token that the model lately considered and did not say, by the weight it gathered."""
-    return 1 + sum(weight >= edge for edge in _RECENT_EDGES)
+    return 1 + bisect_right(_RECENT_EDGES, weight)
 
 
 def levels(kind: int) -> list[int]:

@@ -123,9 +123,9 @@ class RecentSource:
 
     def add(self, guesses: Guesses, context: Context, matches: Sequence[Match]) -> None:
         """Add to what others have guessed; on its own it would guess too much."""
-        recent = self._recent
-        for token in guesses.keys() & recent.tokens:
-            guesses[token] += recent.kind(token)
+        kind = self._recent.kind
+        for token in guesses.keys() & self._recent.tokens:
+            guesses[token] += kind(token)
 
 
 def all_sources(
