@@ -1,5 +1,7 @@
 """What an engine learns is kept at the end of each answer; whoever runs it is told where it starts from."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.tiny_gguf import make
@@ -53,6 +55,17 @@ def test_a_single_short_answer_leaves_all_its_labels(model, told):
     assert (loaded.calibration == live).all()
     assert totals["auto"].answers == 1 and totals["auto"].tokens == 12
     assert told == []
+
+
+def test_what_came_free_is_known_at_once_and_to_the_next_session(model):
+    settings = replace(SETTINGS, draft="recycling")
+    with open_engine(model, settings) as engine:
+        assert engine.came_free() == 0
+        counts = answer(engine, tokens=60).statistics
+        saved = counts.tokens - counts.steps
+        assert engine.came_free() == saved > 0
+    with open_engine(model, settings) as engine:
+        assert engine.came_free() == saved
 
 
 def test_an_answer_that_was_left_is_kept_as_well(model):

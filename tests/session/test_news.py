@@ -1,11 +1,10 @@
-"""From the engine's thread to a front end: records that merge, text cut by who wrote it, speeds, sums."""
+"""From the engine's thread to a front end: records that merge, text cut by who wrote it, and speeds."""
 
 import numpy as np
 import pytest
 
 from trchat.decoding.loop import Step
 from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree
-from trchat.session.lifetime import Lifetime, add_to_lifetime, read_lifetime
 from trchat.session.news import Ended, Grown, Loading, Node, Notice, Piece, Speed
 from trchat.session.outbox import Outbox
 from trchat.session.pieces import PieceCutter, draw
@@ -69,13 +68,3 @@ def test_plain_speed_is_told_from_steps_of_one_token_or_bounded_by_narrow_ones()
     for _ in range(ENOUGH):
         plain.add(step([1], seconds=0.015))
     assert plain.ratio(100.0) == (pytest.approx(1.5), True)
-
-
-def test_what_drafting_saved_is_summed_up_and_damage_begins_it_anew(home):
-    assert read_lifetime() == Lifetime()
-    add_to_lifetime(100, 60)
-    total = add_to_lifetime(10, 10)
-    assert (total.tokens, total.steps, total.saved) == (110, 70, 40)
-    assert read_lifetime() == total and total.since > 0
-    (home / "lifetime.json").write_text('{"tokens": []}')
-    assert read_lifetime() == Lifetime()

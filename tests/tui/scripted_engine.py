@@ -42,6 +42,7 @@ class ScriptedEngine:
         self.costs.measured_plain(10.0)
         self.costs_learned = 0
         self.template = SimpleNamespace(is_fallback=False)
+        self.came_free = lambda: 1000 + 4 * len(self.prompts)
         self.drafter = SimpleNamespace(rows_learned=12, mode="auto")
         self.make_drafter = lambda mode: SimpleNamespace(rows_learned=0, mode=mode)
         self.model = SimpleNamespace(

@@ -82,6 +82,7 @@ class Engine(Owned):
         costs: step times of this machine, for drafters that choose by them.
         make_drafter: makes a drafter for a mode, going on from what was learned; for changes of mode.
         on_answer_end: called with each answer when it is complete or was left.
+        came_free: tells how many tokens drafting has saved with this model since its first day.
     """
 
     def __init__(self, model: Model, options: ContextOptions, template: ChatTemplate | None = None) -> None:
@@ -92,6 +93,7 @@ class Engine(Owned):
             mode, model.n_vocab, self.costs
         )
         self.on_answer_end: Callable[[Answer], None] | None = None
+        self.came_free: Callable[[], int] = lambda: 0
         self.template = template or ChatTemplate(model.chat_template, model.bos_text, model.eos_text)
         self.prompts = PromptBuilder(self.template, model)
         self.context = Context(model, options)

@@ -46,6 +46,7 @@ class Remembering:
         self._memory: Memory | None = None
         self._counted = {"auto", "recycling"} if wanted.write else set()
         engine.on_answer_end = self._save
+        engine.came_free = lambda: self._memory.came_free if self._memory else 0
 
     def drafter(self, mode: str) -> Drafter:
         """A drafter for ``mode``; the store is opened when the first one is wanted that learns."""

@@ -14,7 +14,7 @@ from trchat.errors import TrchatError, UsageError
 from trchat.text.visible import visible
 
 if TYPE_CHECKING:
-    from trchat.storage.recycled.records import Identity
+    from trchat.storage.recycled.records import Identity, Totals
 
 EPILOG = """examples:
   trchat matrix                                  what was learned of every model
@@ -109,6 +109,7 @@ def _facts(path: Path) -> dict[str, Any] | None:
 
 def _show(facts: dict[str, Any]) -> None:
     from trchat.cli.table import print_pairs
+    from trchat.storage.recycled.records import Totals
     from trchat.text.units import byte_size
 
     rows = facts["rows"]
@@ -124,7 +125,7 @@ def _show(facts: dict[str, Any]) -> None:
         share = f"{hits / seen:.1%} of {seen:.0f} guesses lately" if seen >= 1 else "no guesses yet"
         pairs.append((f"hit rate, {rate['source']}", share))
     for draft, counts in facts["totals"].items():
-        pairs.append((f"saved by {draft}", _saved(**counts)))
+        pairs.append((f"saved by {draft}", _saved(Totals(**counts))))
     print_pairs([*pairs, ("file", facts["file"])])
 
 
@@ -137,11 +138,13 @@ def _count(source: str, rows: int) -> str:
     )
 
 
-def _saved(answers: int, tokens: int, steps: int, drafted: int, accepted: int) -> str:
+def _saved(totals: "Totals") -> str:
+    tokens, steps = totals.tokens, totals.steps
+    answers = f"{totals.answers} answer{'' if totals.answers == 1 else 's'}"
     return (
-        f"{max(tokens - steps, 0)} of {tokens} tokens in {answers} answer{'' if answers == 1 else 's'} "
+        f"{totals.came_free} of {tokens} tokens in {answers} "
         f"({tokens / steps if steps else 0.0:.2f} tokens per step, "
-        f"{accepted} of {drafted} drafted tokens accepted)"
+        f"{totals.accepted} of {totals.drafted} drafted tokens accepted)"
     )
 
 

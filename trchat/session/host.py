@@ -131,7 +131,7 @@ class EngineHost:
             notices.append(
                 f"{engine.model.architecture} models keep a state that cannot branch: decoding without drafts"
             )
-        return Ready(engine.context.n_ctx, engine.drafter.rows_learned, tuple(notices))
+        return Ready(engine.context.n_ctx, engine.drafter.rows_learned, engine.came_free(), tuple(notices))
 
     def _set_draft(self, mode: str) -> None:
         engine = self._engine

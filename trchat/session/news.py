@@ -69,10 +69,14 @@ class Loading:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The model answers from now on; ``notices`` are things to know about it."""
+    """The model answers from now on; ``notices`` are things to know about it.
+
+    ``came_free``: tokens that drafting has saved with it since its first day.
+    """
 
     n_ctx: int
     rows_learned: int
+    came_free: int = 0
     notices: tuple[str, ...] = ()
 
 
@@ -121,7 +125,10 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class Grown:
-    """The answer grew. ``step_tokens``: tokens of each step since the last news."""
+    """The answer grew. ``step_tokens``: tokens of each step since the last news.
+
+    ``came_free`` is as ``Ready`` has it; an answer is counted when it has ended.
+    """
 
     message_id: int
     text: str
@@ -132,6 +139,7 @@ class Grown:
     by_source: tuple[tuple[str, int, int], ...] = ()
     by_depth: tuple[tuple[int, int], ...] = ()
     rows_learned: int = 0
+    came_free: int = 0
     reasoning_opener: str | None = None
 
     def with_next(self, later: "Grown") -> "Grown":

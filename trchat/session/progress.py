@@ -74,6 +74,7 @@ class Progress:
             tuple((name, self._hits[name], tried) for name, tried in sorted(self._guesses.items())),
             tuple((self._reached[depth], tried) for depth, tried in sorted(self._offered.items())),
             self._engine.drafter.rows_learned if shown else 0,
+            self._engine.came_free(),
             answer.reasoning_opener,
         )
         self._text, self._pieces, self._step_tokens = [], [], []

@@ -113,10 +113,12 @@ def test_nothing_is_written_without_remember_or_for_nothing(warnings):
 
 
 def test_totals_add_up_by_draft_mode(warnings):
-    for _ in range(3):
+    for day in range(3):
         memory = open_memory(identity(), "cpu", warnings.append)
+        assert memory.came_free == 6 * day
         memory.save("auto", one())
         memory.save("recycling", one(5, 5))
+        assert memory.came_free == 6 * (day + 1)
         assert memory.close(30)
     store = RecycledStore(store_file(identity()), identity(), warnings.append)
     assert store.totals() == {"auto": Totals(3, 30, 12, 24, 18), "recycling": Totals(3, 15, 15, 24, 18)}
@@ -136,6 +138,7 @@ def test_another_quantisation_starts_from_its_siblings_rows_and_says_so(warnings
     sibling = identity(weights="s", quantisation="Q4_0")
     memory = open_memory(sibling, "cpu", warnings.append)
     assert len(warnings) == 1 and "(Q8_0)" in warnings[0]
+    assert memory.came_free == 0, "what came free came free with another model"
     assert known(memory.knowledge, TOKENS) == expected(TOKENS)
     assert counts(memory.knowledge.calibration)[0].sum() == pytest.approx(40)
     assert not memory.costs_recalled

@@ -25,6 +25,7 @@ class Memory:
     Attributes:
         costs: step times of this machine.
         costs_recalled: whether ``costs`` came from the store.
+        came_free: tokens that drafting has saved with this model since its first day.
     """
 
     def __init__(
@@ -58,6 +59,8 @@ class Memory:
         self._before: hit_rates.Vector | None = None
         self._saved_costs = step_times.to_text(self.costs)
         self._totals: dict[str, Totals] = {}
+        known = () if inherited else loaded.totals.values()
+        self.came_free = sum(totals.came_free for totals in known)
 
     @property
     def knowledge(self) -> Knowledge:
@@ -101,6 +104,7 @@ class Memory:
 
         Takes in what other processes have saved meanwhile. Never waits for the disk.
         """
+        self.came_free += totals.came_free
         if self._writer is None:
             return False
         self._totals[draft] = self._totals.get(draft, Totals()) + totals

@@ -46,13 +46,18 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Counts over answers; ``tokens - steps`` is what drafting saved."""
+    """Counts over answers."""
 
     answers: int = 0
     tokens: int = 0
     steps: int = 0
     drafted: int = 0
     accepted: int = 0
+
+    @property
+    def came_free(self) -> int:
+        """Tokens that took no step of the model of their own: what drafting saved."""
+        return max(self.tokens - self.steps, 0)
 
     def __add__(self, other: "Totals") -> "Totals":
         return Totals(
@@ -106,9 +111,11 @@ class Loaded:
         rows: by source.
         calibration: None where there is none.
         was_reset: whether everything before was to be forgotten.
+        totals: counts since the first day, by draft mode.
     """
 
     generation: int
     rows: Mapping[str, Rows]
     calibration: Vector | None
     was_reset: bool = False
+    totals: Mapping[str, Totals] = field(default_factory=dict)

@@ -70,7 +70,7 @@ class RecycledStore:
             newest = segments.newest(db)
             found = segments.read(db, self._shapes)
             rows = {source: saved.aged(newest) for source, saved in found.items()}
-            return Loaded(max(newest, reset_at), rows, _calibration(db), bool(reset_at))
+            return Loaded(max(newest, reset_at), rows, _calibration(db), bool(reset_at), _totals(db))
 
         return self._database.read(operation)
 
@@ -101,7 +101,7 @@ class RecycledStore:
         return self._database.read(operation)
 
     def totals(self) -> dict[str, Totals]:
-        """Counts since the first day, by draft mode."""
+        """Counts since the first day, or since all was forgotten, by draft mode."""
         return self._database.read(_totals)
 
     def about(self) -> dict[str, str | int | float]:

@@ -106,7 +106,7 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
         self.bar.display = False
         self.status.set_state("")
         self._show_settings()
-        self.panel.show_rows(news.rows_learned)
+        self.panel.show_learned(news.rows_learned, news.came_free)
         # What is there now stays. Without this the collector looks through all of it while an answer is
         # written, and holds up the model's thread for 50 ms.
         gc.collect()
@@ -141,7 +141,7 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
         self.status.set_state("")
         if news.speed.steps:
             self.status.set_speed(news.speed)
-            self.panel.add_lifetime(news.speed)
+            self.panel.end()
         view = self.transcript.answer_view(news.message_id)
         if removed:  # what was written of it stays on the screen
             self.say(removed)

@@ -9,8 +9,7 @@ from textual.content import Content
 from textual.timer import Timer
 from textual.widgets import Static
 
-from trchat.session.lifetime import Lifetime, add_to_lifetime, read_lifetime
-from trchat.session.news import Drafted, Grown, Speed
+from trchat.session.news import Drafted, Grown
 from trchat.text.one_line import one_line
 from trchat.tui.source_colours import SourceColours
 from trchat.tui.tree_lines import tree_lines
@@ -32,7 +31,7 @@ class LensPanel(VerticalScroll, can_focus=False):
         super().__init__(id="lens")
         self._steps: deque[int] = deque(maxlen=STEPS_SHOWN)
         self._rows = 0
-        self._lifetime = Lifetime()
+        self._came_free = 0
         self._grown: Grown | None = None
         self._shown: Grown | None = None
         self._colours: SourceColours | None = None
@@ -47,7 +46,6 @@ class LensPanel(VerticalScroll, can_focus=False):
 
     def on_mount(self) -> None:
         """Nothing is known yet."""
-        self._lifetime = read_lifetime()
         self._draw()
 
     def on_resize(self) -> None:
@@ -72,15 +70,16 @@ class LensPanel(VerticalScroll, can_focus=False):
         self._colours = colours
         self._draw()
 
-    def show_rows(self, rows: int) -> None:
-        """So many rows of candidates are known."""
-        self._rows = rows
+    def show_learned(self, rows: int, came_free: int) -> None:
+        """So many rows of candidates are known of the model, and so many tokens came free with it."""
+        self._rows, self._came_free = rows, came_free
         self._draw()
 
     def grow(self, grown: Grown) -> None:
         """Take in what is new."""
         self._steps.extend(grown.step_tokens)
         self._rows = grown.rows_learned or self._rows
+        self._came_free = grown.came_free
         self._grown = grown
         if not self.display:
             return
@@ -90,9 +89,8 @@ class LensPanel(VerticalScroll, can_focus=False):
         elif self._later is None:
             self._later = self.set_timer(wait, self._draw)
 
-    def add_lifetime(self, speed: Speed) -> None:
-        """An answer is complete: add it to the sums since the first day."""
-        self._lifetime = add_to_lifetime(speed.tokens, speed.steps)
+    def end(self) -> None:
+        """The answer is complete: draw the last of it now."""
         self._heights.clear()
         self._draw()
 
@@ -112,7 +110,7 @@ class LensPanel(VerticalScroll, can_focus=False):
         self._part("steps", _title("Tokens per step") + _steps(list(self._steps), width))
         self._part("hits", _title("Accepted") + _hits(self._grown, width, self._colours))
         rows = f"{self._rows:,} rows of candidates learned"
-        saved = f"{self._lifetime.saved:,} tokens came free since day one"
+        saved = f"{self._came_free:,} tokens came free since day one"
         self._part("sums", _title("Recycled") + Content(f"{rows}\n{saved}"))
 
     def _part(self, name: str, content: Content) -> None:
