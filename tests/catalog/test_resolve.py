@@ -51,6 +51,13 @@ def test_names_and_parts_of_names(some, name, meant):
     assert resolve(name) == some[meant]
 
 
+def test_a_file_that_ollama_knows_by_several_names_has_them_all():
+    ollama = Path.home() / ".ollama" / "models"
+    blob = write_ollama(ollama, "qwen3", "8b")
+    assert write_ollama(ollama, "qwen3", "latest") == blob == write_ollama(ollama, "mine", "v1")
+    assert [resolve(name) for name in ("qwen3:8b", "qwen3:latest", "qwen3", "mine")] == [blob] * 4
+
+
 def test_paths(some, tmp_path, monkeypatch):
     path = write_gguf(tmp_path / "dir" / "no-suffix")
     assert resolve(str(path)) == path

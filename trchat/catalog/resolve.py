@@ -7,7 +7,7 @@ from pathlib import Path
 from trchat.catalog.card import describe, plain_name
 from trchat.catalog.gguf_header import read_header
 from trchat.catalog.listing import Model, read_model
-from trchat.catalog.sources import FoundFile, demo_file, find_files
+from trchat.catalog.sources import FoundFile, demo_file, each_once, named_files
 from trchat.errors import ModelError
 from trchat.paths import user_path
 from trchat.text.one_line import one_line
@@ -37,8 +37,8 @@ def resolve_model(name: str | None = None) -> Model:
     path = user_path(name)
     if _is_file(path):
         return _checked(FoundFile(plain_name(path.name), path, "path"))
-    files = find_files()
-    fitting = _fitting(name, files)
+    files = list(named_files())
+    fitting = each_once(_fitting(name, files))
     if not fitting:
         raise ModelError(_not_found(name, path, files))
     return _only(name, fitting)

@@ -2,7 +2,7 @@
 
 import importlib.util
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,14 +42,15 @@ def hub_cache_dir() -> Path:
 
 def find_files() -> list[FoundFile]:
     """Every GGUF file in the known places, each real file once; unreadable folders are passed over."""
-    found: list[FoundFile] = []
-    seen: set[str] = set()
-    for file in _everywhere():
-        real = os.path.realpath(file.path)
-        if real not in seen:
-            seen.add(real)
-            found.append(file)
-    return found
+    return each_once(named_files())
+
+
+def each_once(files: Iterable[FoundFile]) -> list[FoundFile]:
+    """``files`` without those that are others under another name; the first name stays."""
+    found: dict[str, FoundFile] = {}
+    for file in files:
+        found.setdefault(os.path.realpath(file.path), file)
+    return list(found.values())
 
 
 def demo_file() -> FoundFile | None:
@@ -64,7 +65,8 @@ def demo_file() -> FoundFile | None:
     return None
 
 
-def _everywhere() -> Iterator[FoundFile]:
+def named_files() -> Iterator[FoundFile]:
+    """Every GGUF file in the known places under every name it has there: Ollama's may have several."""
     yield from _folder(models_dir(), "own")
     demo = demo_file()
     if demo:
