@@ -29,10 +29,11 @@ def hot_memory(path: Path, n_vocab: int, tell: Callable[[str], None]) -> Memory:
     return open_memory(replace(identity_of(path), vocabulary=n_vocab), "", tell, remember=False)
 
 
-def rows_learned(path: Path) -> int | None:
+def rows_learned(path: Path, warn: Callable[[str], None]) -> int | None:
     """Rows that a chat with the model at ``path`` would start from; None where nothing was learned yet.
 
-    Only reads. Raises ModelError for a file that cannot be read.
+    ``warn`` gets a line where they were damaged and are set aside. Raises ModelError for a file that cannot
+    be read.
     """
     # Telling whose store is whose takes reading the model's header: not done where there is none.
-    return rows_in_store(identity_of(path)) if store_files() else None
+    return rows_in_store(identity_of(path), warn) if store_files() else None

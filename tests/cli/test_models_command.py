@@ -13,6 +13,8 @@ from tests.gguf_files import write_gguf, write_hub, write_ollama
 from trchat.catalog.gguf_header import read_header
 from trchat.catalog.resolve import HOW_TO_GET_ONE
 from trchat.catalog.sources import hub_cache_dir, models_dir
+from trchat.model_store import identity_of
+from trchat.storage.recycled.files import store_file
 
 HEADER = "NAME\tARCH\tPARAMS\tQUANT\tSIZE\tCONTEXT\tTEMPLATE\tROWS\n"
 
@@ -81,6 +83,15 @@ def test_list_as_json(program, some):
         "rows_learned": None,
     }
     assert json.loads(program("models", "list", "--json").stdout) == listed
+
+
+def test_damage_to_what_was_learned_is_told(here, some):
+    store = store_file(identity_of(some["own"]))
+    store.parent.mkdir(parents=True)
+    store.write_bytes(b"no database " * 1000)
+    code, out, err = here("models")
+    assert code == 0 and "own\tllama" in out
+    assert err.startswith(f"trchat: warning: {store} is damaged; it was renamed to ") and err.count("\n") == 1
 
 
 def test_no_models_says_how_to_get_one(program):

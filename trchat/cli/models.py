@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from trchat.cli.options import add_general_options
-from trchat.cli.streams import say
+from trchat.cli.streams import say, warn
 
 EPILOG = """examples:
   trchat models                                        what there is
@@ -29,7 +29,7 @@ def rows_learned(path: Path) -> int | None:
     """How many rows of candidates were learned of the model in this file; None where nothing was yet."""
     from trchat import model_store
 
-    return model_store.rows_learned(path)
+    return model_store.rows_learned(path, warn)
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -76,13 +76,16 @@ def open_memory(
         poll()
 
 
-def rows_in_store(identity: Identity) -> int | None:
-    """Rows that a model's own store holds; None where there is none or it cannot be used."""
+def rows_in_store(identity: Identity, warn: Warn = lambda line: None) -> int | None:
+    """Rows that a model's own store holds; None where there is none or it cannot be used.
+
+    ``warn`` gets a line where the store had to be set aside.
+    """
     path = store_file(identity)
     if not path.exists():
         return None
     try:
-        store = RecycledStore(path, identity, lambda line: None)
+        store = RecycledStore(path, identity, warn)
     except (StorageError, OSError):
         return None
     try:
