@@ -32,10 +32,21 @@ def test_records_that_do_not_tell_the_layers_are_read():
 
 
 def test_the_table_says_it_too(capsys):
-    settings = {"start": "cold", "warm": None, "depth": 0, "max_tokens": 8, "temperature": 0.0, "anew": False}
-    on_gpu = machine(on_gpu=True, devices=GPU, gpu_layers=12, layers=31, model="m", architecture="llama 1B")
+    settings = {
+        "model": "tiny.Q8_0",
+        "start": "cold",
+        "warm": None,
+        "depth": 0,
+        "max_tokens": 8,
+        "temperature": 0.0,
+        "anew": False,
+    }
+    on_gpu = machine(
+        on_gpu=True, devices=GPU, gpu_layers=12, layers=31, model="Its Title", architecture="llama 1B"
+    )
     show({"settings": {**settings, "cost_curve": None}, "machine": on_gpu, "results": []})
-    assert "NVIDIA H200 (12 of 31 layers), 8 threads\n" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert shown.startswith("tiny.Q8_0 · llama 1B\nNVIDIA H200 (12 of 31 layers), 8 threads\n")
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def _conditions(report: dict[str, Any]) -> list[str]:
     start = f"{settings['start']} start" + _warmed(settings["warm"])
     depth = settings["depth"]
     return [
-        f"{machine['model']} · {machine['architecture']}",
+        f"{settings['model']} · {machine['architecture']}",
         computed_by(machine),
         f"{settings['max_tokens']} tokens each, temperature {settings['temperature']}",
         start
