@@ -110,11 +110,11 @@ def test_reset_asks_at_a_terminal(home, terminal, capsys):
         terminal(keys)
         assert main(["matrix", "reset", "-m", "tiny"]) == 0
         asked = capsys.readouterr().err
-        assert asked.startswith("Forget what was learned of Tiny llama Q8_0? [y/N]") and "forgot" not in asked
+        assert asked.startswith("Forget what was learned of tiny? [y/N]") and "forgot" not in asked
         assert rows_in_store(who)
     terminal("y\n")
     assert main(["matrix", "reset", "-m", "tiny"]) == 0
-    assert "forgot what was learned of Tiny llama Q8_0" in capsys.readouterr().err
+    assert "forgot what was learned of tiny\n" in capsys.readouterr().err
     assert rows_in_store(who) is None
 
 
@@ -123,11 +123,16 @@ def test_two_models_are_told_apart_and_empty_stores_are_not_shown(trchat, tmp_pa
         models_dir().mkdir(parents=True, exist_ok=True)
         ask(trchat, "-m", make(models_dir() / f"{name}.gguf", arch))
     shown = json.loads(trchat("matrix", "info", "--json").stdout)
+    assert sorted(each["name"] for each in shown) == ["one", "two"]
     assert sorted(each["model"] for each in shown) == ["Tiny llama", "Tiny qwen2"]
     text = trchat("matrix").stdout.decode()
-    assert text.count("model\t") == 2 and "\n\n" in text
+    assert "model\tone\ntitle\tTiny llama " in text and "model\ttwo\ntitle\tTiny qwen2 " in text
+    assert "\n\n" in text
     assert trchat("matrix", "reset", "-m", "one", "-y").returncode == 0
-    assert [each["model"] for each in json.loads(trchat("matrix", "info", "--json").stdout)] == ["Tiny qwen2"]
+    (models_dir() / "two.gguf").rename(tmp_path / "two.gguf")
+    (left,) = json.loads(trchat("matrix", "info", "--json").stdout)
+    assert (left["name"], left["model"]) == (None, "Tiny qwen2"), "a model that has gone elsewhere"
+    assert lines(trchat("matrix", "info", "-m", tmp_path / "two.gguf"))["model"] == "two"
 
 
 @pytest.mark.parametrize("content", [b"", b"SQLite format 3\x00" + bytes(5000), b"not a store" * 1000])

@@ -4,16 +4,18 @@ import argparse
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trchat.cli.options import add_general_options
 from trchat.cli.streams import confirmed, say, warn
-from trchat.errors import TrchatError, UsageError
+from trchat.errors import ModelError, TrchatError, UsageError
 from trchat.text.visible import visible
 
 if TYPE_CHECKING:
+    from trchat.catalog.listing import Model
     from trchat.storage.recycled.records import Identity, Totals
 
 EPILOG = """examples:
@@ -65,10 +67,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _info(args: argparse.Namespace) -> None:
-    from trchat.storage.recycled.files import store_files
-
-    path = _learned_file(args)
-    found = [facts for each in ([path] if path else store_files()) if (facts := _facts(each)) is not None]
+    found = [{"name": name, **facts} for path, name in _stores(args) if (facts := _facts(path)) is not None]
+    if not found and getattr(args, "model", None) is not None:
+        raise UsageError(f"nothing was learned of {visible(args.model)} yet")
     if args.json:
         print(json.dumps(found, indent=1, ensure_ascii=False))
     elif not found:
@@ -113,9 +114,11 @@ def _show(facts: dict[str, Any]) -> None:
     from trchat.text.units import byte_size
 
     rows = facts["rows"]
+    by_source = ", ".join(_count(*row) for row in rows.items() if row[1])
     pairs = [
-        ("model", f"{facts['model'] or 'unnamed'} {facts['quantisation']} ({facts['architecture']})"),
-        ("rows", f"{sum(rows.values())} ({', '.join(_count(*row) for row in rows.items() if row[1])})"),
+        ("model", facts["name"] or "not among those found here"),
+        ("title", f"{facts['model'] or 'unnamed'} {facts['quantisation']} ({facts['architecture']})"),
+        ("rows", f"{sum(rows.values())}" + (f" ({by_source})" if by_source else "")),
         ("size", byte_size(facts["bytes"])),
         ("begun", _ago(facts["begun_at"])),
         ("last used", _ago(facts["used_at"])),
@@ -149,18 +152,19 @@ def _saved(totals: "Totals") -> str:
 
 
 def _reset(args: argparse.Namespace) -> None:
+    from trchat.model_store import identity_of
     from trchat.storage.recycled.files import reset_store, store_file
 
-    identity = _identity(args)
-    title = f"{identity.name or 'this model'} {identity.quantisation}"
+    model = _model(args)
+    identity = identity_of(model.path)
     path = store_file(identity)
     if not path.exists() or _facts(path) is None:
-        say(f"nothing was learned of {title} yet")
+        say(f"nothing was learned of {model.name} yet")
         return
-    if not args.yes and not confirmed(f"Forget what was learned of {title}?", "trchat matrix reset"):
+    if not args.yes and not confirmed(f"Forget what was learned of {model.name}?", "trchat matrix reset"):
         return
     reset_store(identity)
-    say(f"forgot what was learned of {title}")
+    say(f"forgot what was learned of {model.name}")
 
 
 def _path(args: argparse.Namespace) -> None:
@@ -194,26 +198,36 @@ def _import(args: argparse.Namespace) -> None:
     say(f"merged {rows} rows into what was learned of {identity.name or 'its model'} {identity.quantisation}")
 
 
-def _learned_file(args: argparse.Namespace) -> Path | None:
-    """The store of the model that was named, if one was. Raises UsageError where nothing was learned."""
-    from trchat.storage.recycled.files import store_file
+def _stores(args: argparse.Namespace) -> list[tuple[Path, str | None]]:
+    """The stores to tell of: the named model's, if there is one, or all; and what their models are called."""
+    from trchat.catalog.listing import list_models
+    from trchat.model_store import identity_of
+    from trchat.storage.recycled.files import store_file, store_files
 
-    if getattr(args, "model", None) is None:
-        return None
-    path = store_file(_identity(args))
-    if not path.exists() or _facts(path) is None:
-        raise UsageError(f"nothing was learned of {visible(args.model)} yet")
-    return path
+    if getattr(args, "model", None) is not None:
+        model = _model(args)
+        path = store_file(identity_of(model.path))
+        return [(path, model.name)] if path.exists() else []
+    files, names = store_files(), {}
+    for model in list_models()[0] if files else ():
+        with suppress(ModelError):  # gone or changed by now
+            names[store_file(identity_of(model.path))] = model.name
+    return [(path, names.get(path)) for path in files]
 
 
 def _identity(args: argparse.Namespace) -> "Identity":
     """The store's owner: the model named, else the one that would be used without a name."""
-    from trchat.catalog.resolve import resolve_model
-    from trchat.config import settle
     from trchat.model_store import identity_of
 
+    return identity_of(_model(args).path)
+
+
+def _model(args: argparse.Namespace) -> "Model":
+    from trchat.catalog.resolve import resolve_model
+    from trchat.config import settle
+
     wanted = getattr(args, "model", None)
-    return identity_of(resolve_model(settle({}).model if wanted is None else wanted).path)
+    return resolve_model(settle({}).model if wanted is None else wanted)
 
 
 def _ago(then: float | None) -> str:
