@@ -5,6 +5,7 @@ from statistics import median, quantiles
 from typing import Any
 
 from trchat.bench.curves import CostCurve
+from trchat.bench.questions import ALL
 from trchat.bench.runner import Measurement
 from trchat.bench.variants import Variant
 
@@ -33,14 +34,14 @@ def rows(
         _row(
             variant,
             category,
-            [m for m in measured if m.mode == variant.name and category in (m.question.category, "all")],
+            [m for m in measured if m.mode == variant.name and category in (m.question.category, ALL)],
             plain,
             whole,
             curve,
             margins or {},
         )
         for variant in compared
-        for category in [*categories, "all"]
+        for category in [*categories, ALL]
     ]
 
 

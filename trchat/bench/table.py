@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from trchat.bench.machine import computed_by
+from trchat.bench.questions import ALL
 
 Column = tuple[str, Callable[[dict[str, Any]], str]]
 """A heading, and the text of a row's cell below it."""
@@ -39,7 +40,7 @@ def show_ablation(report: dict[str, Any]) -> None:
         ("tokens/s", lambda row: f"{row['tokens_per_s']:.1f}"),
         ("against auto", lambda row: _times(row["against_auto"])),
     ]
-    results = [row for row in report["results"] if row["category"] == "all"]
+    results = [row for row in report["results"] if row["category"] == ALL]
     if results[0]["speedup"] is not None:
         columns.append(("identical", _identical))
     _print(report, columns, results)
@@ -61,7 +62,7 @@ def _print(report: dict[str, Any], columns: list[Column], results: list[dict[str
         table.add_column(heading, justify="left" if heading in ("draft", "category") else "right")
     several = len({row["category"] for row in results}) > 1
     for row in results:
-        ends = several and row["category"] == "all"
+        ends = several and row["category"] == ALL
         table.add_row(*(cell(row) for _, cell in columns), style="bold" if ends else None, end_section=ends)
     console.print(table)
 
