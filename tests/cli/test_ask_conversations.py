@@ -124,11 +124,14 @@ def test_what_does_not_fit_is_dropped_and_said(here, tiny_chat):
     assert here("ask", "-q", *FAST, "-c", "512", "--continue", long)[2] == ""
 
 
-def test_the_answer_that_fills_the_context(here, tiny_chat):
-    answer = told(here, "-m", tiny_chat, "-t", "0", "--threads", "1", "-c", "256", "x" * 150)
-    assert answer["finish_reason"] in ("context", "stop")
-    if answer["finish_reason"] == "context":
-        assert answer["prompt_tokens"] + answer["completion_tokens"] == 256
+@pytest.mark.parametrize("mode", ["off", "recycling"])
+def test_the_answer_that_fills_the_context(here, tiny_chat, tmp_path, mode):
+    endless = tmp_path / "endless.gbnf"
+    endless.write_text('root ::= "ab" root')
+    args = ("-m", tiny_chat, "-t", "0", "--threads", "1", "-c", "256", "--grammar", endless, "--draft", mode)
+    answer = told(here, *args, "x" * 150)
+    assert answer["finish_reason"] == "context"
+    assert answer["prompt_tokens"] + answer["completion_tokens"] == 256
 
 
 def test_a_long_prompt_is_read_in_batches(here, tiny_chat):
