@@ -126,7 +126,7 @@ class AutoDrafter:
                 if verified.width == 1:
                     self.costs.observe_plain(milliseconds)
                 else:
-                    self.costs.observe(verified.width, milliseconds)
+                    self.costs.observe_copied(verified.width, milliseconds)
             self._pace.plain_step()
             return
         if len(verified.tree):

@@ -159,6 +159,16 @@ class StepCosts:
             self.plain[self._range] = known + _NEW * (min(milliseconds, 2 * known) - known)
         self._last_width, self._change_so_far = 1, None
 
+    def observe_copied(self, width: int, milliseconds: float) -> None:
+        """Take in the time of one step of a tree that cost next to nothing to grow, and taught nothing.
+
+        What a step of one token takes longer with that work than without it is added: trees that are grown
+        must not look as cheap.
+        """
+        plain_ms = self.plain_ms
+        work = 0.0 if plain_ms is None else max(self.of(1) - plain_ms, 0.0)
+        self.observe(width, milliseconds + work)
+
     def measured_plain(self, milliseconds: float) -> None:
         """Begin with what measuring found: a step of one token without any work for drafts."""
         self.plain[self._range] = milliseconds
@@ -209,6 +219,10 @@ class FixedCosts:
     def observe_plain(self, milliseconds: float) -> None:
         """Only remember the width."""
         self.last_width = 1
+
+    def observe_copied(self, width: int, milliseconds: float) -> None:
+        """Only remember the width."""
+        self.last_width = width
 
     def begin(self) -> None:
         """Forget the width before."""
