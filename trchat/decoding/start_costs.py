@@ -20,14 +20,14 @@ def measure_start(cache: KVCache, costs: StepCosts, load_s: float) -> None:
 
     The last run of a width counts. The first one builds the compute graph and, after loading, brings
     weights into memory; on a GPU the second one records the kernels' launches. What they take longer than
-    the last is what a change of width costs: the least seen, since some also pay for what is set up once, and
-    not that of the first width.
+    the last is what a change of width costs: about the least seen, since some also pay for what is set up
+    once, and not that of the first width. The very least may come from a stall of the last run.
     """
     budget = max(LEAST_BUDGET_S, SHARE_OF_LOAD * load_s)
     runs = 3 if cache.computes_apart else 2
     start = perf_counter()
     costs.enter(0)
-    change_ms: float | None = None
+    changes: list[float] = []
     for width in _WIDTHS:
         times: list[float] = []
         for _ in range(runs):
@@ -41,7 +41,7 @@ def measure_start(cache: KVCache, costs: StepCosts, load_s: float) -> None:
         if width == _WIDTHS[0]:
             costs.measured_plain(times[-1])
         else:
-            extra = max(sum(times) - runs * times[-1], 0.0)
-            change_ms = extra if change_ms is None else min(change_ms, extra)
+            changes.append(max(sum(times) - runs * times[-1], 0.0))
         around = _AROUND_MS + _A_NODE_MS * (width - 1)
+        change_ms = sorted(changes)[len(changes) // 4] if changes else None
         costs.measured(width, times[-1] + around, change_ms)

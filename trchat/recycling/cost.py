@@ -84,9 +84,18 @@ class StepCosts:
         self._plain_steps = 0
 
     def measured(self, width: int, milliseconds: float, change_ms: float | None = None) -> None:
-        """Begin with what measuring found: a step of ``width``, and what changing to that width cost."""
-        self.curves.setdefault(self._range, {})[width] = milliseconds
-        self._known = sorted(self.curves[self._range])
+        """Begin with what measuring found: a step of ``width``, and what changing to that width cost.
+
+        A single run may have been held up, and a width that looks dear is never run again to show better. So
+        none counts as dearer than a wider one, until it is run and shows that it is.
+        """
+        curve = self.curves.setdefault(self._range, {})
+        wider = [taken for other, taken in curve.items() if other > width]
+        curve[width] = milliseconds = min([milliseconds, *wider])
+        for other, taken in curve.items():
+            if other < width:
+                curve[other] = min(taken, milliseconds)
+        self._known = sorted(curve)
         if change_ms is not None:
             self.change_ms = self._first_ms = change_ms
 
