@@ -77,6 +77,7 @@ class AutoDrafter:
         self._put_off: _Unlearned | None = None
         self._noted = NotedSteps()
         self._began: float | None = None  # of the step under way, if it was drafted for
+        self._drafted_s = 0.0  # which of its time drafting took
         self._restart([])
 
     @property
@@ -95,6 +96,11 @@ class AutoDrafter:
         """Grow the likeliest tree and cut it where more would not pay."""
         self._began = perf_counter()
         self._choice = None
+        tree = self._worth_its_time(room, n_forced)
+        self._drafted_s = perf_counter() - self._began
+        return tree
+
+    def _worth_its_time(self, room: int, n_forced: int) -> DraftTree:
         if self._width:
             n_nodes = min(room, self._width - 1)
             return self._cut(self._grow(n_nodes), n_nodes)
@@ -114,6 +120,7 @@ class AutoDrafter:
         are several. A step's time is that from ``draft`` to here: wider trees also take longer to grow and to
         learn from. A step that nothing was to be drafted for (the last token of an answer) is not timed.
         """
+        verified_at = perf_counter()
         began, choice = self._began, self._choice
         self._began = self._choice = None
         if began is None:
@@ -142,8 +149,9 @@ class AutoDrafter:
         self._text.extend(verified.emitted)
         if began is None:
             return
-        milliseconds = self.costs.taken(verified.width, (perf_counter() - began) * 1e3)
-        self.costs.observe(verified.width, milliseconds)
+        learned_at = perf_counter()
+        milliseconds = self.costs.taken(verified.width, (learned_at - began) * 1e3)
+        self.costs.observe(verified.width, milliseconds, (self._drafted_s + learned_at - verified_at) * 1e3)
         if choice is not None:
             self._pace.step(choice, verified.width, len(verified.emitted), milliseconds)
 

@@ -103,8 +103,11 @@ class StepCosts:
         """What a step counts as that took so long: just that."""
         return milliseconds
 
-    def observe(self, width: int, milliseconds: float) -> None:
-        """Take in the time of one step.
+    def observe(self, width: int, milliseconds: float, work_ms: float | None = None) -> None:
+        """Take in the time of one step, ``work_ms`` of it spent on drafting and learning.
+
+        What is left of a step of one token is what a plain one takes now. Machines get slower and faster,
+        and drafting must not be weighed against what plain decoding took in better times.
 
         The first step of a width also pays for what llama.cpp sets up only once: it does not make the width
         look dearer than it was expected to be, or it might never be tried again.
@@ -114,6 +117,8 @@ class StepCosts:
         settled = not changed and self._change_so_far is None
         self._last_width, self._plain_steps = width, 0
         borrowed = self._borrowed.get(self._range, set())
+        if width == 1 and settled and work_ms is not None and (plain_ms := self.plain_ms) is not None:
+            self.plain[self._range] = plain_ms + _NEW * (min(milliseconds - work_ms, 2 * plain_ms) - plain_ms)
         if borrowed and settled:  # after a prompt the first steps say nothing about a longer context
             stretch = min(max(milliseconds / self.of(width), 0.25), 4.0)
             for other in borrowed:
@@ -244,7 +249,7 @@ class FixedCosts:
         """What a step of ``width`` counts as: what it would have taken on the curve's machine."""
         return self.of(width) + (self.change_ms if self.last_width not in (0, width) else 0.0)
 
-    def observe(self, width: int, milliseconds: float) -> None:
+    def observe(self, width: int, milliseconds: float, work_ms: float | None = None) -> None:
         """Only remember the width; this machine's times say nothing about that one."""
         self.last_width = width
 
