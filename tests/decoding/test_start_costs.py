@@ -61,3 +61,14 @@ def test_a_slow_machine_is_not_kept_from_answering(monkeypatch):
     assert context.decodes * 20 <= 300
     costs, _ = measured(monkeypatch, lambda n, run: 20.0 * n, load_s=20.0)  # 5 % of a long time are longer
     assert sorted(costs.curves[0]) == [1, 2, 4, 8]
+
+
+@pytest.mark.parametrize("held_up", (2, 4, 8, 32))
+def test_one_run_that_is_held_up_neither_makes_a_width_dear_nor_changes_free(monkeypatch, held_up):
+    def milliseconds(n_tokens, run):
+        settled = 30.0 if n_tokens == held_up and run == 3 else 2.0 + 0.05 * n_tokens
+        return settled + (0, 7, 4, 0)[run]
+
+    costs, _ = measured(monkeypatch, milliseconds, computes_apart=True)
+    assert costs.of(held_up) <= costs.of(64) < 10
+    assert costs.change_ms == pytest.approx(11.0)

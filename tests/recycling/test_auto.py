@@ -1,6 +1,7 @@
 """The auto drafter as a whole: what it drafts, learns, and leaves alone."""
 
 import numpy as np
+import pytest
 
 from tests.decoding.scripted import N_VOCAB, ScriptedContext, plain_greedy
 from trchat.decoding.kv_cache import KVCache
@@ -194,3 +195,29 @@ def test_curves_that_differ_by_scale_alone_draft_alike():
         return [step.width for step in write(AutoDrafter(knowledge, costs), max_tokens=400)]
 
     assert widths(1.0) == widths(0.001) == widths(1000.0)
+
+
+def test_the_work_of_a_step_is_told_apart_from_the_models_time(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("trchat.recycling.auto.perf_counter", lambda: now[0])
+    told = []
+
+    class Watched(StepCosts):
+        def observe(self, width, milliseconds, work_ms=None):
+            told.append((width, milliseconds, work_ms))
+
+    class Slow(AutoDrafter):
+        def _grow(self, limit, go_on=None):
+            now[0] += 0.001
+            return super()._grow(limit, go_on)
+
+        def catch_up(self):
+            now[0] += 0.002
+            super().catch_up()
+
+    drafter = Slow(Knowledge(), Watched(), width=4)
+    drafter.begin([5, 6, 7])
+    drafter.draft(8)
+    now[0] += 0.010
+    drafter.learn(Verified(7, EMPTY_TREE, np.zeros((1, 700), np.float32), (), (3,), 1))
+    assert told == [(1, pytest.approx(13.0), pytest.approx(3.0))]

@@ -89,6 +89,16 @@ def test_measuring_before_the_first_answer_is_believed():
     assert (costs.of(1), costs.of(4), costs.change_ms) == (5.0, 9.0, 1.5)
 
 
+def test_no_width_is_thought_dearer_than_a_wider_one_until_it_was_run():
+    costs = StepCosts()
+    for width, ms in ((1, 14.0), (4, 9.0), (8, 30.0), (16, 12.0), (2, 10.0)):
+        costs.measured(width, ms)
+    assert [costs.of(width) for width in (1, 2, 4, 8, 16)] == [9.0, 9.0, 9.0, 12.0, 12.0]
+    for _ in range(60):
+        costs.observe(8, 30.0)  # it is dearer indeed: another kernel
+    assert costs.of(8) == pytest.approx(30.0, rel=0.01)
+
+
 def test_a_longer_context_begins_with_the_curve_of_the_one_before_stretched():
     costs = StepCosts()
     costs.enter(100)
@@ -154,3 +164,33 @@ def test_plain_steps_right_after_wider_ones_are_not_what_plain_decoding_takes():
     for _ in range(50):
         costs.observe_plain(1.5)
     assert costs.plain_ms == pytest.approx(1.5, rel=0.01)
+
+
+def test_what_plain_decoding_takes_is_followed_in_steps_that_are_drafted_for():
+    costs = StepCosts()
+    costs.measured(1, 10.5)
+    costs.measured(4, 15.0)
+    costs.measured_plain(10.0)
+    for _ in range(60):
+        costs.observe(1, 20.5, work_ms=0.5)  # the machine has slowed down
+    assert costs.plain_ms == pytest.approx(20.0, rel=0.01)
+    costs.observe(1, 900.0, work_ms=0.5)
+    assert costs.plain_ms < 25.0  # a stall
+    before = costs.plain_ms
+    for _ in range(5):
+        costs.observe(4, 15.0, work_ms=0.5)
+        costs.observe(1, 30.0, work_ms=0.5)  # changes of width say nothing about it
+    assert costs.plain_ms == before
+
+
+def test_chains_that_are_copied_do_not_make_grown_trees_look_cheap():
+    costs = StepCosts()
+    costs.measured(1, 3.0)
+    costs.measured(8, 5.0)
+    costs.measured_plain(2.0)  # so a step's work around the model takes 1 ms
+    for _ in range(100):
+        costs.observe_copied(8, 4.0)
+    assert costs.of(8) == pytest.approx(5.0, rel=0.01)
+    unmeasured = StepCosts()
+    unmeasured.observe_copied(8, 4.0)
+    assert unmeasured.of(8) == 4.0
