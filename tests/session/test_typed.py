@@ -4,7 +4,7 @@ import pytest
 
 from trchat.errors import UsageError
 from trchat.session.commands import COMMANDS, branch_step, completions, parse_command, unescaped
-from trchat.session.typed_setting import parse_setting
+from trchat.session.typed_setting import parse_assignment, parse_setting
 
 
 @pytest.mark.parametrize(
@@ -71,6 +71,22 @@ def test_completions_are_commands_that_begin_so():
 )
 def test_a_setting_as_it_is_typed(name, text, setting):
     assert parse_setting(name, text) == setting
+
+
+@pytest.mark.parametrize(
+    ("typed", "setting"),
+    [
+        ("temp 0.5", ("temp", 0.5)),
+        ("temp=0.5", ("temp", 0.5)),
+        ("temp = 0.5", ("temp", 0.5)),
+        ("temp", ("temp", None)),
+        ("temp=", ("temp", None)),
+        ("system a=b", ("system", "a=b")),
+        ("system  = is equal to", ("system", "is equal to")),
+    ],
+)
+def test_a_setting_is_typed_with_or_without_an_equals_sign(typed, setting):
+    assert parse_assignment(typed) == setting
 
 
 @pytest.mark.parametrize(

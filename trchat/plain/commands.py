@@ -14,7 +14,7 @@ from trchat.session.clipboard import copy_natively
 from trchat.session.commands import COMMANDS, branch_step
 from trchat.session.news import Compared, Ready
 from trchat.session.save import save_markdown
-from trchat.session.typed_setting import parse_setting
+from trchat.session.typed_setting import parse_assignment
 from trchat.storage.export import heading
 from trchat.text.code_block import numbered_code_block
 from trchat.text.number import whole_number
@@ -190,8 +190,7 @@ def _save_persona(chat: "PlainChat", argument: str) -> None:
 
 
 def _set(chat: "PlainChat", argument: str) -> None:
-    name, _, text = argument.partition(" ")
-    field, value = parse_setting(name, text)
+    field, value = parse_assignment(argument)
     if _change(chat, **{field: value}):
         notice(f"{field} is {getattr(chat.session.settings, field)}")
 

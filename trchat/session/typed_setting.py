@@ -1,8 +1,16 @@
 """Settings as people type them."""
 
+import re
+
 from trchat.config_rules import SETTINGS, Text, Value, spelled
 from trchat.errors import UsageError
 from trchat.text.one_line import one_line
+
+
+def parse_assignment(typed: str) -> tuple[str, Value | None]:
+    """The setting in ``name value`` or ``name = value``; gives and raises what ``parse_setting`` does."""
+    name, text = re.fullmatch(r"\s*([^\s=]*)\s*=?(.*)", typed, re.DOTALL).groups()  # type: ignore[union-attr]
+    return parse_setting(name, text)
 
 
 def parse_setting(name: str, text: str) -> tuple[str, Value | None]:

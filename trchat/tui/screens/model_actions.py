@@ -8,7 +8,7 @@ from trchat.catalog.listing import list_models
 from trchat.config_file import change_config, load_config
 from trchat.config_rules import SETTINGS
 from trchat.errors import ModelError, TrchatError
-from trchat.session.typed_setting import may_be, parse_setting
+from trchat.session.typed_setting import may_be, parse_assignment
 from trchat.text.units import byte_size
 from trchat.tui.screens.ask_line import AskLine
 from trchat.tui.screens.base import ChatBase
@@ -92,10 +92,9 @@ class ModelActions(ChatBase):
                 self.set_setting(f"{name} {typed}")
 
     def set_setting(self, argument: str) -> None:
-        """Change one setting, as ``name value``."""
-        name, _, text = argument.partition(" ")
+        """Change one setting, as ``name value`` or ``name=value``."""
         try:
-            field, value = parse_setting(name, text.removeprefix("="))
+            field, value = parse_assignment(argument)
         except TrchatError as error:
             self.tell(str(error), "warning")
             return
