@@ -115,7 +115,11 @@ def test_personas_and_keys():
         ("thme = 'x'", ":1: unknown key 'thme'; did you mean 'theme'?"),
         ("\n\n[sampling]\ntempp = 1", ":4: unknown key 'tempp' in [sampling]; did you mean 'temp'?"),
         ("[sampling]\ntop-k = 1", ":2: unknown key 'top-k' in [sampling]; did you mean 'top_k'?"),
-        ("[sampling]\nctx = 1", None),
+        ("temp = 1.5", ":1: unknown key 'temp'; it belongs into [sampling]"),
+        (
+            "[sampling]\nctx = 1",
+            ":2: unknown key 'ctx' in [sampling]; it belongs to the top of the file, above all [tables]",
+        ),
         ("[samplin]\ntemp = 1", ":1: unknown key 'samplin'; did you mean 'sampling'?"),
         ("[model.x]\ntheme = 'y'", None),
         ("[model.x]\ntemp = 'hot'", ":2: temp must be a number from 0 (greedy) to 100, not 'hot'"),

@@ -237,6 +237,10 @@ def _unknown(key: str, table: str, known: Collection[str]) -> str:
     where = f" in [{one_line(table)}]" if table else ""
     near = difflib.get_close_matches(key.lower().replace("-", "_"), known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+    if not table and key in SAMPLING:
+        hint = "it belongs into [sampling]"
+    elif table == "sampling" and key in TOP:
+        hint = "it belongs to the top of the file, above all [tables]"
     return f"unknown key {one_line(key)!r}{where}; {hint}"
 
 
