@@ -7,7 +7,7 @@ from tests.other_programs import hide_other_programs
 from trchat import startup
 from trchat.catalog.sources import models_dir
 from trchat.errors import ModelError
-from trchat.startup import memory_warning, prepare
+from trchat.startup import prepare, warnings
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,14 @@ def test_a_model_that_is_not_there():
 def test_the_memory_warning_is_about_the_settled_settings(monkeypatch):
     write_gguf(models_dir() / "tiny.gguf")
     monkeypatch.setattr(startup, "free_memory", lambda: 1_000_000)
-    assert memory_warning(prepare({"model": "tiny"})) is None
-    line = memory_warning(prepare({"model": "tiny", "ctx": 100_000}))
-    assert line and line.endswith("-c 6400 makes it fit")
-    assert memory_warning(prepare({"model": "tiny", "ctx": 6400})) is None
+    assert warnings(prepare({"model": "tiny"})) == []
+    line, _ = warnings(prepare({"model": "tiny", "ctx": 100_000}))
+    assert line.endswith("-c 6400 makes it fit")
+    assert not any("fit" in line for line in warnings(prepare({"model": "tiny", "ctx": 6400})))
+
+
+def test_a_context_beyond_what_the_model_was_trained_on_is_said():
+    write_gguf(models_dir() / "tiny.gguf")
+    assert warnings(prepare({"model": "tiny", "ctx": 2048})) == []
+    (line,) = warnings(prepare({"model": "tiny", "ctx": 2049}))
+    assert line.startswith("tiny was made for 2048 tokens, the context holds 2049")

@@ -7,7 +7,7 @@ from trchat.catalog.card import recommended_sampling
 from trchat.catalog.free_memory import free_memory
 from trchat.catalog.gguf_header import Header, read_header
 from trchat.catalog.listing import Model
-from trchat.catalog.memory import warning
+from trchat.catalog.memory import memory_warning
 from trchat.catalog.resolve import resolve_model
 from trchat.config import Settings, settle
 from trchat.config_file import ConfigFile, load_config
@@ -40,9 +40,16 @@ def prepare(flags: Mapping[str, object]) -> Prepared:
     return Prepared(model, header, settings, config, ctx)
 
 
-def memory_warning(prepared: Prepared) -> str | None:
-    """One line when the model will not fit into the memory that is free now, else None."""
-    return warning(prepared.header, prepared.ctx, prepared.settings.cache_type, free_memory())
+def warnings(prepared: Prepared) -> list[str]:
+    """What to say before the model is loaded, one line each: it will not fit into the memory that is free
+    now; the context is longer than any text the model was trained on."""
+    no_room = memory_warning(prepared.header, prepared.ctx, prepared.settings.cache_type, free_memory())
+    trained = prepared.model.card.context
+    too_long = (
+        f"{prepared.model.name} was made for {trained} tokens, the context holds {prepared.ctx}: "
+        "what lies beyond is likely to be misread"
+    )
+    return ([no_room] if no_room else []) + ([too_long] if 0 < trained < prepared.ctx else [])
 
 
 def _model_names(model: Model) -> tuple[str, str]:

@@ -5,7 +5,7 @@ import pytest
 from tests.gguf_files import write_gguf
 from trchat.catalog import free_memory
 from trchat.catalog.gguf_header import read_header
-from trchat.catalog.memory import MemoryNeed, estimate, warning
+from trchat.catalog.memory import MemoryNeed, estimate, memory_warning
 
 
 @pytest.fixture
@@ -32,21 +32,21 @@ def test_per_layer_heads_and_named_head_sizes_count(tmp_path):
 
 
 def test_no_warning_when_it_fits_or_nobody_knows(header):
-    assert warning(header, 4096, "f16", estimate(header, 4096).total) is None
-    assert warning(header, 4096, "f16", None) is None
+    assert memory_warning(header, 4096, "f16", estimate(header, 4096).total) is None
+    assert memory_warning(header, 4096, "f16", None) is None
 
 
 def test_the_warning_names_the_flag_that_makes_it_fit(header):
     free = estimate(header, 1_000_000, "q8_0").total
-    line = warning(header, 1_000_000, "f16", free)
+    line = memory_warning(header, 1_000_000, "f16", free)
     assert line == (
         "tiny.gguf needs about 128 MB (weights 3.1 kB, KV cache 128 MB, compute 147 kB), 68 MB are free: "
         "--cache-type q8_0 makes it fit"
     )
     free = estimate(header, 2048).total
-    assert warning(header, 1_000_000, "f16", free).endswith(": -c 2048 makes it fit")
-    assert warning(header, 2048, "f16", free) is None, "what was promised holds"
-    assert warning(header, 2048, "f16", 1000).endswith(": take a smaller model or quantisation (-m)")
+    assert memory_warning(header, 1_000_000, "f16", free).endswith(": -c 2048 makes it fit")
+    assert memory_warning(header, 2048, "f16", free) is None, "what was promised holds"
+    assert memory_warning(header, 2048, "f16", 1000).endswith(": take a smaller model or quantisation (-m)")
 
 
 def test_a_headers_lies_break_nothing(tmp_path):
@@ -59,7 +59,7 @@ def test_a_headers_lies_break_nothing(tmp_path):
 
     header = read_header(write_gguf(tmp_path / "liar.gguf", add=add))
     assert estimate(header, 4096).kv_cache == 0
-    assert warning(header, 4096, "f16", 10**9).endswith("take a smaller model or quantisation (-m)")
+    assert memory_warning(header, 4096, "f16", 10**9).endswith("take a smaller model or quantisation (-m)")
 
 
 def test_linux_meminfo():

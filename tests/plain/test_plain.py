@@ -47,6 +47,14 @@ def test_before_the_oldest_messages_are_left_out_it_is_said_once(trchat):
     assert out.count("The context is nearly full") == 1
 
 
+def test_a_context_too_large_or_too_small_is_said_in_the_chats_own_words(trchat):
+    lines = ["/set ctx 8448", "/set ctx 256", "word " * 300]
+    code, out, _ = chat(trchat, "--draft", "off", lines=lines)
+    assert code == 0
+    assert out.count("was made for 8192 tokens, the context holds 8448") == 1
+    assert "the context holds 256; shorten it or raise /set ctx" in out
+
+
 def test_continue_takes_up_the_conversation(trchat):
     chat(trchat, "-t", "0", "--draft", "off", lines=[QUESTION])
     _, out, _ = chat(trchat, "-t", "0", "--draft", "off", "--continue", lines=["/quit"])

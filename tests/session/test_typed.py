@@ -4,7 +4,7 @@ import pytest
 
 from trchat.errors import UsageError
 from trchat.session.commands import COMMANDS, branch_step, completions, parse_command, unescaped
-from trchat.session.typed_setting import parse_assignment, parse_setting
+from trchat.session.typed_setting import parse_assignment, parse_setting, typed_here
 
 
 @pytest.mark.parametrize(
@@ -101,3 +101,17 @@ def test_a_wrong_setting_says_what_may_stand_there(name, text, told):
     with pytest.raises(UsageError) as caught:
         parse_setting(name, text)
     assert str(caught.value).startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("advice", "here"),
+    [
+        ("shorten it or raise --ctx", "shorten it or raise /set ctx"),
+        ("-c 2048 makes it fit", "/set ctx 2048 makes it fit"),
+        ("try a smaller --ctx or --cache-type q8_0", "try a smaller /set ctx or /set cache_type q8_0"),
+        ("take a smaller model (-m)", "take a smaller model (/model)"),
+        ("big-c model.gguf is damaged", "big-c model.gguf is damaged"),
+    ],
+)
+def test_advice_names_what_can_be_typed_in_the_chat(advice, here):
+    assert typed_here(advice) == here

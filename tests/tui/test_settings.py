@@ -37,6 +37,17 @@ def test_the_context_size_reloads_the_model(run_chat):
     run_chat(test)
 
 
+def test_a_context_larger_than_the_model_knows_is_warned_of_when_it_is_set(run_chat, monkeypatch):
+    monkeypatch.setattr("trchat.startup.free_memory", lambda: 300_000_000)
+
+    async def test(chat):
+        assert "was made for" not in chat.words
+        await chat.send("/set ctx 100000")
+        await chat.sees("was made for 8192 tokens, the context holds 100000", "/set ctx 4096 makes it fit")
+
+    run_chat(test)
+
+
 async def look_for(chat, name):
     """Open the settings, and choose what is found by ``name``."""
     await chat.pilot.press("f4")

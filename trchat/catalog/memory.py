@@ -71,7 +71,7 @@ def weights_by_layer(header: Header) -> tuple[list[int], int] | None:
     return ([layers[number] for number in sorted(layers)], sum(others.values())) if layers else None
 
 
-def warning(header: Header, ctx: int, cache_type: str, free: int | None) -> str | None:
+def memory_warning(header: Header, ctx: int, cache_type: str, free: int | None) -> str | None:
     """One line when the model will not fit into ``free`` bytes, with the flag that helps; else None.
 
     ``free`` None is unknown, and no reason to warn. Raises ModelError as ``estimate`` does.

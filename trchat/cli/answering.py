@@ -21,7 +21,7 @@ from trchat.cli.report import report, statistics_line
 from trchat.cli.streams import Notices, Output
 from trchat.errors import TrchatError
 from trchat.llama.sampler import Sampling
-from trchat.startup import Prepared, memory_warning
+from trchat.startup import Prepared, warnings
 from trchat.storage.conversation_rows import title_from
 from trchat.storage.conversations import ConversationStore, open_history
 from trchat.text.code_block import first_code_block
@@ -48,7 +48,7 @@ def answer_question(args: argparse.Namespace) -> int:
         template_source(prepared.settings.template)
         if store is None and not args.no_save:  # not before there is something to answer with
             store = stack.enter_context(closing(open_history(notices.say)))
-        if warning := memory_warning(prepared):
+        for warning in warnings(prepared):
             notices.say(warning)
         stop = stack.enter_context(stop_on_interrupt())
         return _Answering(args, prepared, notices, output, stop).run(

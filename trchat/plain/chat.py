@@ -12,7 +12,8 @@ from trchat.session.commands import parse_command, unescaped
 from trchat.session.news import ENDS, Compared, Dropped, Ended, Grown, LoadFailed, Notice, Ready
 from trchat.session.session import Session
 from trchat.session.start import start_session
-from trchat.startup import Prepared, memory_warning
+from trchat.session.typed_setting import typed_here
+from trchat.startup import Prepared, warnings
 
 EXIT_MODEL = 3
 
@@ -31,9 +32,7 @@ class PlainChat:
 
     def run(self) -> int:
         """Chat until the input ends or the user leaves; returns the exit code."""
-        warning = memory_warning(self.session.prepared)
-        if warning:
-            notice(warning)
+        self.warn()
         if not self.wait_for(Ready):
             return EXIT_MODEL
         notice(f"{self.session.prepared.model.name} is ready. /help shows commands, /quit leaves.")
@@ -55,6 +54,11 @@ class PlainChat:
                 return 0
             except TrchatError as error:
                 notice(str(error))
+
+    def warn(self) -> None:
+        """Say what should be known before the model is loaded."""
+        for line in warnings(self.session.prepared):
+            notice(typed_here(line))
 
     def show_latest(self) -> None:
         """Say where the conversation stands, when one is continued."""

@@ -152,6 +152,7 @@ def _detach(chat: "PlainChat", _argument: str) -> None:
 def _change(chat: "PlainChat", **values: str | int | float | None) -> bool:
     """False when the model could not be loaded with them, which has been said then."""
     if chat.session.change(**values):
+        chat.warn()
         notice("loading the model")
         return chat.wait_for(Ready)
     return True

@@ -11,6 +11,7 @@ from trchat.session.news import Compared, Comparing, Dropped, Ended, Reading, Sp
 from trchat.session.outbox import Outbox
 from trchat.session.plain_speed import PlainSpeed
 from trchat.session.progress import Progress
+from trchat.session.typed_setting import typed_here
 
 if TYPE_CHECKING:
     from trchat.chat.engine import Answer, Engine
@@ -160,5 +161,5 @@ def explain(trouble: BaseException) -> str:
     if isinstance(trouble, MemoryError):
         return "there is not enough memory; use a smaller context (/set ctx 2048) or a smaller model"
     if isinstance(trouble, TrchatError):
-        return str(trouble)
+        return typed_here(str(trouble))
     return f"{type(trouble).__name__}: {trouble}"

@@ -31,6 +31,12 @@ def parse_setting(name: str, text: str) -> tuple[str, Value | None]:
         raise UsageError(f"{field} must be {rule.meaning}, not {one_line(text)!r}") from None
 
 
+def typed_here(advice: str) -> str:
+    """Advice that names flags, with what is typed in a chat instead: the program runs already."""
+    advice = re.sub(r"(?<!\S)(?:--ctx|-c)(?!\S)", "/set ctx", advice)
+    return advice.replace("--cache-type", "/set cache_type").replace("(-m)", "(/model)")
+
+
 def may_be(field: str) -> str:
     """What may be typed for a setting."""
     rule = SETTINGS[field]

@@ -20,7 +20,6 @@ from trchat.session.news import (
     Reading,
     Ready,
 )
-from trchat.startup import memory_warning
 from trchat.tui.keys import CHAT_KEYS
 from trchat.tui.screens.answer_actions import AnswerActions
 from trchat.tui.screens.conversation_actions import ConversationActions
@@ -45,9 +44,7 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
         self.show_hint("")
         self._show_settings()
         await self.show_thread()
-        warning = memory_warning(self.session.prepared)
-        if warning:
-            self.tell(warning, "warning")
+        self.warn()
         await self.take_news()
 
     def on_key(self, event: events.Key) -> None:

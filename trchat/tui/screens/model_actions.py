@@ -8,7 +8,8 @@ from trchat.catalog.listing import list_models
 from trchat.config_file import change_config, load_config
 from trchat.config_rules import SETTINGS
 from trchat.errors import ModelError, TrchatError
-from trchat.session.typed_setting import may_be, parse_assignment
+from trchat.session.typed_setting import may_be, parse_assignment, typed_here
+from trchat.startup import warnings
 from trchat.text.units import byte_size
 from trchat.tui.screens.ask_line import AskLine
 from trchat.tui.screens.base import ChatBase
@@ -30,6 +31,7 @@ class ModelActions(ChatBase):
         """Change settings, and show what came of it. False when they were refused."""
         try:
             if self.session.change(**values):
+                self.warn()
                 self.loading_progress(0.0)
                 self.status.set_context(self.session.context_used)  # the speed was another model's
         except ModelError as error:
@@ -40,6 +42,11 @@ class ModelActions(ChatBase):
             return False
         self._show_settings()
         return True
+
+    def warn(self) -> None:
+        """Say what should be known before the model is loaded."""
+        for line in warnings(self.session.prepared):
+            self.tell(typed_here(line), "warning")
 
     async def pick(self, screen: ModalScreen[str | None]) -> str | None:
         """Open a screen above this one and wait for what is chosen there."""
