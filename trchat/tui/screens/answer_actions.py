@@ -78,6 +78,7 @@ class AnswerActions(ChatBase):
         self._show_standing_hint()
 
     def _asked(self) -> None:
+        self.show_keys()
         self._show_standing_hint()
         self.panel.begin()
         self.status.set_state("thinking" if self.session.loaded else "waiting for the model")
@@ -156,6 +157,7 @@ class AnswerActions(ChatBase):
         """Answer again without drafts, and show both speeds."""
         message = self.focused_message()
         if self.attempt(lambda: self.session.compare(message.id if message else None)):
+            self.show_keys()
             self.status.set_state("A/B: plain decoding")
 
     async def action_branch(self, by: int) -> None:

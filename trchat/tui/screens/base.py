@@ -79,13 +79,14 @@ class ChatBase(Screen[None]):
 
     def show_heading(self) -> None:
         """The conversation's title, and the keys that have something to act on."""
-        self._show_keys()
+        self.show_keys()
         conversation = self.session.thread.conversation
         self.heading.update(one_line(heading(conversation)) if conversation else "New conversation")
 
-    def _show_keys(self) -> None:
+    def show_keys(self) -> None:
+        """Show the keys that have something to act on: while an answer is written, one of them stops it."""
         messages = self.session.thread.messages
-        idle: set[str] = set() if self.session.busy else {"stop"}
+        idle = {"compare", "regenerate", "new"} if self.session.busy else {"stop"}
         if not messages:
             idle |= {"compare", "regenerate", "edit", "copy", "new"}
         if self.session.busy or not messages or messages[-1].finish_reason in ("stop", None):

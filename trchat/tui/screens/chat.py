@@ -156,6 +156,7 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
     def _compared(self, news: Compared) -> None:
         removed = self.session.ended(news.message_id)
         self.status.set_state("")
+        self.show_keys()
         if removed:
             self.say(removed)
         view = self.transcript.answer_view(news.message_id)

@@ -9,7 +9,10 @@ from textual.widgets import Static
 from trchat.tui.keys import APP_KEYS, CHAT_KEYS
 
 LAST = ("dismiss", "help", "command_palette", "quit")
-"""These stay however narrow the screen is: they lead to all others."""
+"""These stay however narrow the screen is: they lead to all others. Only ``FIRST`` is worth more."""
+
+FIRST = "stop"
+"""Shown only while there is something to stop; who needs it needs it now."""
 
 ORDER = {binding.id: place for place, binding in enumerate((*CHAT_KEYS, *APP_KEYS)) if binding.id}
 """Keys of the user's own would come last; keys of what has the focus come first."""
@@ -58,10 +61,10 @@ class KeysLine(Static):
             if binding.show and enabled and binding.action not in self._idle:
                 shown.setdefault(binding.action, (binding, self.app.get_key_display(binding)))
         keys = sorted(shown.values(), key=lambda key: (key[0].action in LAST, ORDER.get(key[0].id or "", -1)))
-        by_worth = sorted(keys, key=lambda key: (key[0].action not in LAST, key[0].action in FIRST_TO_GO))
+        by_worth = sorted(keys, key=lambda key: _rank(key[0].action))
         while sum(_width(*key) for key in keys) > self.size.width:
             least = by_worth.pop()
-            if least[0].action in LAST:
+            if least[0].action == FIRST or (least[0].action in LAST and FIRST not in shown):
                 break
             keys.remove(least)
         self._keys = keys
@@ -71,6 +74,13 @@ class KeysLine(Static):
             for binding, display in keys
         ]
         self.update(Content("  ").join(parts), layout=False)
+
+
+def _rank(action: str) -> int:
+    """0 for the key that goes last of all when it becomes narrow."""
+    if action == FIRST:
+        return 0
+    return 1 if action in LAST else 3 if action in FIRST_TO_GO else 2
 
 
 def _width(binding: Binding, display: str) -> int:
