@@ -241,6 +241,20 @@ def test_help_shows_keys_and_commands(run_chat):
     run_chat(test, size=(120, 80))
 
 
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_what_a_command_does_stays_in_its_column(run_chat, width):
+    async def test(chat):
+        await chat.pilot.press("f1")
+        await chat.sees("stop")
+        page = chat.app.screen.query_one("#page").scrollable_content_region.width
+        lines = str(chat.app.screen.query_one("#help").visual).splitlines()
+        commands = lines[lines.index("Commands") + 1 : lines.index("", lines.index("Commands"))]
+        assert max(len(line) for line in commands) <= page
+        assert all(line[:36].startswith("  /") or not line[:36].strip() for line in commands)
+
+    run_chat(test, size=(width, 30))
+
+
 def test_before_the_oldest_messages_are_left_out_it_is_said_in_the_chat(run_chat):
     async def test(chat):
         await chat.send("one two three")

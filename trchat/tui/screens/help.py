@@ -1,6 +1,7 @@
 """All commands and keys on one page."""
 
 from collections.abc import Iterable
+from textwrap import fill
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -15,6 +16,12 @@ from trchat.tui.widgets.keys_line import KeysLine
 
 NARROW = 80
 """Columns below which what stands side by side would be cut in two."""
+
+ARGUMENTS = 36
+"""Columns for a command and its argument; what it does stands beside them, in as many lines as it takes."""
+
+ELSEWHERE = """In the prompt: ↑ ↓ earlier questions, tab completes commands and paths, pageup and pagedown scroll.
+On a message (alt+up reaches it): c copy, y copy code, r again, e edit, ← → branches."""
 
 
 class HelpScreen(ModalScreen[None]):
@@ -40,10 +47,14 @@ class HelpScreen(ModalScreen[None]):
         self.query_one("#page").focus()
 
     def on_resize(self) -> None:
-        """Write it for this width."""
-        self.query_one("#help", Static).update(self._page(narrow=self.size.width < NARROW))
+        """Write it for this width, once it is known how much of that the page has."""
+        self.call_after_refresh(self._write)
 
-    def _page(self, narrow: bool) -> Content:
+    def _write(self) -> None:
+        page = self.query_one("#page").scrollable_content_region
+        self.query_one("#help", Static).update(self._page(page.width, narrow=self.size.width < NARROW))
+
+    def _page(self, width: int, narrow: bool) -> Content:
         parts = [Content.styled("Keys\n", "bold $accent")]
         for key, does, name in self._keys:
             columns = f"{key} {does}" if narrow else f"  {key:<22} {does:<16}"
@@ -54,13 +65,9 @@ class HelpScreen(ModalScreen[None]):
         parts.append(Content.styled("Commands\n", "bold $accent"))
         for command in COMMANDS:
             typed = f"/{command.name} {command.argument}".rstrip()
+            does = fill(command.help, max(width - ARGUMENTS, 1), subsequent_indent=" " * ARGUMENTS)
             parts.append(
-                Content(f"{typed}\n  {command.help}\n" if narrow else f"  {typed:<34} {command.help}\n")
+                Content(f"{typed}\n  {command.help}\n" if narrow else f"{f'  {typed}':<{ARGUMENTS}}{does}\n")
             )
-        parts.append(
-            Content.styled(
-                "\nOn a message (alt+up reaches it): c copy, y copy code, r again, e edit, ← → branches.",
-                "dim",
-            )
-        )
+        parts.append(Content.styled(f"\n{ELSEWHERE}", "dim"))
         return Content("").join(parts)
