@@ -59,6 +59,13 @@ def test_completions_are_commands_that_begin_so():
     assert completions("per") == []
 
 
+def test_completions_are_the_words_a_command_takes():
+    assert completions("/draft ") == ["/draft auto", "/draft recycling", "/draft lookup", "/draft off"]
+    assert completions("/branch P") == ["/branch previous"]
+    assert completions("/set top") == ["/set top_k", "/set top_p"]
+    assert completions("/set temp 0") == completions("/rename x") == completions("/none x") == []
+
+
 @pytest.mark.parametrize(
     ("name", "text", "setting"),
     [

@@ -75,6 +75,19 @@ def test_tab_completes_commands(run_chat):
     run_chat(test)
 
 
+def test_tab_completes_what_a_command_takes_and_more_than_fits_is_said(run_chat):
+    async def test(chat):
+        await chat.pilot.press("/")
+        await chat.sees("tab: /help /new", "/copy …")
+        await chat.pilot.press(*"set te", "tab")
+        await chat.sees("tab: template temp")
+        assert chat.screen.prompt.text == "/set temp"
+        await chat.pilot.press("ctrl+u", *"/draft l", "tab", "enter")
+        await chat.until(lambda: chat.session.settings.draft == "lookup")
+
+    run_chat(test)
+
+
 def test_a_file_is_completed_attached_and_sent_once(run_chat, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "notes.txt").write_text("Line with ``` in it\n")

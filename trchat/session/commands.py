@@ -3,6 +3,7 @@
 import difflib
 from dataclasses import dataclass
 
+from trchat.config_rules import SETTINGS
 from trchat.errors import UsageError
 from trchat.text.one_line import one_line
 
@@ -86,5 +87,16 @@ def unescaped(text: str) -> str:
 
 
 def completions(begun: str) -> list[str]:
-    """Commands that a line may become."""
-    return [f"/{command.name}" for command in COMMANDS if f"/{command.name}".startswith(begun.lower())]
+    """What a line may become: commands, or a command with one of the words it takes."""
+    name, space, argument = begun.lower().partition(" ")
+    if not space:
+        return [f"/{command.name}" for command in COMMANDS if f"/{command.name}".startswith(name)]
+    return [f"{name} {word}" for word in _words(name.removeprefix("/")) if word.startswith(argument)]
+
+
+def _words(name: str) -> list[str]:
+    """Those that a command takes and that are known here; ``Command.argument`` has them in small letters."""
+    if name == "set":
+        return list(SETTINGS)
+    command = _BY_NAME.get(name)
+    return [word for word in command.argument.strip("[]").split("|") if word.islower()] if command else []

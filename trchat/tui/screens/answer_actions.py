@@ -240,7 +240,8 @@ class AnswerActions(ChatBase):
     @on(Prompt.Hinted)
     def _hinted(self, event: Prompt.Hinted) -> None:
         if event.candidates:
-            self.show_hint("tab: " + "  ".join(each.removeprefix("/attach ") for each in event.candidates))
+            # Of what follows a command only itself: "auto", not "/draft auto".
+            self.show_hint("tab: " + "  ".join(each.partition(" ")[2] or each for each in event.candidates))
         elif self.hint.display and str(self.hint.visual).startswith("tab: "):
             self._show_standing_hint()
 

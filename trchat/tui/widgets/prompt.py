@@ -105,7 +105,7 @@ class Prompt(InOrder, TextArea):
             super().action_cursor_down(select)
 
     def action_complete(self) -> None:
-        """Complete a command or a path as far as it is clear; elsewhere go to the next widget."""
+        """Complete a command, its argument or a path as far as it is clear; elsewhere go to the next widget."""
         candidates = self._candidates()
         if not candidates:
             self.screen.focus_next()
@@ -119,7 +119,9 @@ class Prompt(InOrder, TextArea):
 
     def on_text_area_changed(self) -> None:
         """Offer what the line may become."""
-        self.post_message(self.Hinted(self._candidates()[:SHOWN_CANDIDATES]))
+        candidates = self._candidates()
+        more = ["…"] if len(candidates) > SHOWN_CANDIDATES else []
+        self.post_message(self.Hinted([*candidates[:SHOWN_CANDIDATES], *more]))
 
     async def _on_paste(self, event: events.Paste) -> None:
         # Inserted by TextArea, whose turn is next; what is pasted must not act on the terminal either.
