@@ -48,11 +48,12 @@ def test_before_the_oldest_messages_are_left_out_it_is_said_once(trchat):
 
 
 def test_a_context_too_large_or_too_small_is_said_in_the_chats_own_words(trchat):
-    lines = ["/set ctx 8448", "/set ctx 256", "word " * 300]
+    lines = ["/set ctx 8448", "/set ctx 256", "word " * 300, "/persona"]
     code, out, _ = chat(trchat, "--draft", "off", lines=lines)
     assert code == 0
     assert out.count("was made for 8192 tokens, the context holds 8448") == 1
     assert "the context holds 256; shorten it or raise /set ctx" in out
+    assert "there is no persona yet: /system TEXT, then /persona-save NAME" in out
 
 
 def test_continue_takes_up_the_conversation(trchat):
@@ -103,17 +104,19 @@ def test_every_command_says_what_it_did_or_why_not(trchat, tmp_path, home):
         "/copy": "there is no answer yet",
         "/undo": "nothing was deleted",
         "/rename early": "there is no conversation yet",
+        "/conversations": "there is no conversation yet",
         "/persona-save none": "there is no system prompt to save: /system TEXT sets one",
         "Hi": "cut by the token limit, /continue goes on",
         "/copy 1": "there is no code block in it",
         "/set top_k 5": "top_k is 5",
-        "/settings": "top_k: 5",
+        "/set seed": "seed is not set",
+        "/settings": "model: SmolLM2-135M-Instruct.Q4_1\nsystem: not set\nctx: 4096\n",
         "/draft lookup": "draft is lookup",
         "/system Be brief.": "the system prompt is set",
         "/persona-save short": "saved; /persona short uses it",
         "/persona": "short: Be brief.",
         "/persona pirate": "the system prompt is set",
-        "/persona nobody": "there is no persona 'nobody'",
+        "/persona nobody": "there is no persona 'nobody'; known are pirate, short",
         "/model": "/model NAME chooses one",
         "/model nosuch": "no model is called 'nosuch'",
         f"/attach {tmp_path}/notes.txt": "notes.txt goes along with the next question",
@@ -126,7 +129,9 @@ def test_every_command_says_what_it_did_or_why_not(trchat, tmp_path, home):
         "/branch 7": "/branch goes to the next or the previous one, not to '7'",
         "/conversations 99999999999999999999": "there is no conversation",
         "/conversations ho": "1: Hi: Ho",
-        "/conversations": "1: Hi, 4 messages",
+        "/conversations nowhere": "no conversation has these words",
+        "/conversations ": "1: Hi, 4 messages",
+        "/rename  Ho": "the title is Ho",
         "/conversations 1": "You: Hi",
         "/delete": "deleted; /undo brings it back",
         "/conversations  1": "conversation 1 was deleted",

@@ -78,6 +78,18 @@ def test_the_settings_screen_finds_what_is_called_so_first(run_chat):
     run_chat(test)
 
 
+def test_the_settings_show_the_theme_in_use(run_chat):
+    async def test(chat):
+        await chat.pilot.press("f4", *"theme")
+        await chat.sees("theme textual-dark default")
+        await chat.pilot.press("escape")
+        await chat.send("/theme nord")
+        await chat.pilot.press("f4", *"theme")
+        await chat.sees("theme nord changed here")
+
+    run_chat(test)
+
+
 def test_a_template_that_cannot_be_read_changes_nothing(run_chat):
     async def test(chat):
         await chat.send("/set template missing.jinja")
@@ -219,40 +231,6 @@ def test_all_slash_commands_have_a_handler_and_are_in_the_palette(run_chat):
         await chat.sees("/regen")
 
     run_chat(test)
-
-
-def test_help_is_read_in_a_narrow_window(run_chat):
-    async def test(chat):
-        await chat.pilot.press("f1")
-        await chat.sees("ctrl+c Stop or copy interrupt")
-        page = [line.strip() for line in str(chat.app.screen.query_one("#help").visual).splitlines()]
-        assert page[page.index("/undo") + 1] == "Bring back the conversation deleted last"
-
-    run_chat(test, size=(40, 10))
-
-
-def test_help_shows_keys_and_commands(run_chat):
-    async def test(chat):
-        await chat.pilot.press("f1")
-        await chat.sees("ctrl+l", "/attach FILE")
-        await chat.pilot.press("escape")
-        await chat.until(lambda: chat.app.screen is chat.screen)
-
-    run_chat(test, size=(120, 80))
-
-
-@pytest.mark.parametrize("width", [80, 100, 120])
-def test_what_a_command_does_stays_in_its_column(run_chat, width):
-    async def test(chat):
-        await chat.pilot.press("f1")
-        await chat.sees("stop")
-        page = chat.app.screen.query_one("#page").scrollable_content_region.width
-        lines = str(chat.app.screen.query_one("#help").visual).splitlines()
-        commands = lines[lines.index("Commands") + 1 : lines.index("", lines.index("Commands"))]
-        assert max(len(line) for line in commands) <= page
-        assert all(line[:36].startswith("  /") or not line[:36].strip() for line in commands)
-
-    run_chat(test, size=(width, 30))
 
 
 def test_before_the_oldest_messages_are_left_out_it_is_said_in_the_chat(run_chat):

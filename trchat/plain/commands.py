@@ -18,6 +18,7 @@ from trchat.session.typed_setting import parse_assignment
 from trchat.storage.export import heading
 from trchat.text.code_block import numbered_code_block
 from trchat.text.number import whole_number
+from trchat.text.one_line import one_line
 
 if TYPE_CHECKING:
     from trchat.plain.chat import PlainChat
@@ -62,11 +63,15 @@ def _conversations(chat: "PlainChat", argument: str) -> None:
         chat.show_latest()
         return
     if argument:
-        for hit in store.search(argument):
-            write(f"{hit.conversation_id}: {hit.title}: {hit.snippet}\n")
+        hits = store.search(argument)
+        lines = [f"{hit.conversation_id}: {hit.title}: {hit.snippet}" for hit in hits]
     else:
-        for each in store.conversations(limit=20):
-            write(f"{each.id}: {heading(each)}, {each.messages} messages\n")
+        listed = store.conversations(limit=20)
+        lines = [f"{each.id}: {heading(each)}, {each.messages} messages" for each in listed]
+    if not lines:
+        raise UsageError("no conversation has these words" if argument else "there is no conversation yet")
+    for line in lines:
+        write(f"{line}\n")
     notice("/conversations NUMBER opens one")
 
 
@@ -79,6 +84,7 @@ def _current(chat: "PlainChat") -> int:
 def _rename(chat: "PlainChat", argument: str) -> None:
     chat.session.thread.store.rename(_current(chat), argument)
     chat.session.thread.reload()
+    notice(f"the title is {one_line(argument)}")
 
 
 def _delete(chat: "PlainChat", _argument: str) -> None:
@@ -178,7 +184,9 @@ def _persona(chat: "PlainChat", argument: str) -> None:
     if argument in personas:
         _system(chat, personas[argument])
     elif argument:
-        raise UsageError(f"there is no persona {argument!r}")
+        raise UsageError(f"there is no persona {argument!r}; known are {', '.join(personas) or 'none'}")
+    elif not personas:
+        raise UsageError("there is no persona yet: /system TEXT, then /persona-save NAME")
     for name, text in personas.items() if not argument else ():
         write(f"{name}: {text}\n")
 
@@ -193,13 +201,21 @@ def _save_persona(chat: "PlainChat", argument: str) -> None:
 def _set(chat: "PlainChat", argument: str) -> None:
     field, value = parse_assignment(argument)
     if _change(chat, **{field: value}):
-        notice(f"{field} is {getattr(chat.session.settings, field)}")
+        notice(f"{field} is {_in_force(chat, field)}")
 
 
 def _settings(chat: "PlainChat", _argument: str) -> None:
     for name in SETTINGS:
-        write(f"{name}: {getattr(chat.session.settings, name)}\n")
+        write(f"{name}: {_in_force(chat, name)}\n")
     notice("/set NAME VALUE changes one")
+
+
+def _in_force(chat: "PlainChat", name: str) -> object:
+    """A setting's value, in words where nothing is set."""
+    if name == "model":
+        return chat.session.prepared.model.name
+    value = chat.session.n_ctx if name == "ctx" else getattr(chat.session.settings, name)
+    return "not set" if value is None else value
 
 
 def _lens(chat: "PlainChat", _argument: str) -> None:

@@ -20,7 +20,7 @@ NARROW = 80
 ARGUMENTS = 36
 """Columns for a command and its argument; what it does stands beside them, in as many lines as it takes."""
 
-ELSEWHERE = """In the prompt: ↑ ↓ earlier questions, tab completes commands and paths, pageup and pagedown scroll.
+ELSEWHERE = """In the prompt: ↑ ↓ earlier questions, tab completes, pageup and pagedown scroll the chat.
 On a message (alt+up reaches it): c copy, y copy code, r again, e edit, ← → branches."""
 
 

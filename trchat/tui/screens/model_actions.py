@@ -19,6 +19,8 @@ from trchat.tui.screens.pick import Choice, PickScreen, narrowed
 class ModelActions(ChatBase):
     """Actions on the model and the settings."""
 
+    _theme_changed = False
+
     def loading_progress(self, fraction: float) -> None:
         """Show how much of the model is there."""
         self.bar.display = True
@@ -85,14 +87,16 @@ class ModelActions(ChatBase):
             settings = self.session.settings
             now = {name: _shown(getattr(settings, name)) for name in SETTINGS}
             now |= {"model": self.session.prepared.model.name, "ctx": str(self.session.n_ctx)}
-            origins = {**settings.origins} | dict.fromkeys(self.session.changed, "changed here")
+            now["theme"] = self.app.theme
+            changed = {*self.session.changed} | ({"theme"} if self._theme_changed else set())
+            origins = {**settings.origins} | dict.fromkeys(changed, "changed here")
             choices = [
                 Choice(name, f"{name:<15}{now[name][:40]:<14}", origins.get(name, "")) for name in SETTINGS
             ]
             name = await self.pick(PickScreen("Settings", narrowed(choices)))
             if name is None:
                 return
-            value = getattr(settings, name)
+            value = self.app.theme if name == "theme" else getattr(settings, name)
             about = f"{may_be(name)}; nothing returns to the configured value"
             typed = await self.pick(AskLine(name, "" if value is None else str(value), about))
             if typed is not None:
@@ -131,7 +135,7 @@ class ModelActions(ChatBase):
         if name in personas:
             self.set_system(personas[name])
         elif name:
-            self.tell(f"there is no persona {name!r}; there are {', '.join(personas) or 'none'}", "warning")
+            self.tell(f"there is no persona {name!r}; known are {', '.join(personas) or 'none'}", "warning")
 
     def save_persona(self, name: str) -> None:
         """Keep the system prompt under a name."""
@@ -156,6 +160,7 @@ class ModelActions(ChatBase):
             self.tell(f"there is no theme {name!r}; /theme shows them", "warning")
             return
         self.app.theme = name
+        self._theme_changed = True
         self.attempt(lambda: change_config(("theme",), name))
 
 

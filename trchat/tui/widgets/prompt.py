@@ -105,7 +105,7 @@ class Prompt(InOrder, TextArea):
             super().action_cursor_down(select)
 
     def action_complete(self) -> None:
-        """Complete a command, its argument or a path as far as it is clear; elsewhere go to the next widget."""
+        """Complete a command, its argument or a path as far as it is clear; elsewhere go on."""
         candidates = self._candidates()
         if not candidates:
             self.screen.focus_next()
