@@ -20,6 +20,7 @@ def machine(**changes):
 
 def test_a_machine_is_told_by_what_computed():
     assert computed_by(machine()) == "Some CPU, 8 threads"
+    assert computed_by(machine(threads=1)) == "Some CPU, 1 thread"
     assert computed_by(machine(devices=GPU, gpu_layers=0, layers=31)) == "Some CPU, 8 threads"
     on_gpu = machine(on_gpu=True, devices=GPU, gpu_layers=12, layers=31)
     assert computed_by(on_gpu) == "NVIDIA H200 (12 of 31 layers), 8 threads"

@@ -116,7 +116,7 @@ MODELS = [
 ]
 OTHERS = [
     (["models", "--nope"], 2, "unrecognized arguments"),
-    (["models", "nosuch"], 2, "invalid choice: 'nosuch'"),
+    (["models", "nosuch"], 2, "there is no action 'nosuch', only list, info"),
     (["models", "info", "no-such-model"], 3, "no model is called 'no-such-model'"),
     (["models", "info", "text.gguf"], 3, "text.gguf is not a GGUF file"),
     (["models", "default", "no-such-model"], 3, "no model is called"),
@@ -129,10 +129,10 @@ OTHERS = [
     (["history", "rm", "7"], 2, "there is no conversation 7"),
     (["history", "rm"], 2, "required: ID"),
     (["history", "search"], 2, "required: WORD"),
-    (["bench", "--questions", "a\x1b[31m\nb"], 2, "cannot read questions from a␛[31m␊b: "),
+    (["bench", "--questions", "a\x1b[31m\nb"], 2, "cannot read questions from a␛[31m␊b: No such"),
     (["bench", "--cost-curve", "a\x1b[31m\nb:x"], 2, "cannot read cost curves from a␛[31m␊b: "),
     (["matrix", "import", "a\x1b[31m\nb"], 2, "cannot read a␛[31m␊b: "),
-    (["config", "nosuch"], 2, "invalid choice: 'nosuch'"),
+    (["config", "nosuch"], 2, "only 'path' may follow, not 'nosuch'"),
     (["completion", "tcsh"], 2, "invalid choice: 'tcsh'"),
     (["completion"], 2, "required: shell"),
 ]

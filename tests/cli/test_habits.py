@@ -5,8 +5,9 @@ import shlex
 import pytest
 
 from trchat.cli import build_parser
-from trchat.cli.habits import COMMANDS, FLAGS, unknown_arguments, unknown_command
+from trchat.cli.habits import COMMANDS, FLAGS, unknown_action, unknown_arguments, unknown_command
 
+HISTORY = ["list", "search", "show", "export", "rm", "path"]
 KNOWN = ["ask", "history", "bench", "models"]
 
 
@@ -31,6 +32,44 @@ def test_all_that_is_recommended_is_there():
 )
 def test_a_command_that_there_is_not(word, answer):
     assert unknown_command(word, KNOWN) == answer
+
+
+@pytest.mark.parametrize(
+    ("word", "answer"),
+    [
+        ("delete", "there is no action 'delete'; did you mean rm?"),
+        ("exprot", "there is no action 'exprot'; did you mean export?"),
+        ("pull", "there is no action 'pull', only list, search, show, export, rm, path"),
+    ],
+)
+def test_an_action_that_there_is_not(word, answer):
+    assert unknown_action(word, HISTORY) == answer
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("help", "trchat: there is no command 'help'; did you mean 'trchat --help'?"),
+        (
+            "history ls",
+            "trchat history: there is no action 'ls'; did you mean list? See 'trchat history --help'",
+        ),
+        (
+            "models pull",
+            "trchat models: there is no action 'pull'; did you mean get? See 'trchat models --help'",
+        ),
+        (
+            "config set temp",
+            "trchat config: argument path: only 'path' may follow, not 'set'; settings are changed in the "
+            "file that it prints; see 'trchat config --help'",
+        ),
+    ],
+)
+def test_the_way_out_is_named_once(typed, said, capsys):
+    with pytest.raises(SystemExit) as exit_code:
+        build_parser().parse_args(typed.split())
+    assert exit_code.value.code == 2
+    assert capsys.readouterr().err == f"{said}\n"
 
 
 @pytest.mark.parametrize(

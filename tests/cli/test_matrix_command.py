@@ -63,7 +63,9 @@ def test_the_second_answer_starts_hot_with_the_same_text_and_is_told_of(trchat, 
     assert paper["token_ids"] == cold["token_ids"]
 
     carried = tmp_path / "carried.db"
-    assert trchat("matrix", "export", "-m", "tiny", carried).returncode == 0
+    exported = trchat("matrix", "export", "-m", "tiny", carried)
+    assert exported.returncode == 0
+    assert exported.stderr.decode() == f"trchat: what was learned is in {carried}\n"
     assert os.name == "nt" or carried.stat().st_mode & 0o777 == 0o600
     again = trchat("matrix", "export", "-m", "tiny", carried)
     assert again.returncode == 2 and b"exists already" in again.stderr

@@ -47,7 +47,7 @@ def computed_by(machine: dict[str, Any]) -> str:
 
     Older records do not have the layers.
     """
-    threads = f"{machine['threads']} threads"
+    threads = f"{machine['threads']} thread{'' if machine['threads'] == 1 else 's'}"
     gpus = [device.partition(": ")[2] for device in machine["devices"] if not device.startswith("CPU")]
     if not (machine["on_gpu"] and gpus):
         return f"{machine['processor']}, {threads}"

@@ -46,8 +46,10 @@ def load_questions(source: Path | str | None, per_category: int | None = None) -
     else:
         try:
             text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"cannot read questions from {path}: {error}") from error
+        except OSError as error:
+            raise UsageError(f"cannot read questions from {path}: {error.strerror or error}") from error
+        except UnicodeDecodeError as error:
+            raise UsageError(f"cannot read questions from {path}: it is not UTF-8 text") from error
     places: dict[str, str] = {}
     taken: dict[str, int] = defaultdict(int)
     questions = []

@@ -46,8 +46,19 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     add_model_options(parser)
     add_sampling_options(parser)
     add_draft_option(parser)
-    parser.add_argument("what", nargs="?", choices=("path",), help="path: print only where the file is")
+    parser.add_argument(
+        "path", nargs="?", choices=("path",), type=_path, help="path: print only where the file is"
+    )
     parser.set_defaults(run=run)
+
+
+def _path(word: str) -> str:
+    """The only word that may follow. Many a program has ``config set``, so what is done here is said."""
+    if word != "path":
+        raise argparse.ArgumentTypeError(
+            f"only 'path' may follow, not {word!r}; settings are changed in the file that it prints"
+        )
+    return word
 
 
 def run(args: argparse.Namespace) -> int:
@@ -60,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     from trchat.startup import prepare
     from trchat.text.one_line import one_line
 
-    if args.what == "path":
+    if args.path:
         print_path(config_path())
         return 0
     config = load_config()

@@ -17,6 +17,7 @@ COMMANDS = {
     "help": "trchat --help",
     "version": "trchat --version",
 }
+ACTIONS = {"delete": "rm", "remove": "rm", "ls": "list", "find": "search", "download": "get", "pull": "get"}
 FLAGS = {
     "--temperature": "--temp",
     "--ctx-size": "--ctx",
@@ -42,6 +43,15 @@ def unknown_command(word: str, known: Collection[str]) -> str:
     if meant:
         return f"there is no command {word!r}; did you mean '{meant}'?"
     return f"there is no command {word!r}, only {', '.join(known)}"
+
+
+def unknown_action(word: str, known: Collection[str]) -> str:
+    """What to say of a command's action that there is not: the one that was meant, or all there are."""
+    near = get_close_matches(word, known, 1)
+    meant = ACTIONS.get(word) if ACTIONS.get(word) in known else near[0] if near else None
+    return f"there is no action {word!r}" + (
+        f"; did you mean {meant}?" if meant else f", only {', '.join(known)}"
+    )
 
 
 def unknown_arguments(arguments: Collection[str], known: Collection[str]) -> str:

@@ -186,6 +186,7 @@ def _export(args: argparse.Namespace) -> None:
         export_store(path, args.file)
     except OSError as error:
         raise TrchatError(f"cannot write {args.file}: {error.strerror or error}") from error
+    say(f"what was learned is in {args.file}")
 
 
 def _import(args: argparse.Namespace) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import takewhile
 from typing import Any, NoReturn
 
-from trchat.cli.habits import unknown_arguments, unknown_command
+from trchat.cli.habits import unknown_action, unknown_arguments, unknown_command
 from trchat.text.visible import visible
 
 WIDTH = 100
@@ -87,13 +87,16 @@ class Parser(argparse.ArgumentParser):
                 # It was meant for that flag, not as a command.
                 self.error(unknown_arguments(before[-1:], [*self._option_string_actions]))
             raise argparse.ArgumentError(None, unknown_command(value, list(action.choices or ())))
+        if isinstance(action, argparse._SubParsersAction) and value not in action.choices:
+            raise argparse.ArgumentError(None, unknown_action(value, list(action.choices)))
         super()._check_value(action, value)
 
     def error(self, message: str) -> NoReturn:
         """Say in one line what is wrong and where to read on; exit code 2."""
         said = shortened(visible(" ".join(message.split())))
-        link = " See" if said.endswith("?") else "; see"
-        self.exit(2, f"{self.prog}: {said}{link} '{self.prog} --help'\n")
+        where = f"'{self.prog} --help'"
+        link = "" if where in said else f" See {where}" if said.endswith("?") else f"; see {where}"
+        self.exit(2, f"{self.prog}: {said}{link}\n")
 
 
 def _commands(parser: argparse.ArgumentParser) -> dict[Any, argparse.ArgumentParser]:
