@@ -67,6 +67,23 @@ def test_the_settings_screen_changes_a_value(run_chat):
     run_chat(test)
 
 
+def test_a_value_that_is_refused_is_there_to_be_corrected(run_chat):
+    async def test(chat):
+        for name, wrong, right in (("top_k", "4o", "4"), ("theme", "norf", "nord")):
+            await look_for(chat, name)
+            await chat.sees("nothing returns to the configured value")
+            await chat.pilot.press("ctrl+u", *wrong, "enter")
+            await chat.sees(repr(wrong))
+            await chat.until(lambda wrong=wrong: chat.app.screen.query_one("#query").value == wrong)
+            await chat.pilot.press("end", "backspace", *right[len(wrong) - 1 :], "enter")
+            await chat.until(lambda: not chat.app.screen.query("#about"))
+            await chat.pilot.press("escape")
+            await chat.until(lambda: chat.app.screen is chat.screen)
+        assert (chat.session.settings.top_k, chat.app.theme) == (4, "nord")
+
+    run_chat(test)
+
+
 def test_the_settings_screen_finds_what_is_called_so_first(run_chat):
     async def test(chat):
         await look_for(chat, "temp")

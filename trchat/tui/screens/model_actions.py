@@ -98,21 +98,24 @@ class ModelActions(ChatBase):
                 return
             value = self.app.theme if name == "theme" else getattr(settings, name)
             about = f"{may_be(name)}; nothing returns to the configured value"
-            typed = await self.pick(AskLine(name, "" if value is None else str(value), about))
-            if typed is not None:
-                self.set_setting(f"{name} {typed}")
+            shown = "" if value is None else str(value)
+            while (typed := await self.pick(AskLine(name, shown, about))) is not None:
+                if self.set_setting(f"{name} {typed}"):
+                    break
+                shown = typed  # to be corrected
 
-    def set_setting(self, argument: str) -> None:
-        """Change one setting, as ``name value`` or ``name=value``."""
+    def set_setting(self, argument: str) -> bool:
+        """Change one setting, as ``name value`` or ``name=value``. False when it was refused."""
         try:
             field, value = parse_assignment(argument)
         except TrchatError as error:
             self.tell(str(error), "warning")
-            return
+            return False
         if field == "theme":
-            self.choose_theme(str(value or "textual-dark"))
-        elif self.change(**{field: value}):
+            return self.choose_theme(str(value or "textual-dark"))
+        if changed := self.change(**{field: value}):
             self.tell(f"{field} is {_shown(getattr(self.session.settings, field))}")
+        return changed
 
     def set_system(self, text: str) -> None:
         """Set the system prompt from the next answer on; an empty text takes it away."""
@@ -154,14 +157,15 @@ class ModelActions(ChatBase):
         if name:
             self.choose_theme(name)
 
-    def choose_theme(self, name: str) -> None:
-        """Use a theme from now on, at the next start too."""
+    def choose_theme(self, name: str) -> bool:
+        """Use a theme from now on, at the next start too. False when there is no such theme."""
         if name not in self.app.available_themes:
             self.tell(f"there is no theme {name!r}; /theme shows them", "warning")
-            return
+            return False
         self.app.theme = name
         self._theme_changed = True
         self.attempt(lambda: change_config(("theme",), name))
+        return True
 
 
 def _shown(value: object) -> str:
