@@ -71,6 +71,27 @@ def test_what_a_prompt_costs_the_first_steps_is_not_the_widths():
     assert costs.change_ms == pytest.approx(5.0, abs=0.5)
 
 
+def test_the_first_answer_begins_behind_a_prompt_too():
+    costs = StepCosts()
+    for width, ms in ((1, 3.4), (4, 4.2), (8, 5.7)):
+        costs.measured(width, ms, change_ms=8.0)
+    costs.begin()
+    costs.observe(4, 6.0)  # two steps that pay for the change of shape, as after any prompt
+    costs.observe(4, 10.0)
+    assert costs.of(4) <= 4.2
+    costs.observe(4, 4.2)
+    assert costs.of(4) == pytest.approx(4.2, rel=0.1)
+
+
+def test_a_step_that_is_held_up_does_not_put_its_width_out_of_question():
+    costs = StepCosts()
+    for width in (1, 4, 4, 4):
+        costs.observe(width, 5.0)
+    before = costs.of(4)
+    costs.observe(4, 60.0)
+    assert costs.of(4) <= 1.07 * before
+
+
 def test_widths_that_never_come_twice_in_a_row_are_learned_too():
     costs = StepCosts()
     costs.measured(1, 10.0, change_ms=2.0)

@@ -7,7 +7,8 @@ LADDER = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 """Batch widths to choose from: few, so that llama.cpp can reuse its compute graphs."""
 
 _NEW = 0.2  # weight of a new observation
-_NEW_CHANGE = 0.05  # and of what a change of width cost
+_HELD_UP = 1.3  # times what a step took so far: what is longer counts as that
+_NEW_CHANGE = 0.02  # and of what a change of width cost
 _DEAREST_CHANGE = 4.0  # steps that a change may seem to cost in each of the two steps it slows
 _SUDDEN, _NOISE = 3.0, 0.15  # times what a change cost so far, and of a step: more must be seen more often
 _PRIOR_SLOPE = 0.5  # extra cost of a token, in one-token steps, until the machine has shown another
@@ -79,7 +80,7 @@ class StepCosts:
 
     def begin(self) -> None:
         """Say that a prompt came between: the next step changes the shape of batches, whatever its width."""
-        self._last_width = _PROMPT if self._last_width else 0
+        self._last_width = _PROMPT
         self._change_so_far = None
         self._plain_steps = 0
 
@@ -118,7 +119,7 @@ class StepCosts:
         self._last_width, self._plain_steps = width, 0
         borrowed = self._borrowed.get(self._range, set())
         if width == 1 and settled and work_ms is not None and (plain_ms := self.plain_ms) is not None:
-            self.plain[self._range] = plain_ms + _NEW * (min(milliseconds - work_ms, 2 * plain_ms) - plain_ms)
+            self.plain[self._range] = _moved(plain_ms, milliseconds - work_ms)
         if borrowed and settled:  # after a prompt the first steps say nothing about a longer context
             stretch = min(max(milliseconds / self.of(width), 0.25), 4.0)
             for other in borrowed:
@@ -136,9 +137,7 @@ class StepCosts:
                 return
             # Or a width that never comes twice in a row would keep its first price for ever.
             milliseconds -= self._first_ms
-        # A single stall (another program, a page fault) must not look like the machine's speed.
-        seen = min(milliseconds, 2 * before)
-        curve[width] = before + (_NEW / 4 if changed else _NEW) * (seen - before)
+        curve[width] = _moved(before, milliseconds, _NEW / 2 if changed else _NEW)
 
     def _observe_change(self, extra: float, usual: float, *, changed: bool) -> None:
         """Take in one of the two steps that a change slows, by how much longer than usual it took."""
@@ -170,7 +169,7 @@ class StepCosts:
             self.plain[self._range] = milliseconds
             self._rough = self._plain_steps <= 2
         elif self._plain_steps > 2:
-            self.plain[self._range] = known + _NEW * (min(milliseconds, 2 * known) - known)
+            self.plain[self._range] = _moved(known, milliseconds)
         self._last_width, self._change_so_far = 1, None
 
     def observe_copied(self, width: int, milliseconds: float) -> None:
@@ -214,6 +213,11 @@ class StepCosts:
     def last_width(self) -> int:
         """Width of the step before."""
         return self._last_width
+
+
+def _moved(known: float, seen: float, weight: float = _NEW) -> float:
+    # A single stall (another program, a page fault) must not look like the machine's speed.
+    return known + weight * (min(seen, _HELD_UP * known) - known)
 
 
 def _nearest(ranges: Iterable[int], now: int) -> int:
