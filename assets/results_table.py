@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from trchat.bench.machine import computed_by, conditions
+from trchat.bench.machine import conditions, device
 from trchat.bench.plot import plot
 
 FOLDER = Path(__file__).parent
@@ -106,7 +106,7 @@ def model_and_machine(report: Report) -> str:
     """For who does not know the files' names: size and weights of the model, and what computed."""
     machine = report["machine"]
     _family, _, size = machine["architecture"].partition(" ")
-    return f"{size} on {computed_by(machine)}"
+    return f"{size} on {device(machine)}"
 
 
 def overview(reports: list[Report]) -> str:
@@ -115,8 +115,9 @@ def overview(reports: list[Report]) -> str:
     for report in reports:
         off, settings = row_of(report, "off"), report["settings"]
         modes = [mode for mode in dict.fromkeys(row["draft"] for row in report["results"]) if mode != "off"]
+        asked = max(row["prompts"] for row in report["results"])
         lines += [
-            f"**{conditions(report)}** ({settings['max_tokens']} tokens each, temperature "
+            f"**{conditions(report)}** ({asked} questions, {settings['max_tokens']} tokens each, temperature "
             f"{settings['temperature']:g}, llama-cpp-python {report['machine']['llama_cpp_python']}"
             + (f"; plain decoding {off['tokens_per_s']:.1f} tokens/s)" if off else ")"),
             "",

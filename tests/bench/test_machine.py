@@ -3,7 +3,7 @@
 import pytest
 
 from tests.tiny_gguf import LAYERS, make
-from trchat.bench.machine import computed_by, conditions, describe_machine
+from trchat.bench.machine import computed_by, conditions, describe_machine, device
 from trchat.bench.table import show
 from trchat.catalog.card import describe
 from trchat.catalog.gguf_header import read_header
@@ -26,6 +26,12 @@ def test_a_machine_is_told_by_what_computed():
     assert computed_by(on_gpu) == "NVIDIA H200 (12 of 31 layers), 8 threads"
     report = {"settings": {"model": "tiny.Q8_0"}, "machine": on_gpu}
     assert conditions(report) == "tiny.Q8_0 · NVIDIA H200 (12 of 31 layers), 8 threads"
+
+
+def test_headings_are_short_where_a_gpu_does_it_all():
+    assert device(machine(on_gpu=True, devices=GPU, gpu_layers=31, layers=31)) == "NVIDIA H200"
+    assert device(machine(on_gpu=True, devices=GPU)) == "NVIDIA H200"
+    assert device(machine(gpu_layers=31, layers=31)) == "Some CPU, 8 threads"
 
 
 def test_records_that_do_not_tell_the_layers_are_read():

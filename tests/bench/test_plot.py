@@ -44,6 +44,17 @@ def test_what_was_not_compared_has_no_bar(tmp_path):
     assert "<!-- 0.00 -->" not in drawn and "<!-- nan -->" not in drawn
 
 
+@pytest.mark.slow
+def test_a_mode_has_one_colour_and_an_odd_number_of_reports_an_empty_place(tmp_path):
+    pytest.importorskip("matplotlib")
+    plot([report("lookup"), report("auto"), report("lookup")], tmp_path / "a.svg")
+    drawn = (tmp_path / "a.svg").read_text("utf-8")
+    first, second = "fill: #1f77b4", "fill: #ff7f0e"
+    assert drawn.count(first) == 2 * drawn.count(second) > 0
+    assert drawn.count("<!-- 1.50 -->") == 9
+    assert drawn.count("<!-- speedup over plain decoding -->") == 3
+
+
 def test_a_file_that_cannot_be_written_is_one_line(tmp_path):
     pytest.importorskip("matplotlib")
     with pytest.raises(TrchatError, match=r"cannot write .*nowhere"):

@@ -39,18 +39,33 @@ def describe_machine(engine: Engine, card: ModelCard) -> dict[str, Any]:
 
 def conditions(report: dict[str, Any]) -> str:
     """Model and machine of a report, in one line."""
-    return f"{report['settings']['model']} · {computed_by(report['machine'])}"
+    return f"{report['settings']['model']} · {device(report['machine'])}"
 
 
 def computed_by(machine: dict[str, Any]) -> str:
-    """What computed, of a machine as ``describe_machine`` tells it: the GPU with its layers, or the CPU.
+    """What computed, of a machine as ``describe_machine`` tells it: a GPU or the CPU, layers, threads.
 
     Older records do not have the layers.
     """
-    threads = f"{machine['threads']} thread{'' if machine['threads'] == 1 else 's'}"
-    gpus = [device.partition(": ")[2] for device in machine["devices"] if not device.startswith("CPU")]
-    if not (machine["on_gpu"] and gpus):
-        return f"{machine['processor']}, {threads}"
+    gpu = _gpu(machine)
+    if gpu is None:
+        return f"{machine['processor']}, {_threads(machine)}"
     if "gpu_layers" not in machine:
-        return str(gpus[0])
-    return f"{gpus[0]} ({machine['gpu_layers']} of {machine['layers']} layers), {threads}"
+        return gpu
+    return f"{gpu} ({machine['gpu_layers']} of {machine['layers']} layers), {_threads(machine)}"
+
+
+def device(machine: dict[str, Any]) -> str:
+    """The same in short, for headings: neither threads nor layers where all layers are on a GPU."""
+    gpu = _gpu(machine)
+    whole = machine.get("gpu_layers") == machine.get("layers")
+    return gpu if gpu is not None and whole else computed_by(machine)
+
+
+def _gpu(machine: dict[str, Any]) -> str | None:
+    gpus = [each.partition(": ")[2] for each in machine["devices"] if not each.startswith("CPU")]
+    return str(gpus[0]) if machine["on_gpu"] and gpus else None
+
+
+def _threads(machine: dict[str, Any]) -> str:
+    return f"{machine['threads']} thread{'' if machine['threads'] == 1 else 's'}"
