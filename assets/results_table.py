@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from trchat.bench.machine import conditions, device
-from trchat.bench.plot import plot
+from trchat.bench.plot import modes, plot
 
 FOLDER = Path(__file__).parent
 README = FOLDER.parent / "README.md"
@@ -114,7 +114,6 @@ def overview(reports: list[Report]) -> str:
     lines = []
     for report in reports:
         off, settings = row_of(report, "off"), report["settings"]
-        modes = [mode for mode in dict.fromkeys(row["draft"] for row in report["results"]) if mode != "off"]
         asked = max(row["prompts"] for row in report["results"])
         lines += [
             f"**{conditions(report)}** ({asked} questions, {settings['max_tokens']} tokens each, temperature "
@@ -123,7 +122,7 @@ def overview(reports: list[Report]) -> str:
             "",
             "| drafts | tokens/s | speedup | median (quartiles) | tokens per step | same text |",
             "|---|---|---|---|---|---|",
-            *(_mode_row(mode, row_of(report, mode)) for mode in modes),
+            *(_mode_row(mode, row_of(report, mode)) for mode in modes(report)),
             "",
         ]
     return "\n".join(lines).rstrip()

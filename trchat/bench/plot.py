@@ -46,7 +46,7 @@ def plot(reports: list[dict[str, Any]], path: Path) -> None:
         layout="constrained",
         squeeze=False,
     )
-    colours = {mode: f"C{number}" for number, mode in enumerate(_modes(*reports))}
+    colours = {mode: f"C{number}" for number, mode in enumerate(modes(*reports))}
     places = [axes for row in all_axes for axes in row]
     try:
         for report, axes in zip(reports, places, strict=False):
@@ -60,8 +60,8 @@ def plot(reports: list[dict[str, Any]], path: Path) -> None:
         pyplot.close(figure)
 
 
-def _modes(*reports: dict[str, Any]) -> list[str]:
-    """All that was compared with plain decoding, as they come."""
+def modes(*reports: dict[str, Any]) -> list[str]:
+    """All that ``reports`` compare with plain decoding, as they come."""
     found = dict.fromkeys(row["draft"] for report in reports for row in report["results"])
     return [mode for mode in found if mode != "off"]
 
@@ -70,13 +70,13 @@ def _draw(report: dict[str, Any], axes: Any, colours: dict[str, str]) -> None:
     """One group of bars a category, one bar a mode; plain decoding is the line at 1."""
     rows = report["results"]
     key = "modeled_speedup" if rows[0]["modeled_speedup"] is not None else "speedup"
-    modes = _modes(report)
+    compared = modes(report)
     categories = list(dict.fromkeys(row["category"] for row in rows))
     speedups = {(row["draft"], row["category"]): row[key] for row in rows if row[key] is not None}
-    width = 0.8 / max(len(modes), 1)
-    for number, mode in enumerate(modes):
+    width = 0.8 / max(len(compared), 1)
+    for number, mode in enumerate(compared):
         heights = [speedups.get((mode, category), math.nan) for category in categories]
-        places = [place + width * (number - (len(modes) - 1) / 2) for place in range(len(categories))]
+        places = [place + width * (number - (len(compared) - 1) / 2) for place in range(len(categories))]
         bars = axes.bar(places, heights, width, label=mode, color=colours[mode])
         axes.bar_label(bars, fmt="%.2f", fontsize=7, padding=1)
     axes.axhline(1.0, color="black", linewidth=0.8)

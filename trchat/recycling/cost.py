@@ -7,7 +7,7 @@ LADDER = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 """Batch widths to choose from: few, so that llama.cpp can reuse its compute graphs."""
 
 _NEW = 0.2  # weight of a new observation
-_SUDDENLY = 1.3  # times what a step took so far, or one part in so many: beyond that it counts as that
+_LEAP = 1.3  # times what a step took so far: what one alone can be believed, up or down
 _NEW_CHANGE = 0.02  # and of what a change of width cost
 _DEAREST_CHANGE = 4.0  # steps that a change may seem to cost in each of the two steps it slows
 _SUDDEN, _NOISE = 3.0, 0.15  # times what a change cost so far, and of a step: more must be seen more often
@@ -218,7 +218,7 @@ class StepCosts:
 def _moved(known: float, seen: float, weight: float = _NEW) -> float:
     # A single stall (another program, a page fault) must not look like the machine's speed, nor must what is
     # left of a step when too much is taken off for a change of width.
-    return known + weight * (min(max(seen, known / _SUDDENLY), _SUDDENLY * known) - known)
+    return known + weight * (min(max(seen, known / _LEAP), _LEAP * known) - known)
 
 
 def _nearest(ranges: Iterable[int], now: int) -> int:
