@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from trchat.recycling.native import library
+
 # What must hold for anything is tried on a few examples, new ones in each run; or on many:
 # pytest --hypothesis-profile thorough
 settings.register_profile("usual", max_examples=40, deadline=None)
@@ -84,3 +86,18 @@ def trchat():
         )
 
     return run
+
+
+@pytest.fixture
+def in_python(monkeypatch):
+    """Without the compiled kernel."""
+    monkeypatch.setattr(library, "KERNEL", None)
+
+
+@pytest.fixture(params=["compiled", "in python"])
+def either_way(request):
+    """With the compiled kernel, and without."""
+    if request.param == "in python":
+        request.getfixturevalue("in_python")
+    elif library.KERNEL is None:
+        pytest.skip("there is no compiled kernel")

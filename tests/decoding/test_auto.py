@@ -49,7 +49,8 @@ def learned(monkeypatch):
 
 
 @pytest.mark.parametrize("width", [None, 3, 8])
-def test_what_is_learned_while_a_gpu_computes_is_learned_of_the_right_tokens(learned, width):
+def test_what_is_learned_while_a_gpu_computes_is_learned_of_the_right_tokens(in_python, learned, width):
+    """In Python, where it can be watched; the kernel does the same (tests/recycling/test_native.py)."""
     context = ScriptedContext(computes_apart=True, keeps_order=False, n_spare=0)
     knowledge = Knowledge()
     found = learned(context, knowledge)

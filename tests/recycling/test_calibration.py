@@ -29,6 +29,8 @@ from trchat.recycling.kinds import (
     suffix_level,
 )
 
+pytestmark = pytest.mark.usefixtures("either_way")
+
 
 def kind(**by_source):
     names = {"rows1": ROWS1, "rows2": ROWS2, "gap": GAP, "suffix": SUFFIX, "recent": RECENT}

@@ -8,6 +8,8 @@ from trchat.recycling.knowledge import MAX_BYTES, Knowledge
 from trchat.recycling.packing import pack, probability
 from trchat.recycling.table import MOST, WAYS, TableShape
 
+pytestmark = pytest.mark.usefixtures("either_way")
+
 
 def contexts(*rows):
     return np.array(rows, np.int32)
@@ -178,7 +180,6 @@ def test_all_knowledge_stays_within_its_bound_for_any_vocabulary(n_vocab):
 @pytest.mark.parametrize("fresh", [1.0, 0.4])
 @pytest.mark.parametrize("n", [5, 40])
 def test_rows_are_those_of_a_plain_dictionary(back, fresh, n):
-    """Few rows are learned by plain Python, many by arrays."""
     random = np.random.default_rng(len(back))
     some, plain = table(back, rows=1 << 14, k=8, fresh=fresh), {}
     for clock in range(1, 60):
@@ -204,39 +205,7 @@ def test_rows_are_those_of_a_plain_dictionary(back, fresh, n):
         )
 
 
-def buckets(some):
-    """What each bucket holds, in any order: tags, counts, stamps and tokens."""
-    held = some.tables[0]
-    columns = zip(held.tags, held.counts, held.stamps, held.packed >> 8, strict=True)
-    rows = [(int(tag), int(count), int(stamp), *sorted(tokens)) for tag, count, stamp, tokens in columns]
-    return [sorted(rows[first : first + WAYS]) for first in range(0, len(rows), WAYS)]
-
-
-@pytest.mark.parametrize("fresh", [1.0, 0.4])
-def test_few_rows_and_many_are_learned_alike(fresh, monkeypatch):
-    """By plain Python or by arrays: the same rows are found, mixed, counted and evicted."""
-    random = np.random.default_rng(7)
-    few, many = (table((1, 2), rows=64, k=4, fresh=fresh) for _ in range(2))
-    evictions = 0
-    for clock in range(1, 300):
-        # No bucket gets more than it can hold in one step: which of those stay is left to each.
-        keys = random.zipf(1.5, (random.integers(1, 4), 3)).clip(max=60).astype(np.int32)
-        rows = pack(
-            np.array([random.permutation(4) + 10 * number for number in keys[:, 0]], np.int32),
-            np.full((len(keys), 4), -0.5, np.float32),
-        )
-        before = set(few.tables[0].tags.tolist())
-        for some, limit in ((few, 1000), (many, 0)):
-            monkeypatch.setattr("trchat.recycling.candidates._FEW", limit)
-            some.learn(keys, rows, clock)
-        assert buckets(few) == buckets(many)
-        evictions += len(before - set(few.tables[0].tags.tolist()) - {0})
-    assert evictions > 100 and few.tables[0].counts.max() > 20
-
-
-@pytest.mark.parametrize("limit", [0, 1000])
-def test_a_row_learned_often_stays_and_counts_end_somewhere(limit, monkeypatch):
-    monkeypatch.setattr("trchat.recycling.candidates._FEW", limit)
+def test_a_row_learned_often_stays_and_counts_end_somewhere():
     some = table(rows=2 * WAYS, k=1)
     for clock in range(1, 2 * MOST):
         some.learn(contexts([5, 0, 0]), packed([77]), clock)
@@ -248,9 +217,7 @@ def test_a_row_learned_often_stays_and_counts_end_somewhere(limit, monkeypatch):
     assert some.tables[0].counts.tolist().count(1) == 2 * WAYS - 1
 
 
-@pytest.mark.parametrize("limit", [0, 1000])
-def test_a_row_of_the_same_step_never_makes_room(limit, monkeypatch):
-    monkeypatch.setattr("trchat.recycling.candidates._FEW", limit)
+def test_a_row_of_the_same_step_never_makes_room():
 
     def bucket_of(number):
         alone = table(rows=2 * WAYS, k=1)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trchat.recycling.growth import Guesser, grow
+from trchat.recycling.growth import Growth, Guesser
 from trchat.recycling.kinds import (
     ALONE,
     OPPOSED,
@@ -71,7 +71,9 @@ def guesser(knowledge, text, recent=None, without=frozenset()):
 def grown(knowledge, limit, text=(1,), rates=RATES, recent=None):
     index = SuffixIndex()
     index.extend(text)
-    return grow(guesser(knowledge, index, recent), rates, index.context(), index.matches(), limit)
+    growth = Growth(guesser(knowledge, index, recent), rates, index.context(), index.matches())
+    growth.to(limit)
+    return growth
 
 
 def test_nodes_are_taken_by_the_probability_of_their_whole_path(knowledge):
@@ -232,7 +234,8 @@ def test_any_part_of_it_becomes_a_draft_tree_with_its_chain_in_front(learned, da
 def test_a_tree_that_falls_short_is_filled_up_with_what_was_said_last(knowledge):
     index = SuffixIndex()
     index.extend([9, 7, 8, 7, 1])
-    growth = grow(guesser(knowledge, index), RATES, index.context(), index.matches(), 64)
+    growth = Growth(guesser(knowledge, index), RATES, index.context(), index.matches())
+    growth.to(64)
     n, first = (
         len(growth.tokens),
         {t for t, p in zip(growth.tokens, growth.parents, strict=True) if p == ROOT},

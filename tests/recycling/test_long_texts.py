@@ -11,6 +11,8 @@ from trchat.recycling.auto import AutoDrafter
 from trchat.recycling.drafter import Drafter, LookupDrafter, RecyclingDrafter, Verified
 from trchat.recycling.knowledge import Knowledge
 
+pytestmark = pytest.mark.usefixtures("either_way")
+
 N_VOCAB = 64
 STEPS = 40
 

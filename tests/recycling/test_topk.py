@@ -5,6 +5,8 @@ import pytest
 
 from trchat.recycling.topk import top_k, top_k_and_mass
 
+pytestmark = pytest.mark.usefixtures("either_way")
+
 
 def by_sorting(rows, k):
     return np.array([np.lexsort((np.arange(len(row)), -row))[:k] for row in rows])

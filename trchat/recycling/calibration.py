@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trchat.recycling.kinds import PRIORS, SIZES, SOURCES
+from trchat.recycling.native import library
+from trchat.recycling.native.library import Kernel, address, freed_with
 from trchat.recycling.rates import SURE, Rates, levels_and_sets
 
 _PRIOR_WEIGHT = 12.0  # a source's prior counts as so many observations
@@ -17,6 +19,9 @@ _AGREEMENT = (1.0, 1.0, 0.7, 0.6, 0.5, 0.45, 0.42)
 _SHARED_EVIDENCE = 0.5  # of what agreement adds: sources that agree have often seen the same text
 _FORGET_AT = 4000.0
 _AT_ONCE = 24  # labels whose errors are added up: more in one go would overshoot
+
+Labels = tuple[NDArray[np.int32], NDArray[np.uint8]]
+"""Of guesses (n,): the kind of each, and whether it was the token that was emitted, 0 or 1."""
 
 _N = len(SOURCES)
 
@@ -35,6 +40,9 @@ class Calibration:
         source_hits, source_seen: float32, shape (sources, levels).
         weights, bias: float32, shapes (sources,), (1,); shared by all sets of sources.
         set_weights, set_bias: float32, shapes (sets, sources), (sets,); a set is a bit mask of sources.
+        handle: of the same rates in the compiled kernel; None where there is none.
+
+    The arrays stay where they are: who changes them does so in place, and calls ``refresh``.
     """
 
     # What outlives the program is described here, so that whoever keeps it need not know what it means.
@@ -59,7 +67,19 @@ class Calibration:
         base = _SHARED_EVIDENCE * np.log(_ANY_GUESS / (1 - _ANY_GUESS))
         self.set_bias = (base * (1 - agreeing * start)).astype(np.float32)
         self.rates = Rates()
+        self._stretched = np.zeros_like(self.source_hits)
+        self._version = np.zeros(1, np.int64)
+        self.handle = None if library.KERNEL is None else self._compiled(library.KERNEL)
         self.refresh()
+
+    def _compiled(self, kernel: Kernel) -> int:
+        """The same memory as the kernel sees it."""
+        counts = (self.source_hits, self.source_seen)
+        weights = (self.weights, self.bias, self.set_weights, self.set_bias)
+        arrays = (np.array(SIZES, np.int32), *counts, *weights, self._stretched, self._version)
+        places = [address(array) for array in arrays]
+        handle: int = kernel.rates_new(*counts[0].shape, *places, _RATE, _SET_RATE, SURE, _AT_ONCE)
+        return freed_with(self, kernel.rates_free, handle)
 
     @property
     def nbytes(self) -> int:
@@ -74,15 +94,23 @@ class Calibration:
         )
         return sum(array.nbytes for array in learned)
 
-    def learn(self, kinds: NDArray[np.intp], right: NDArray[np.bool_]) -> None:
-        """Label guesses (n,): the kind of each, and whether it was the token that was emitted."""
+    def learn(self, kinds: NDArray[np.int32], right: NDArray[np.uint8]) -> None:
+        """Learn labels."""
         if not len(kinds):
             return
+        if library.KERNEL is not None and self.handle is not None:
+            kinds, right = np.ascontiguousarray(kinds, np.int32), np.ascontiguousarray(right, np.uint8)
+            library.KERNEL.rates_learn(self.handle, address(kinds), address(right), len(kinds))
+        else:
+            self._learn(kinds, right)
+        self.refresh()
+
+    def _learn(self, kinds: NDArray[np.int32], right: NDArray[np.uint8]) -> None:
         levels, sets = levels_and_sets(kinds)
         rows = np.arange(_N)[:, None]
         np.add.at(self.source_seen, (rows, levels), 1)
         np.add.at(self.source_hits, (rows, levels), right)
-        stretched = self._stretched()[rows, levels] * (levels > 0)
+        stretched = _stretched(self.source_hits, self.source_seen)[rows, levels] * (levels > 0)
         for start in range(0, len(kinds), _AT_ONCE):
             part = slice(start, start + _AT_ONCE)
             evidence, members = stretched[:, part], sets[part]
@@ -93,7 +121,6 @@ class Calibration:
             self.bias += _RATE * error.sum()
             np.add.at(self.set_weights, members, _SET_RATE * (error * evidence).T)
             np.add.at(self.set_bias, members, _SET_RATE * error)
-        self.refresh()
 
     def by_source(self) -> list[tuple[str, float, float]]:
         """For each source: its name, how many of its guesses came true lately, and of how many."""
@@ -112,11 +139,14 @@ class Calibration:
         old = self.source_seen > _FORGET_AT
         self.source_hits[old] /= 2
         self.source_seen[old] /= 2
+        self._stretched[:] = _stretched(self.source_hits, self.source_seen)
+        self._version += 1
         self.rates.renew(
-            self._stretched(), self.weights + self.set_weights, float(self.bias[0]) + self.set_bias
+            self._stretched, self.weights + self.set_weights, float(self.bias[0]) + self.set_bias
         )
 
-    def _stretched(self) -> NDArray[np.float32]:
-        rate = np.clip(self.source_hits / self.source_seen, 0.001, 0.999)
-        stretched: NDArray[np.float32] = np.log(rate / (1 - rate), dtype=np.float32)
-        return stretched
+
+def _stretched(hits: NDArray[np.float32], seen: NDArray[np.float32]) -> NDArray[np.float32]:
+    rate = np.clip(hits / seen, 0.001, 0.999)
+    stretched: NDArray[np.float32] = np.log(rate / (1 - rate), dtype=np.float32)
+    return stretched

@@ -1,19 +1,28 @@
 """Drafting that costs next to nothing: the text goes on as it did where it stood before."""
 
 from bisect import bisect_right
+from typing import Protocol
 
 import numpy as np
 
 from trchat.recycling.cost import LADDER, Costs
 from trchat.recycling.drafter import Verified
 from trchat.recycling.kinds import ALONE, STRIDES, SUFFIX, suffix_level
-from trchat.recycling.suffix import SuffixIndex
+from trchat.recycling.suffix import Match
 from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree
 
 _LENGTHS = (5, 8, 12, 18, 24)  # tokens that must have stood there before, and
 _RIGHT = (0.7, 0.8, 0.86, 0.9, 0.93)  # how often a copy after as many is right, to begin with
 _MEMORY = 24.0  # copied tokens that what was seen is weighed against
 _MARGIN = 1.1  # of plain decoding's pace, to be worth a try
+
+
+class Text(Protocol):
+    """A text that knows where its end stood before."""
+
+    tokens: list[int]
+
+    def longest(self) -> Match | None: ...  # noqa: D102
 
 
 class Copying:
@@ -30,7 +39,7 @@ class Copying:
         self._kind = 0  # of the match: how many of the lengths it reaches
         self._next = 0  # what a copy says comes next
 
-    def draft(self, text: SuffixIndex, room: int, n_forced: int = 1) -> DraftTree:
+    def draft(self, text: Text, room: int, n_forced: int = 1) -> DraftTree:
         """A chain of at most ``room`` tokens, where the text's end has stood before and copying pays.
 
         The batch will also hold ``n_forced`` tokens that are known already.

@@ -1,8 +1,7 @@
 """Best-first growth of one draft tree from all sources."""
 
-import heapq
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from heapq import heappop, heappush
 from itertools import islice
 
 import numpy as np
@@ -11,10 +10,14 @@ from trchat.recycling.sources import Context, Guesses, Source
 from trchat.recycling.suffix import Match, SuffixIndex
 from trchat.recycling.tree import ROOT, DraftTree
 
+GOOD = 0.7
+"""Hit rate of a good guess."""
+
+LEAST = 1e-4
+"""A path less likely than this is not worth a place on any machine."""
+
 _BELOW = -2
-_GOOD = 0.7  # hit rate of a good guess
 _FILL_FROM = 256  # tokens at the end of the text
-_LEAST = 1e-4  # a path less likely than this is not worth a place on any machine
 
 
 class Guesser:
@@ -49,19 +52,62 @@ class Guesser:
         return [found] if found is not None else []
 
 
-@dataclass(frozen=True, slots=True)
 class Growth:
-    """Nodes in the order they were taken, likeliest first; parents come before children.
+    """The likeliest nodes below one context, in the order they were taken; parents come before children.
+
+    Each node's probability is its parent's times the hit rate of its kind of guess; guesses that exclude one
+    another share what there is where their rates add up to more than 1.
+
+    Asking the sources is most of the work, so what comes below a node is asked only when it is that node's
+    turn: when no guess is waiting that is likelier than what a good guess below it would be.
 
     ``probabilities`` are those of the whole path down to a node, ``kinds`` those of its guess. ``guesses``
     holds, for each node that was expanded (and ROOT), what was guessed below it.
     """
 
-    tokens: list[int]
-    parents: list[int]
-    probabilities: list[float]
-    kinds: list[int]
-    guesses: dict[int, Guesses]
+    def __init__(
+        self, guesser: Guesser, rates: Mapping[int, float], context: Context, matches: Sequence[Match]
+    ) -> None:
+        """Below ``context``, which equals the text at ``matches``; ``rates`` are the hit rates by kind."""
+        self.tokens: list[int] = []
+        self.parents: list[int] = []
+        self.probabilities: list[float] = []
+        self.kinds: list[int] = []
+        self.guesses: dict[int, Guesses] = {}
+        self._guesser = guesser
+        self._rates = rates
+        # (-probability, count, token, kind, parent, parent's context, its matches); _BELOW: ask below parent
+        self._heap: list[tuple[float, int, int, int, int, Context, Sequence[Match]]] = []
+        self._count = 1
+        self._expand(ROOT, context, matches)
+
+    def to(self, limit: int) -> Sequence[float]:
+        """Take nodes until there are ``limit`` or no guesses are left; the probabilities of all so far."""
+        heap, tokens = self._heap, self.tokens
+        while heap and len(tokens) < limit:
+            negative, _, token, kind, node, context, matches = heappop(heap)
+            if token == _BELOW:
+                self._expand(node, context, self._guesser.matches_below(matches, context))
+                continue
+            tokens.append(token)
+            self.parents.append(node)
+            self.probabilities.append(-negative)
+            self.kinds.append(kind)
+            context = (token, context[0], context[1])
+            heappush(heap, (GOOD * negative, self._count, _BELOW, 0, len(tokens) - 1, context, matches))
+            self._count += 1
+        return self.probabilities
+
+    def _expand(self, node: int, context: Context, matches: Sequence[Match]) -> None:
+        found = self.guesses[node] = self._guesser.guess(context, matches)
+        rates = self._rates
+        chances = [rates[kind] for kind in found.values()]
+        share = (1.0 if node == ROOT else self.probabilities[node]) / max(1.0, sum(chances))
+        for (token, kind), chance in zip(found.items(), chances, strict=True):
+            path = share * chance
+            if path > LEAST:
+                heappush(self._heap, (-path, self._count, token, kind, node, context, matches))
+                self._count += 1
 
     def fill(self, n_nodes: int, text: Sequence[int]) -> None:
         """Add nodes below the root, up to ``n_nodes``, with what ``text`` said last, as far as that goes."""
@@ -98,56 +144,3 @@ class Growth:
             [self.probabilities[node] for node in order],
             [self.kinds[node] for node in order],
         )
-
-
-def grow(
-    guesser: Guesser,
-    rates: Mapping[int, float],
-    context: Context,
-    matches: Sequence[Match],
-    limit: int,
-    go_on: Callable[[float], bool] | None = None,
-) -> Growth:
-    """Take the likeliest nodes below ``context``.
-
-    Each node's probability is its parent's times the hit rate of its kind of guess (``rates``); guesses
-    that exclude one another share what there is where their rates add up to more than 1. Stops at
-    ``limit`` nodes, or when ``go_on``, told each node's probability, says so.
-
-    Asking the sources is most of the work, so what comes below a node is asked only when it is that node's
-    turn: when no guess is waiting that is likelier than what a good guess below it would be.
-    """
-    # (-probability, count, token, kind, parent, parent's context, its matches); _BELOW: ask below parent
-    heap: list[tuple[float, int, int, int, int, Context, Sequence[Match]]] = []
-    tokens: list[int] = []
-    parents: list[int] = []
-    probabilities: list[float] = []
-    kinds: list[int] = []
-    guesses: dict[int, Guesses] = {}
-    push, pop = heapq.heappush, heapq.heappop
-    push(heap, (-_GOOD, 0, _BELOW, 0, ROOT, context, matches))
-    count = 1
-    while not guesses or (heap and len(tokens) < limit):
-        negative, _, token, kind, node, context, matches = pop(heap)
-        if token == _BELOW:
-            if node != ROOT:
-                matches = guesser.matches_below(matches, context)
-            found = guesses[node] = guesser.guess(context, matches)
-            chances = [rates[kind] for kind in found.values()]
-            share = (1.0 if node == ROOT else probabilities[node]) / max(1.0, sum(chances))
-            for (token, kind), chance in zip(found.items(), chances, strict=True):
-                path = share * chance
-                if path > _LEAST:
-                    push(heap, (-path, count, token, kind, node, context, matches))
-                    count += 1
-            continue
-        tokens.append(token)
-        parents.append(node)
-        probabilities.append(-negative)
-        kinds.append(kind)
-        if go_on is not None and not go_on(-negative):
-            break
-        context = (token, context[0], context[1])
-        push(heap, (_GOOD * negative, count, _BELOW, 0, len(tokens) - 1, context, matches))
-        count += 1
-    return Growth(tokens, parents, probabilities, kinds, guesses)

@@ -18,7 +18,8 @@ FILLER = "filler"
 _ROW_EDGES = (0.02, 0.08, 0.25, 0.55, 0.85)
 _LENGTH_EDGES = (2, 3, 4, 6, 10, 17)
 _LENGTHS = 1 + len(_LENGTH_EDGES)
-_RECENT_EDGES = (0.1, 0.3, 0.8)
+RECENT_EDGES = (0.1, 0.3, 0.8)
+"""Weights from which a token that was lately considered is of the next level."""
 
 ALONE, UNITED, DIVIDED, OPPOSED = range(4)
 """What other places that the text's end matches say of the best one's successor: there is none, all agree,
@@ -68,7 +69,7 @@ def passed_over_level(length: int) -> int:
 
 def recent_level(weight: float) -> int:
     """Level of a token that the model lately considered and did not say, by the weight it gathered."""
-    return 1 + bisect_right(_RECENT_EDGES, weight)
+    return 1 + bisect_right(RECENT_EDGES, weight)
 
 
 def levels(kind: int) -> list[int]:

@@ -13,7 +13,7 @@ SURE = 30.0
 _MOST_KINDS = 4096  # few of all that can be are ever met
 
 
-def levels_and_sets(kinds: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def levels_and_sets(kinds: NDArray[np.int32]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Of each of ``kinds`` (n,): the sources' levels (sources, n), and which say something, as bits (n,)."""
     levels = kinds // np.array(STRIDES)[:, None] % np.array(SIZES)[:, None]
     return levels, ((levels > 0) << np.arange(len(SIZES))[:, None]).sum(axis=0)
@@ -39,9 +39,9 @@ class Rates(dict[int, float]):
         if not self:
             return
         kinds = list(self)
-        levels, sets = levels_and_sets(np.array(kinds, np.intp))
-        evidence = stretched[np.arange(len(SIZES))[:, None], levels] * (levels > 0)
-        odds = (weights.T[:, sets] * evidence).sum(axis=0, dtype=np.float64) + bias[sets]
+        levels, sets = levels_and_sets(np.array(kinds, np.int32))
+        evidence = stretched[np.arange(len(SIZES))[:, None], levels].astype(np.float64) * (levels > 0)
+        odds = (weights.T[:, sets] * evidence).sum(axis=0) + bias[sets]
         self.update(zip(kinds, (1 / (1 + np.exp(-np.clip(odds, -SURE, SURE)))).tolist(), strict=True))
 
     def __missing__(self, kind: int) -> float:

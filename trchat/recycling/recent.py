@@ -4,10 +4,14 @@ from collections.abc import KeysView, Sequence
 
 from trchat.recycling.kinds import RECENT, STRIDES, recent_level
 
-_FADE = 0.85  # of a weight, per token emitted
-_LEAST = 0.02
-_MOST = 2.0
-_UNIT_AT_MOST = 1e6
+FADE = 0.85
+"""Of a weight, per token emitted."""
+
+LEAST, MOST = 0.02, 2.0
+"""A weight below the one is nothing, and none is above the other."""
+
+UNIT_AT_MOST = 1e6
+"""Then weights are counted in a unit of 1 again, and what has faded is dropped."""
 
 
 class RecentCandidates:
@@ -28,7 +32,7 @@ class RecentCandidates:
     def kind(self, token: int) -> int:
         """What one of ``tokens`` adds to the kind of a guess."""
         weight = self._weights[token] / self._unit
-        return recent_level(weight) * STRIDES[RECENT] if weight >= _LEAST else 0
+        return recent_level(weight) * STRIDES[RECENT] if weight >= LEAST else 0
 
     def step(
         self,
@@ -38,13 +42,13 @@ class RecentCandidates:
     ) -> None:
         """Take in the candidates, with their chances, among which each of ``emitted`` was chosen."""
         weights = self._weights
-        unit = self._unit = self._unit / _FADE ** len(emitted)
+        unit = self._unit = self._unit / FADE ** len(emitted)
         for row, shares, said in zip(candidates, chances, emitted, strict=True):
             for token, share in zip(row, shares, strict=True):
                 if token != said:
-                    weights[token] = min(_MOST * unit, weights.get(token, 0.0) + share * unit)
-        if unit > _UNIT_AT_MOST:
+                    weights[token] = min(MOST * unit, weights.get(token, 0.0) + share * unit)
+        if unit > UNIT_AT_MOST:
             self._weights = {
-                token: weight / unit for token, weight in weights.items() if weight >= _LEAST * unit
+                token: weight / unit for token, weight in weights.items() if weight >= LEAST * unit
             }
             self._unit = 1.0

@@ -48,6 +48,28 @@ class Source(Protocol):
         """
 
 
+def row_kinds(table: int) -> list[int]:
+    """What a candidate of the ``table``-th rows adds to a kind, by its 8-bit probability step."""
+    return [level * STRIDES[ROWS1 + table] for level in row_levels()]
+
+
+def suffix_kinds() -> list[list[int]]:
+    """What a match adds to a kind, by its length in tokens.
+
+    One list for what followed the best match by what others say (ALONE to OPPOSED), one for what followed the
+    next best that differs, one for guesses that the best speaks against.
+    """
+    stride, lengths = STRIDES[SUFFIX], range(_LONG)
+    return [
+        *(
+            [suffix_level(length, others) * stride for length in lengths]
+            for others in (ALONE, UNITED, DIVIDED, OPPOSED)
+        ),
+        [other_suffix_level(length) * stride for length in lengths],
+        [passed_over_level(length) * stride for length in lengths],
+    ]
+
+
 class RowSource:
     """Candidates that the model itself computed after the same tokens, earlier."""
 
@@ -56,8 +78,7 @@ class RowSource:
         self.parts = tuple(shape.name for shape in rows.shapes)
         self._find = rows.find
         self._kinds = [
-            None if shape.name in without else [level * STRIDES[ROWS1 + number] for level in row_levels()]
-            for number, shape in enumerate(rows.shapes)
+            None if shape.name in without else row_kinds(number) for number, shape in enumerate(rows.shapes)
         ]
 
     def add(self, guesses: Guesses, context: Context, matches: Sequence[Match]) -> None:
@@ -78,13 +99,7 @@ class SuffixSource:
 
     def __init__(self, text: SuffixIndex) -> None:
         self._text = text.tokens
-        stride = STRIDES[SUFFIX]
-        self._first = [
-            [suffix_level(length, others) * stride for length in range(_LONG)]
-            for others in (ALONE, UNITED, DIVIDED, OPPOSED)
-        ]
-        self._other = [other_suffix_level(length) * stride for length in range(_LONG)]
-        self._passed_over = [passed_over_level(length) * stride for length in range(_LONG)]
+        *self._first, self._other, self._passed_over = suffix_kinds()
 
     def add(self, guesses: Guesses, context: Context, matches: Sequence[Match]) -> None:
         """What followed the best match, and the next best that differs; all other guesses are passed over."""

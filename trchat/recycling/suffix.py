@@ -2,8 +2,12 @@
 
 from collections.abc import Sequence
 
-_LONGEST_CHECKED = 24
-_REMEMBERED = 8
+LONGEST_CHECKED = 24
+"""Tokens back that a match is followed."""
+
+REMEMBERED = 8
+"""Places of each n-gram."""
+
 _BITS = 24  # per token id in an n-gram's key
 
 Match = tuple[int, int]
@@ -30,7 +34,7 @@ class SuffixIndex:
                 key |= text[-1 - back] << (_BITS * back)
                 known = places.setdefault(key, [])
                 known.append(len(text))
-                if len(known) > _REMEMBERED:
+                if len(known) > REMEMBERED:
                     del known[0]
             text.append(token)
 
@@ -75,7 +79,7 @@ class SuffixIndex:
 
     def _length(self, place: int) -> int:
         text, end, length = self.tokens, len(self.tokens), 3
-        most = min(_LONGEST_CHECKED, place)
+        most = min(LONGEST_CHECKED, place)
         while length < most and text[place - 1 - length] == text[end - 1 - length]:
             length += 1
         return length

@@ -7,6 +7,9 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from trchat.recycling.native import library
+from trchat.recycling.native.library import MOST_CANDIDATES, Kernel, address
+
 GROUP_SIZE = 64
 _FEW = 2  # rows, up to which a second look at whole rows is cheaper than gathering groups
 _ROWS_OF_A_THREAD = 12  # with fewer, handing them over costs more than it saves
@@ -24,8 +27,10 @@ def top_k(rows: NDArray[np.float32], k: int) -> NDArray[np.int32]:
     return top_k_and_mass(rows, k)[0]
 
 
-def top_k_and_mass(rows: NDArray[np.float32], k: int) -> Best:
+def top_k_and_mass(rows: NDArray[np.float32], k: int, *, changing: bool = False) -> Best:
     """As ``top_k``, with the values (n, k) and an estimate of each row's log-sum-exp (n,).
+
+    ``changing`` rows may be overwritten meanwhile: then what is found is of no use, but nothing breaks.
 
     Two stages: the maximum of interleaved groups of columns (one pass over memory), then only the groups
     with the k largest maxima. No value of the k largest can lie outside those groups; where a tie leaves
@@ -34,6 +39,10 @@ def top_k_and_mass(rows: NDArray[np.float32], k: int) -> Best:
 
     Many rows are split over threads: numpy lets others run while it computes.
     """
+    if library.KERNEL is not None and k <= MOST_CANDIDATES:
+        return _compiled(library.KERNEL, rows, k)
+    if changing:
+        rows = rows.copy()
     n, width = rows.shape
     if width // GROUP_SIZE <= 4 * k:
         return _by_sorting(rows, k)
@@ -45,6 +54,16 @@ def top_k_and_mass(rows: NDArray[np.float32], k: int) -> Best:
     found = list(_threads().map(_by_groups, np.array_split(rows, parts), [k] * parts))
     best, values, mass = zip(*found, strict=True)
     return np.concatenate(best), np.concatenate(values), np.concatenate(mass)
+
+
+def _compiled(kernel: Kernel, rows: NDArray[np.float32], k: int) -> Best:
+    rows = rows if rows.strides[1] == rows.itemsize else np.ascontiguousarray(rows)
+    n, width = rows.shape
+    found: Best = np.empty((n, k), np.int32), np.empty((n, k), np.float32), np.empty(n, np.float32)
+    maxima = np.empty(width // GROUP_SIZE, np.float32)
+    places = [address(array) for array in (maxima, *found)]
+    kernel.top_k(address(rows), n, width, rows.strides[0] // rows.itemsize, k, *places)
+    return found
 
 
 @cache

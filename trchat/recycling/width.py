@@ -1,5 +1,7 @@
 """How wide to draft in one step."""
 
+from collections.abc import Callable, Sequence
+
 from trchat.recycling.cost import LADDER, Costs
 
 _MARGIN = 1.03  # what drafting must promise over not drafting: promises err
@@ -8,7 +10,8 @@ _MARGIN = 1.03  # what drafting must promise over not drafting: promises err
 class WidthChoice:
     """Which width is best for one step, decided while a tree grows.
 
-    Tell it each node's gain, largest first; ask ``nodes`` at the end how many are worth their time.
+    Tell it each node's gain, largest first (``decide`` does, or ``take``, one by one); ask ``nodes`` at the
+    end how many are worth their time.
 
     Attributes:
         nodes: how many to draft.
@@ -55,6 +58,17 @@ class WidthChoice:
             if n_forced < width <= (min(widest, home) if fixed else widest)
         ]
         self._next = 0
+
+    def decide(self, grow: Callable[[int], Sequence[float]]) -> None:
+        """Have ``grow`` take up to so many nodes, and more while more may pay; it returns the gains of all.
+
+        Where there are fewer than asked for, the usual width may still be the cheapest.
+        """
+        for nodes, _ in self._steps:
+            gains = grow(nodes)
+            for number in range(self._taken, nodes):
+                if not self.take(gains[number] if number < len(gains) else 0.0):
+                    return
 
     def take(self, gain: float) -> bool:
         """Count one more node; False when no wider batch can become the best any more."""

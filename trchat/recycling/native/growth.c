@@ -1,0 +1,462 @@
+/* Best-first growth of one draft tree: twin of trchat/recycling/growth.py and sources.py. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel.h"
+
+enum { ROOT = -1, BELOW = -2, FILL_FROM = 256, LENGTHS = 64 };
+
+enum { ALONE, UNITED, DIVIDED, OPPOSED, OTHERS };
+
+typedef struct {
+    double path; /* probability of the whole path down to the node, or to be expected below it */
+    int64_t count;
+    int32_t token, kind, node, context[CONTEXT];
+    int64_t matches; /* where its context's matches begin */
+    int n_matches;
+} Entry;
+
+typedef struct {
+    int64_t begin;
+    int n; /* -1: not expanded */
+} Guessed;
+
+typedef struct {
+    Tables *tables;
+    Rates *rates;
+    Text text;
+    Recent recent;
+    bool with_suffix, with_recent;
+    int32_t row_kind[MOST_TABLES][256];
+    bool with_table[MOST_TABLES];
+    int32_t first_kind[OTHERS][LENGTHS], other_kind[LENGTHS], passed_over_kind[LENGTHS];
+    double good, least;
+
+    /* The tree under way, nodes in the order they were taken. */
+    int64_t n;
+    int32_t *token, *parent, *kind;
+    double *path;
+    Guessed root_guessed, *guessed;
+    int64_t room_token, room_parent, room_kind, room_path, room_guessed;
+    Entry *heap;
+    int64_t n_heap, room_heap, count;
+    Match *matches;
+    int64_t n_matches, room_matches;
+    int32_t *guess_token, *guess_kind;
+    int64_t n_guesses, room_guess_token, room_guess_kind;
+
+    /* The tree as it was cut: its nodes' numbers. */
+    int32_t *order;
+    int64_t n_order, room_order;
+
+    /* Labels not handed over yet. */
+    int32_t *label_kind;
+    uint8_t *label_right;
+    int64_t n_labels, room_label_kind, room_label_right;
+
+    /* Of the last verified tree: contexts of its rows, and the rows whose tokens were emitted. */
+    int32_t *contexts;
+    int64_t n_rows, room_contexts;
+    int32_t *chosen, *emitted, *candidates;
+    double *chances;
+    int64_t n_emitted, room_chosen, room_emitted, room_candidates, room_chances;
+    uint32_t *packed;
+    int64_t room_packed;
+} Grower;
+
+#define ROOM(grower, array, room, needed) \
+    ((grower)->array = grown((grower)->array, &(grower)->room, (needed), sizeof *(grower)->array))
+
+/* row_kinds: (tables, 256), a table's first entry 1 where it is to be left out. */
+API Grower *trchat_grower_new(Tables *tables, Rates *rates, const int32_t *row_kinds, const int32_t *suffix_kinds,
+                              int with_suffix, int with_recent, double good, double least, int longest_checked,
+                              int remembered, double fade, double recent_least, double recent_most,
+                              double unit_at_most, const double *edges, int n_edges, int recent_stride) {
+    int64_t room = 0;
+    Grower *grower = grown(NULL, &room, 1, sizeof *grower);
+    memset(grower, 0, sizeof *grower);
+    grower->tables = tables;
+    grower->rates = rates;
+    for (int number = 0; number < tables->n; number++) {
+        grower->with_table[number] = row_kinds[number * 256] == 0;
+        memcpy(grower->row_kind[number], row_kinds + number * 256, sizeof grower->row_kind[number]);
+    }
+    memcpy(grower->first_kind, suffix_kinds, sizeof grower->first_kind);
+    memcpy(grower->other_kind, suffix_kinds + OTHERS * LENGTHS, sizeof grower->other_kind);
+    memcpy(grower->passed_over_kind, suffix_kinds + (OTHERS + 1) * LENGTHS, sizeof grower->passed_over_kind);
+    grower->with_suffix = with_suffix;
+    grower->with_recent = with_recent;
+    grower->good = good;
+    grower->least = least;
+    grower->text.longest_checked = longest_checked;
+    grower->text.remembered = remembered;
+    grower->recent.fade = fade;
+    grower->recent.least = recent_least;
+    grower->recent.most = recent_most;
+    grower->recent.unit_at_most = unit_at_most;
+    for (int each = 0; each < n_edges; each++) grower->recent.edge[each] = edges[each];
+    grower->recent.n_edges = n_edges;
+    grower->recent.stride = recent_stride;
+    recent_clear(&grower->recent);
+    grower->root_guessed.n = -1;
+    return grower;
+}
+
+API void trchat_grower_free(Grower *grower) {
+    text_free(&grower->text);
+    void *all[] = {grower->token, grower->parent, grower->kind, grower->path, grower->guessed, grower->heap,
+                   grower->matches, grower->guess_token, grower->guess_kind, grower->order, grower->label_kind,
+                   grower->label_right, grower->contexts, grower->chosen, grower->emitted, grower->candidates,
+                   grower->chances, grower->packed};
+    for (size_t each = 0; each < sizeof all / sizeof *all; each++) free(all[each]);
+    free(grower);
+}
+
+/* What was guessed is for an earlier place. */
+API void trchat_forget_guesses(Grower *grower) {
+    grower->n_order = 0;
+    grower->root_guessed.n = -1;
+}
+
+API void trchat_begin(Grower *grower) {
+    text_clear(&grower->text);
+    recent_clear(&grower->recent);
+    trchat_forget_guesses(grower);
+}
+
+API void trchat_extend(Grower *grower, const int32_t *tokens, int64_t n) { text_extend(&grower->text, tokens, n); }
+
+/* Where the text's last three tokens stood last before, and how far back that matches; 0 = nowhere. */
+API int32_t trchat_longest(const Grower *grower, int32_t *length) {
+    const Match found = text_longest(&grower->text);
+    *length = found.length;
+    return found.place;
+}
+
+/* --- the heap: the likeliest first, of several the one that came first --- */
+
+static inline bool before(const Entry *one, const Entry *other) {
+    return one->path > other->path || (one->path == other->path && one->count < other->count);
+}
+
+static void push(Grower *grower, const Entry *entry) {
+    ROOM(grower, heap, room_heap, grower->n_heap + 1);
+    Entry *heap = grower->heap;
+    int64_t place = grower->n_heap++;
+    while (place > 0 && before(entry, &heap[(place - 1) / 2])) {
+        heap[place] = heap[(place - 1) / 2];
+        place = (place - 1) / 2;
+    }
+    heap[place] = *entry;
+}
+
+static Entry pop(Grower *grower) {
+    Entry *heap = grower->heap;
+    const Entry top = heap[0], last = heap[--grower->n_heap];
+    const int64_t n = grower->n_heap;
+    int64_t place = 0;
+    for (;;) {
+        int64_t child = 2 * place + 1;
+        if (child >= n) break;
+        if (child + 1 < n && before(&heap[child + 1], &heap[child])) child++;
+        if (!before(&heap[child], &last)) break;
+        heap[place] = heap[child];
+        place = child;
+    }
+    heap[place] = last;
+    return top;
+}
+
+/* --- guesses --- */
+
+static inline void add(Grower *grower, int64_t begin, int32_t token, int32_t kind) {
+    for (int64_t each = begin; each < grower->n_guesses; each++) {
+        if (grower->guess_token[each] == token) {
+            grower->guess_kind[each] += kind;
+            return;
+        }
+    }
+    const int64_t n = grower->n_guesses + 1;
+    ROOM(grower, guess_token, room_guess_token, n);
+    ROOM(grower, guess_kind, room_guess_kind, n);
+    grower->guess_token[n - 1] = token;
+    grower->guess_kind[n - 1] = kind;
+    grower->n_guesses = n;
+}
+
+static inline int at_most(int32_t length) { return length < LENGTHS ? length : LENGTHS - 1; }
+
+static void add_suffix(Grower *grower, int64_t begin, const Match *matches, int n) {
+    const int32_t *text = grower->text.tokens;
+    const int32_t first = text[matches[0].place];
+    int same = 0, other = -1;
+    for (int each = 1; each < n; each++) {
+        if (text[matches[each].place] == first) {
+            same++;
+        } else if (other < 0) {
+            other = each;
+        }
+    }
+    const int say = n == 1 ? ALONE : same == n - 1 ? UNITED : same ? DIVIDED : OPPOSED;
+    const int32_t second = other < 0 ? -1 : text[matches[other].place];
+    const int32_t passed_over = grower->passed_over_kind[at_most(matches[0].length)];
+    for (int64_t each = begin; each < grower->n_guesses; each++) {
+        const int32_t token = grower->guess_token[each];
+        if (token != first && token != second) grower->guess_kind[each] += passed_over;
+    }
+    add(grower, begin, first, grower->first_kind[say][at_most(matches[0].length)]);
+    if (other >= 0) add(grower, begin, second, grower->other_kind[at_most(matches[other].length)]);
+}
+
+/* All guesses after `context`, which equals the text at `matches`. */
+static Guessed guess(Grower *grower, const int32_t *context, const Match *matches, int n_matches) {
+    const int64_t begin = grower->n_guesses;
+    for (int number = 0; number < grower->tables->n; number++) {
+        if (!grower->with_table[number]) continue;
+        const uint32_t *row = candidates_after(grower->tables, number, context);
+        if (!row) continue;
+        for (int each = 0; each < grower->tables->table[number].k; each++) {
+            if (row[each]) add(grower, begin, (int32_t)(row[each] >> 8), grower->row_kind[number][row[each] & 255]);
+        }
+    }
+    if (grower->with_suffix && n_matches) add_suffix(grower, begin, matches, n_matches);
+    if (grower->with_recent) {
+        for (int64_t each = begin; each < grower->n_guesses; each++) {
+            grower->guess_kind[each] += recent_kind(&grower->recent, grower->guess_token[each]);
+        }
+    }
+    return (Guessed){begin, (int)(grower->n_guesses - begin)};
+}
+
+static Guessed guess_anew(Grower *grower, const int32_t *context) {
+    Match match;
+    const bool found = text_after(&grower->text, context, &match);
+    return guess(grower, context, &match, found);
+}
+
+/* Matches after going on to `context`: those that went the same way, else a short one. */
+static void matches_below(Grower *grower, Entry *entry) {
+    const Text *text = &grower->text;
+    const int64_t begin = grower->n_matches;
+    ROOM(grower, matches, room_matches, begin + entry->n_matches + 1);
+    for (int each = 0; each < entry->n_matches; each++) {
+        const Match match = grower->matches[entry->matches + each];
+        if (text->tokens[match.place] == entry->context[0] && match.place + 1 < text->n) {
+            grower->matches[grower->n_matches++] = (Match){match.place + 1, match.length + 1};
+        }
+    }
+    if (grower->n_matches == begin && text_after(text, entry->context, &grower->matches[begin])) {
+        grower->n_matches++;
+    }
+    entry->matches = begin;
+    entry->n_matches = (int)(grower->n_matches - begin);
+}
+
+/* --- growth --- */
+
+static void expand(Grower *grower, Entry *entry) {
+    const int32_t node = entry->node;
+    if (node != ROOT) matches_below(grower, entry);
+    const Guessed found = guess(grower, entry->context, grower->matches + entry->matches, entry->n_matches);
+    *(node == ROOT ? &grower->root_guessed : &grower->guessed[node]) = found;
+    double chance[MOST_TABLES * MOST_CANDIDATES + 2], sum = 0;
+    for (int each = 0; each < found.n; each++) {
+        chance[each] = rate_of(grower->rates, grower->guess_kind[found.begin + each]);
+        sum += chance[each];
+    }
+    const double share = (node == ROOT ? 1.0 : grower->path[node]) / (sum > 1.0 ? sum : 1.0);
+    Entry child = *entry;
+    for (int each = 0; each < found.n; each++) {
+        child.path = share * chance[each];
+        if (child.path > grower->least) {
+            child.count = grower->count++;
+            child.token = grower->guess_token[found.begin + each];
+            child.kind = grower->guess_kind[found.begin + each];
+            push(grower, &child);
+        }
+    }
+}
+
+API void trchat_start_tree(Grower *grower) {
+    grower->n = grower->n_heap = grower->n_matches = grower->n_guesses = grower->n_order = 0;
+    grower->count = 1;
+    grower->root_guessed.n = -1;
+    ROOM(grower, matches, room_matches, MOST_MATCHES);
+    Entry root = {.path = grower->good, .token = BELOW, .node = ROOT};
+    text_context(&grower->text, root.context);
+    root.n_matches = text_matches(&grower->text, grower->matches);
+    grower->n_matches = root.n_matches;
+    expand(grower, &root);
+}
+
+/* Take nodes until there are `limit` or no guesses are left; returns how many there are, and their paths'
+ * probabilities. */
+API int64_t trchat_grow(Grower *grower, int64_t limit, const double **paths) {
+    while (grower->n_heap && grower->n < limit) {
+        Entry entry = pop(grower);
+        if (entry.token == BELOW) {
+            expand(grower, &entry);
+            continue;
+        }
+        const int64_t node = grower->n++;
+        ROOM(grower, token, room_token, grower->n);
+        ROOM(grower, parent, room_parent, grower->n);
+        ROOM(grower, path, room_path, grower->n);
+        ROOM(grower, kind, room_kind, grower->n);
+        ROOM(grower, guessed, room_guessed, grower->n);
+        grower->token[node] = entry.token;
+        grower->parent[node] = entry.node;
+        grower->path[node] = entry.path;
+        grower->kind[node] = entry.kind;
+        grower->guessed[node].n = -1;
+        entry.context[2] = entry.context[1];
+        entry.context[1] = entry.context[0];
+        entry.context[0] = entry.token;
+        entry.path *= grower->good;
+        entry.count = grower->count++;
+        entry.token = BELOW;
+        entry.kind = 0;
+        entry.node = (int32_t)node;
+        push(grower, &entry);
+    }
+    *paths = grower->path;
+    return grower->n;
+}
+
+/* Add nodes below the root, up to `n_nodes`, with what the text said last, as far as that goes. */
+static void fill(Grower *grower, int64_t n_nodes) {
+    ROOM(grower, token, room_token, n_nodes);
+    ROOM(grower, parent, room_parent, n_nodes);
+    ROOM(grower, path, room_path, n_nodes);
+    ROOM(grower, kind, room_kind, n_nodes);
+    ROOM(grower, guessed, room_guessed, n_nodes);
+    const Text *text = &grower->text;
+    for (int64_t back = 1; back <= FILL_FROM && back <= text->n && grower->n < n_nodes; back++) {
+        const int32_t token = text->tokens[text->n - back];
+        bool known = false;
+        for (int64_t node = 0; node < grower->n && !known; node++) {
+            known = grower->parent[node] == ROOT && grower->token[node] == token;
+        }
+        if (known) continue;
+        const int64_t node = grower->n++;
+        grower->token[node] = token;
+        grower->parent[node] = ROOT;
+        grower->path[node] = 0.0;
+        grower->kind[node] = 0;
+        grower->guessed[node].n = -1;
+    }
+}
+
+/* Cut the tree to its `n_nodes` likeliest nodes, filled up where there are fewer, the likeliest chain first.
+ * Writes them out and returns how many there are. */
+API int64_t trchat_cut(Grower *grower, int64_t n_nodes, int32_t *tokens, int32_t *parents, double *paths,
+                       int32_t *kinds) {
+    if (n_nodes > grower->n) fill(grower, n_nodes);
+    const int64_t n = n_nodes < grower->n ? n_nodes : grower->n;
+    ROOM(grower, order, room_order, 2 * n + 1);
+    int32_t *order = grower->order, *place = order + n;
+    int64_t ordered = 0;
+    int32_t end = ROOT;
+    for (int64_t node = 0; node < n; node++) {
+        place[node] = ROOT;
+        if (grower->parent[node] == end) { /* the first child taken is the likeliest one */
+            order[ordered] = (int32_t)node;
+            place[node] = (int32_t)ordered++;
+            end = (int32_t)node;
+        }
+    }
+    for (int64_t node = 0; node < n; node++) {
+        if (place[node] != ROOT) continue;
+        order[ordered] = (int32_t)node;
+        place[node] = (int32_t)ordered++;
+    }
+    for (int64_t each = 0; each < n; each++) {
+        const int32_t node = order[each], parent = grower->parent[node];
+        tokens[each] = grower->token[node];
+        parents[each] = parent == ROOT ? ROOT : place[parent];
+        paths[each] = grower->path[node];
+        kinds[each] = grower->kind[node];
+    }
+    grower->n_order = n;
+    return n;
+}
+
+/* --- learning --- */
+
+/* Say of all guesses for each emitted token which came true, and note where the verified rows stand: the
+ * root's and those of `n_nodes` nodes. Before the text goes on: afterwards it would tell. */
+API void trchat_note(Grower *grower, const int32_t *path, int64_t n_path, const int32_t *emitted, int64_t n_emitted,
+                     const int32_t *tokens, const int32_t *parents, int64_t n_nodes) {
+    int32_t context[CONTEXT];
+    text_context(&grower->text, context);
+    Guessed guessed = grower->root_guessed;
+    for (int64_t each = 0; each < n_emitted; each++) {
+        if (guessed.n < 0) guessed = guess_anew(grower, context);
+        const int64_t n = grower->n_labels + guessed.n;
+        ROOM(grower, label_kind, room_label_kind, n);
+        ROOM(grower, label_right, room_label_right, n);
+        for (int number = 0; number < guessed.n; number++) {
+            const int64_t label = grower->n_labels + number;
+            grower->label_kind[label] = grower->guess_kind[guessed.begin + number];
+            grower->label_right[label] = grower->guess_token[guessed.begin + number] == emitted[each];
+        }
+        grower->n_labels = n;
+        context[2] = context[1];
+        context[1] = context[0];
+        context[0] = emitted[each];
+        guessed.n = -1;
+        if (each < n_path && path[each] < grower->n_order) guessed = grower->guessed[grower->order[path[each]]];
+    }
+    trchat_forget_guesses(grower);
+
+    grower->n_rows = n_nodes + 1;
+    ROOM(grower, contexts, room_contexts, grower->n_rows * CONTEXT);
+    text_context(&grower->text, grower->contexts);
+    for (int64_t node = 0; node < n_nodes; node++) {
+        int32_t *own = grower->contexts + (node + 1) * CONTEXT;
+        const int32_t *above = grower->contexts + (parents[node] + 1) * CONTEXT;
+        own[0] = tokens[node];
+        own[1] = above[0];
+        own[2] = above[1];
+    }
+    grower->n_emitted = n_emitted;
+    ROOM(grower, chosen, room_chosen, n_emitted);
+    ROOM(grower, emitted, room_emitted, n_emitted);
+    for (int64_t each = 0; each < n_emitted; each++) {
+        grower->chosen[each] = each ? path[each - 1] + 1 : 0;
+        grower->emitted[each] = emitted[each];
+    }
+}
+
+/* Learn the k candidates `best` of each row noted, their logits and the rows' log-sum-exp. */
+API void trchat_take_in(Grower *grower, const int32_t *best, const float *values, const float *mass, int k,
+                        uint32_t clock) {
+    const int64_t n_cells = grower->n_rows * k;
+    ROOM(grower, packed, room_packed, n_cells);
+    for (int64_t cell = 0; cell < n_cells; cell++) {
+        grower->packed[cell] = packed_candidate(best[cell], values[cell] - mass[cell / k]);
+    }
+    trchat_tables_learn(grower->tables, grower->contexts, grower->packed, grower->n_rows, k, clock);
+
+    const int64_t n_chosen = grower->n_emitted * k;
+    ROOM(grower, candidates, room_candidates, n_chosen);
+    ROOM(grower, chances, room_chances, n_chosen);
+    for (int64_t cell = 0; cell < n_chosen; cell++) {
+        const int64_t row = grower->chosen[cell / k], from = row * k + cell % k;
+        grower->candidates[cell] = best[from];
+        grower->chances[cell] = expf(values[from] - mass[row]);
+    }
+    recent_step(&grower->recent, grower->candidates, grower->chances, k, grower->n_emitted, grower->emitted);
+}
+
+API int64_t trchat_n_labels(const Grower *grower) { return grower->n_labels; }
+
+/* Where the labels are, and how many: until more are noted. */
+API int64_t trchat_take_labels(Grower *grower, const int32_t **kinds, const uint8_t **right) {
+    const int64_t n = grower->n_labels;
+    *kinds = grower->label_kind;
+    *right = grower->label_right;
+    grower->n_labels = 0;
+    return n;
+}

@@ -1,0 +1,147 @@
+"""Trees proposed by the compiled kernel."""
+
+from collections.abc import Container, Sequence
+from ctypes import POINTER, byref, c_double, c_int32, c_uint8
+
+import numpy as np
+from numpy.ctypeslib import as_array
+
+from trchat.recycling import growth, recent, suffix
+from trchat.recycling.calibration import Labels
+from trchat.recycling.kinds import RECENT, RECENT_EDGES, STRIDES
+from trchat.recycling.knowledge import Knowledge
+from trchat.recycling.native.library import Kernel, address, freed_with
+from trchat.recycling.sources import row_kinds, suffix_kinds
+from trchat.recycling.suffix import Match
+from trchat.recycling.topk import Best
+from trchat.recycling.tree import EMPTY_TREE, DraftTree
+
+_SMALLEST_ROOM = 128  # nodes
+
+
+class NativeProposer:
+    """See trchat.recycling.proposer, and growth.c."""
+
+    def __init__(self, kernel: Kernel, knowledge: Knowledge, without: Container[str] = ()) -> None:
+        self._kernel = kernel
+        self._knowledge = knowledge  # kept: the kernel looks into its memory
+        kinds = [row_kinds(number) for number in range(len(knowledge.tables))]
+        for table, row in zip(knowledge.tables, kinds, strict=True):
+            row[0] = table.name in without  # stands for no candidate, so there is room for this
+        rows = np.array(kinds, np.int32)
+        suffixes = np.array(suffix_kinds(), np.int32)
+        edges = np.array(RECENT_EDGES, np.float64)
+        self._handle = freed_with(
+            self,
+            kernel.grower_free,
+            kernel.grower_new(
+                knowledge.rows.handle,
+                knowledge.calibration.handle,
+                address(rows),
+                address(suffixes),
+                "suffix" not in without,
+                "recent" not in without,
+                growth.GOOD,
+                growth.LEAST,
+                suffix.LONGEST_CHECKED,
+                suffix.REMEMBERED,
+                recent.FADE,
+                recent.LEAST,
+                recent.MOST,
+                recent.UNIT_AT_MOST,
+                address(edges),
+                len(edges),
+                STRIDES[RECENT],
+            ),
+        )
+        self.tokens: list[int] = []
+        self._length = c_int32()
+        self._probabilities = POINTER(c_double)()
+        self._make_room(_SMALLEST_ROOM)
+
+    def _make_room(self, n_nodes: int) -> None:
+        self._tokens, self._parents, self._kinds = (np.empty(n_nodes, np.int32) for _ in range(3))
+        self._paths = np.empty(n_nodes, np.float64)
+        self._places = [address(each) for each in (self._tokens, self._parents, self._paths, self._kinds)]
+
+    def begin(self, prompt: Sequence[int]) -> None:
+        """Index the prompt."""
+        self._kernel.begin(self._handle)
+        self.tokens = []
+        self.extend(prompt)
+
+    def extend(self, tokens: Sequence[int]) -> None:
+        """Append tokens to the text."""
+        self.tokens.extend(tokens)
+        self._kernel.extend(self._handle, _whole(tokens), len(tokens))
+
+    def longest(self) -> Match | None:
+        """The latest place of the text's last three tokens, and how far back the match reaches."""
+        place = self._kernel.longest(self._handle, byref(self._length))
+        return (place, self._length.value) if place else None
+
+    def start_tree(self) -> None:
+        """Guess what follows the text."""
+        self._kernel.start_tree(self._handle)
+
+    def grow(self, limit: int) -> Sequence[float]:
+        """Take nodes until there are ``limit``, if there are as many; the probabilities of all so far."""
+        n = self._kernel.grow(self._handle, limit, byref(self._probabilities))
+        return self._probabilities[:n]
+
+    def cut(self, n_nodes: int) -> DraftTree:
+        """The tree of the likeliest nodes."""
+        if n_nodes > len(self._tokens):
+            self._make_room(n_nodes)
+        n = self._kernel.cut(self._handle, n_nodes, *self._places)
+        if not n:
+            return EMPTY_TREE
+        return DraftTree(
+            self._tokens[:n].copy(),
+            self._parents[:n].copy(),
+            self._paths[:n].tolist(),
+            self._kinds[:n].tolist(),
+        )
+
+    def forget(self) -> None:
+        """What was guessed was for another place."""
+        self._kernel.forget_guesses(self._handle)
+
+    def note(self, tree: DraftTree, path: Sequence[int], emitted: Sequence[int]) -> None:
+        """Label all guesses there were for each emitted token, before the text goes on."""
+        self._kernel.note(
+            self._handle,
+            _whole(path),
+            len(path),
+            _whole(emitted),
+            len(emitted),
+            address(tree.tokens),
+            address(tree.parents),
+            len(tree),
+        )
+
+    def take_in(self, found: Best) -> None:
+        """Learn the candidates of all rows; those beside an emitted token may come a little later."""
+        best, values, mass = found
+        self._knowledge.clock += 1
+        self._kernel.take_in(
+            self._handle, address(best), address(values), address(mass), best.shape[1], self._knowledge.clock
+        )
+
+    @property
+    def n_labels(self) -> int:
+        """Guesses that were labelled since labels were last taken."""
+        n: int = self._kernel.n_labels(self._handle)
+        return n
+
+    def take_labels(self) -> Labels:
+        """What was labelled since; the arrays are good until the next step is noted."""
+        kinds, right = POINTER(c_int32)(), POINTER(c_uint8)()
+        n = self._kernel.take_labels(self._handle, byref(kinds), byref(right))
+        if not n:
+            return np.empty(0, np.int32), np.empty(0, np.uint8)
+        return as_array(kinds, (n,)), as_array(right, (n,))
+
+
+def _whole(tokens: Sequence[int]) -> object:
+    return (c_int32 * len(tokens))(*tokens)

@@ -1,0 +1,95 @@
+/* The k largest of each row: twin of trchat/recycling/topk.py, where the method is told. */
+#include <math.h>
+#include <string.h>
+
+#include "kernel.h"
+
+enum { GROUP_SIZE = 64, AT_A_TIME = 8 };
+
+typedef struct {
+    int k, n;
+    float value[MOST_CANDIDATES];
+    int32_t index[MOST_CANDIDATES];
+} Largest;
+
+/* Largest first, ties by lowest index. */
+static inline void insert(Largest *largest, float value, int32_t index) {
+    int place = largest->n;
+    if (place == largest->k) {
+        const float least = largest->value[place - 1];
+        if (!(value > least || (value == least && index < largest->index[place - 1]))) return;
+        place--;
+    } else {
+        largest->n++;
+    }
+    for (; place > 0; place--) {
+        const float above = largest->value[place - 1];
+        if (!(value > above || (value == above && index < largest->index[place - 1]))) break;
+        largest->value[place] = above;
+        largest->index[place] = largest->index[place - 1];
+    }
+    largest->value[place] = value;
+    largest->index[place] = index;
+}
+
+/* Group g holds the columns g, g + n_groups, ...: the inner loop runs along contiguous memory. */
+static void group_maxima(const float *row, int64_t n_groups, float *maxima) {
+    memcpy(maxima, row, (size_t)n_groups * sizeof *maxima);
+    for (int64_t slice = 0; slice < GROUP_SIZE; slice += AT_A_TIME) {
+        const float *part = row + slice * n_groups;
+        for (int64_t group = 0; group < n_groups; group++) {
+            float most = maxima[group];
+            for (int each = 0; each < AT_A_TIME; each++) {
+                const float value = part[each * n_groups + group];
+                most = value > most ? value : most;
+            }
+            maxima[group] = most;
+        }
+    }
+}
+
+static float all_mass(const float *row, int64_t width, float top) {
+    double sum = 0;
+    for (int64_t column = 0; column < width; column++) sum += expf(row[column] - top);
+    return top + (float)log(sum);
+}
+
+/* rows: n of `width` values, `stride` apart; maxima: room for width / 64. Results: (n, k), (n, k), (n,). */
+API void trchat_top_k(const float *rows, int64_t n, int64_t width, int64_t stride, int k, float *maxima,
+                      int32_t *best, float *values, float *mass) {
+    const int64_t n_groups = width / GROUP_SIZE, body = n_groups * GROUP_SIZE;
+    const bool grouped = n_groups > 4 * k;
+    for (int64_t number = 0; number < n; number++) {
+        const float *row = rows + number * stride;
+        Largest largest = {.k = k};
+        if (!grouped) {
+            for (int64_t column = 0; column < width; column++) insert(&largest, row[column], (int32_t)column);
+            mass[number] = all_mass(row, width, largest.value[0]);
+        } else {
+            group_maxima(row, n_groups, maxima);
+            Largest bound = {.k = k};
+            for (int64_t group = 0; group < n_groups; group++) insert(&bound, maxima[group], (int32_t)group);
+            const float threshold = bound.value[k - 1];
+            for (int64_t group = 0; group < n_groups; group++) {
+                if (maxima[group] < threshold) continue;
+                for (int64_t column = group; column < body; column += n_groups) {
+                    if (row[column] >= threshold) insert(&largest, row[column], (int32_t)column);
+                }
+            }
+            for (int64_t column = body; column < width; column++) {
+                if (row[column] >= threshold) insert(&largest, row[column], (int32_t)column);
+            }
+            const float top = largest.value[0];
+            double sum = 0;
+            for (int64_t group = 0; group < n_groups; group++) sum += expf(maxima[group] - top);
+            for (int each = 0; each < k; each++) {
+                const int32_t column = largest.index[each];
+                const float value = largest.value[each];
+                if (column >= body || value < maxima[column % n_groups]) sum += expf(value - top);
+            }
+            mass[number] = top + (float)log(sum);
+        }
+        memcpy(best + number * k, largest.index, (size_t)k * sizeof *best);
+        memcpy(values + number * k, largest.value, (size_t)k * sizeof *values);
+    }
+}

@@ -1,0 +1,115 @@
+"""Trees proposed in plain Python: what the compiled kernel does, to be read, and where there is none."""
+
+from collections.abc import Container, Sequence
+
+import numpy as np
+
+from trchat.recycling.calibration import Labels
+from trchat.recycling.growth import Growth, Guesser
+from trchat.recycling.knowledge import Knowledge
+from trchat.recycling.packing import pack
+from trchat.recycling.recent import RecentCandidates
+from trchat.recycling.sources import Guesses, all_sources
+from trchat.recycling.suffix import Match, SuffixIndex
+from trchat.recycling.table import CONTEXT
+from trchat.recycling.topk import Best
+from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree
+
+
+class PlainProposer:
+    """See trchat.recycling.proposer."""
+
+    def __init__(self, knowledge: Knowledge, without: Container[str] = ()) -> None:
+        self._knowledge = knowledge
+        self._without = without
+        self._kinds: list[int] = []
+        self._right: list[bool] = []
+        self.begin([])
+
+    def begin(self, prompt: Sequence[int]) -> None:
+        """Index the prompt: its own successions are guesses for the answer."""
+        self._text = SuffixIndex()
+        self._text.extend(prompt)
+        self.tokens = self._text.tokens
+        self._recent = RecentCandidates()
+        self._guesser = Guesser(
+            all_sources(self._knowledge, self._text, self._recent, self._without), self._text
+        )
+        self._guesses: dict[int, Guesses] = {}
+
+    def extend(self, tokens: Sequence[int]) -> None:
+        """Append tokens to the text."""
+        self._text.extend(tokens)
+
+    def longest(self) -> Match | None:
+        """The latest place of the text's last three tokens, and how far back the match reaches."""
+        return self._text.longest()
+
+    def start_tree(self) -> None:
+        """Guess what follows the text."""
+        text = self._text
+        self._growth = Growth(
+            self._guesser, self._knowledge.calibration.rates, text.context(), text.matches()
+        )
+
+    def grow(self, limit: int) -> Sequence[float]:
+        """Take nodes until there are ``limit``, if there are as many; the probabilities of all so far."""
+        return self._growth.to(limit)
+
+    def cut(self, n_nodes: int) -> DraftTree:
+        """The tree of the likeliest nodes; what was guessed below them is kept to be labelled."""
+        growth = self._growth
+        if n_nodes > len(growth.tokens):
+            growth.fill(n_nodes, self._text.tokens)
+        order = growth.order(min(n_nodes, len(growth.tokens)))
+        self._guesses = {
+            place: growth.guesses[node] for place, node in enumerate(order) if node in growth.guesses
+        }
+        self._guesses[ROOT] = growth.guesses[ROOT]
+        return growth.tree(order) if order else EMPTY_TREE
+
+    def forget(self) -> None:
+        """What was guessed was for another place."""
+        self._guesses = {}
+
+    def note(self, tree: DraftTree, path: Sequence[int], emitted: Sequence[int]) -> None:
+        """Label all guesses there were for each emitted token, before the text goes on."""
+        context, node = self._text.context(), ROOT
+        for number, token in enumerate(emitted):
+            guesses = self._guesses.get(node)
+            if guesses is None:
+                guesses = self._guesser.guess_anew(context)
+            self._kinds.extend(guesses.values())
+            self._right.extend([guess == token for guess in guesses])
+            if number < len(path):
+                node = path[number]
+                context = (token, context[0], context[1])
+        self.forget()
+        # The last tokens before what each verified row foretells, last first.
+        self._contexts = np.empty((1 + len(tree), CONTEXT), np.int32)
+        self._contexts[0] = self._text.context()
+        self._contexts[1:, 0] = tree.tokens
+        parents = tree.parents + 1
+        self._contexts[1:, 1] = self._contexts[parents, 0]
+        self._contexts[1:, 2] = self._contexts[parents, 1]
+        self._chosen = [0, *(1 + node for node in path)][: len(emitted)]
+        self._emitted = emitted
+
+    def take_in(self, found: Best) -> None:
+        """Learn the candidates of all rows; those beside an emitted token may come a little later."""
+        best, values, mass = found
+        certain = values - mass[:, None]
+        self._knowledge.learn(self._contexts, pack(best, certain))
+        chances = np.exp(certain[self._chosen])
+        self._recent.step(best[self._chosen].tolist(), chances.tolist(), self._emitted)
+
+    @property
+    def n_labels(self) -> int:
+        """Guesses that were labelled since labels were last taken."""
+        return len(self._kinds)
+
+    def take_labels(self) -> Labels:
+        """What was labelled since."""
+        labels = np.array(self._kinds, np.int32), np.array(self._right, np.uint8)
+        self._kinds, self._right = [], []
+        return labels

@@ -1,0 +1,75 @@
+"""What proposes trees to the ``auto`` drafter: every source of guesses, asked below the end of one text."""
+
+from collections.abc import Container, Sequence
+from typing import Protocol
+
+from trchat.recycling.calibration import Labels
+from trchat.recycling.knowledge import Knowledge
+from trchat.recycling.native import library
+from trchat.recycling.native.proposer import NativeProposer
+from trchat.recycling.plain_proposer import PlainProposer
+from trchat.recycling.suffix import Match
+from trchat.recycling.topk import Best
+from trchat.recycling.tree import DraftTree
+
+
+class Proposer(Protocol):
+    """Grows the likeliest trees below a text, and labels what it guessed by what was emitted.
+
+    For each step: ``start_tree``, ``grow`` as often as more nodes may pay, ``cut``; then ``note``,
+    ``extend``, and ``take_in`` as soon as there is time.
+    """
+
+    tokens: list[int]
+    """The text."""
+
+    def begin(self, prompt: Sequence[int]) -> None:
+        """Start on another text."""
+
+    def extend(self, tokens: Sequence[int]) -> None:
+        """Append tokens to the text."""
+
+    def longest(self) -> Match | None:
+        """Where the text's last three tokens stood last before, and how far back that matches."""
+
+    def start_tree(self) -> None:
+        """Guess what follows the text."""
+
+    def grow(self, limit: int) -> Sequence[float]:
+        """Take nodes, likeliest first, until there are ``limit`` or no guesses are left.
+
+        Returns the probabilities of the paths down to all nodes so far.
+        """
+
+    def cut(self, n_nodes: int) -> DraftTree:
+        """The tree of the ``n_nodes`` likeliest nodes, the likeliest chain first.
+
+        A tree that falls short is filled up with what the text said last, since batches of one width come
+        cheapest.
+        """
+
+    def forget(self) -> None:
+        """What was guessed was for another place."""
+
+    def note(self, tree: DraftTree, path: Sequence[int], emitted: Sequence[int]) -> None:
+        """Say what became of ``tree``: all guesses for each emitted token are right or wrong.
+
+        Below a node that was not asked about they are made now: before the text goes on, which would tell.
+        """
+
+    def take_in(self, found: Best) -> None:
+        """Learn the candidates that the model had for each of the noted tree's rows."""
+
+    @property
+    def n_labels(self) -> int:
+        """Guesses that were labelled since labels were last taken."""
+
+    def take_labels(self) -> Labels:
+        """What was labelled since; the arrays are good until the next step is noted."""
+
+
+def make_proposer(knowledge: Knowledge, without: Container[str] = ()) -> Proposer:
+    """Every source but those named in ``without``; compiled, where that was possible."""
+    if library.KERNEL is not None:
+        return NativeProposer(library.KERNEL, knowledge, without)
+    return PlainProposer(knowledge, without)
