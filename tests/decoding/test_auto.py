@@ -8,6 +8,7 @@ import pytest
 from tests.decoding.scripted import N_VOCAB, ScriptedContext, next_logits, plain_greedy
 from trchat.decoding.kv_cache import KVCache
 from trchat.decoding.loop import generate
+from trchat.recycling import plain_proposer
 from trchat.recycling.auto import AutoDrafter
 from trchat.recycling.cost import FixedCosts
 from trchat.recycling.knowledge import Knowledge
@@ -33,15 +34,15 @@ def learned(monkeypatch):
         learn = knowledge.learn
         searched = []
 
-        def search(logits):
+        def search(logits, k, **how):
             searched[:] = [context.said[row.tobytes()] for row in logits]
-            return top_k_and_mass(logits, 8)
+            return top_k_and_mass(logits, k, **how)
 
         def note(contexts, *args):
             found.extend(zip(searched, contexts.tolist(), strict=True))
             learn(contexts, *args)
 
-        monkeypatch.setattr(AutoDrafter, "_candidates", staticmethod(search))
+        monkeypatch.setattr(plain_proposer, "top_k_and_mass", search)
         knowledge.learn = note
         return found
 

@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.decoding.scripted import ScriptedContext
+from tests.recycling.trees import draft_trees
 from trchat.decoding.accept import accept
 from trchat.decoding.kv_cache import KVCache
 from trchat.decoding.loop import generate
+from trchat.decoding.sequences import TreeSequences
 from trchat.recycling.auto import AutoDrafter
 from trchat.recycling.calibration import Calibration
 from trchat.recycling.candidates import CandidateTables
@@ -26,7 +28,7 @@ from trchat.recycling.proposer import make_proposer
 from trchat.recycling.suffix import SuffixIndex
 from trchat.recycling.table import TableShape
 from trchat.recycling.topk import top_k_and_mass
-from trchat.recycling.tree import ROOT
+from trchat.recycling.tree import ROOT, DraftTree
 
 COMPILER = any(shutil.which(name) for name in ("cc", "gcc", "clang"))
 KERNEL = library.KERNEL
@@ -222,3 +224,25 @@ def test_searches_find_the_same(both, width, levels):
     np.testing.assert_allclose(mass, expected_mass, rtol=1e-5)
     strided = np.concatenate([rows, rows], axis=1)[:, :width]
     assert (both(top_k_and_mass, strided, 8)[0][0] == expected).all()
+
+
+@compiled
+@given(draft_trees(most=12))
+def test_sequences_of_a_tree_are_the_same(tree):
+    if not len(tree):
+        return
+    assigned = []
+    for kernel in (KERNEL, None):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(library, "KERNEL", kernel)
+            sequences = TreeSequences(16, 14)
+            sequences.assign(tree)
+            seen_by = [sequences.of(node).tolist() for node in range(len(tree))]
+            assigned.append((sequences.n, sequences.depths[: len(tree)].tolist(), seen_by))
+    assert assigned[0] == assigned[1]
+
+
+def test_a_tree_whose_parents_do_not_come_first_is_refused(either_way):
+    for parents in ([0], [-1, 1], [-2]):
+        with pytest.raises(ValueError, match="parents come before"):
+            TreeSequences(16, 14).assign(DraftTree(np.zeros(len(parents)), np.array(parents)))

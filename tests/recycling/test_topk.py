@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from trchat.recycling import topk
 from trchat.recycling.topk import top_k, top_k_and_mass
 
 pytestmark = pytest.mark.usefixtures("either_way")
@@ -63,3 +64,17 @@ def test_the_mass_is_close_to_the_true_log_sum_and_never_above():
     assert (mass <= true + 1e-4).all()
     assert (mass >= values[:, 0]).all()
     assert (mass > true - 1.0).all()
+
+
+def test_rows_that_change_while_they_are_searched_break_nothing(in_python, monkeypatch):
+    """As a GPU changes them that is done with the next step: what is found is that of some moment."""
+    rows = np.random.default_rng(3).standard_normal((4, 5003)).astype(np.float32)
+    expected = top_k(rows.copy(), 8)
+    search = topk._by_groups
+
+    def late(searched, k):
+        rows[:] = 0
+        return search(searched, k)
+
+    monkeypatch.setattr(topk, "_by_groups", late)
+    assert (top_k_and_mass(rows, 8, changing=True)[0] == expected).all()

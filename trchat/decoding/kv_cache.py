@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from trchat.decoding.sequences import TreeSequences
 from trchat.llama.batch import ALL_SEQUENCES, END, Batch
 from trchat.recycling.tree import DraftTree
 
@@ -62,7 +63,8 @@ class KVCache:
         self._hidden_seq = context.n_seq - 1
         self._held = [0] * (context.n_seq - 1)  # positions [0, held) each sequence can see
         self._tree: DraftTree | None = None
-        self._paths: list[list[int]] = []  # the nodes that each sequence of the tree under way sees
+        self._sequences = TreeSequences(context.batch.capacity, self._hidden_seq)  # of the tree under way
+        self._all = np.arange(context.n_seq, dtype=np.int32)
         self._forced: Sequence[int] = ()
 
     @property
@@ -165,20 +167,16 @@ class KVCache:
             batch.n_seq_id[:total] = 1
             batch.seq_id[:total, 0] = 0
         else:
-            paths = self._paths = self._one_a_sequence(tree)
-            n_seq = len(paths)
+            sequences = self._sequences
+            sequences.assign(tree)
+            n_seq = sequences.n
             self._show_prefix_to(n_seq)
             batch.token[n_forced:total] = tree.tokens
-            batch.pos[n_forced:total] = [base + n_forced - 1 + depth for depth in tree.depths]
+            np.add(sequences.depths[:n], base + n_forced - 1, out=batch.pos[n_forced:total])
             batch.n_seq_id[:n_forced] = n_seq
-            batch.seq_id[:n_forced, :n_seq] = np.arange(n_seq)
-            counts = [0] * n
-            ids, width = batch.seq_id_view, batch.n_seq
-            for seq, path in enumerate(paths):
-                for node in path:
-                    ids[(n_forced + node) * width + counts[node]] = seq
-                    counts[node] += 1
-            batch.n_seq_id[n_forced:total] = counts
+            batch.seq_id[:n_forced, :n_seq] = self._all[:n_seq]
+            batch.n_seq_id[n_forced:total] = sequences.counts[:n]
+            batch.seq_id[n_forced:total, : sequences.n_seq] = sequences.ids[:n]
         start = perf_counter()
         self._decode(total)
         self.decode_s = perf_counter() - start
@@ -214,17 +212,6 @@ class KVCache:
         self._tree = None
         return kept
 
-    def _one_a_sequence(self, tree: DraftTree) -> list[list[int]]:
-        """The nodes that each sequence sees: one sequence for each leaf, and some twins of the first.
-
-        llama.cpp reuses its compute graph, and a GPU the recorded launches of its kernels, only for batches
-        of as many tokens *and* as many sequences as the one before. Trees of one size differ in how many
-        leaves they have; hardly any has more than four fifths of its tokens.
-        """
-        paths, n = tree.paths, len(tree)
-        usual = min(n, (4 * n + 8) // 5, self._hidden_seq)
-        return paths + paths[:1] * (usual - len(paths))
-
     def _in_order(self, path: Sequence[int]) -> int:
         """How many nodes of ``path`` can stay: those whose gaps are short enough and have room."""
         kept = len(path)
@@ -236,18 +223,21 @@ class KVCache:
 
     def _settle(self, tree: DraftTree, path: Sequence[int], base: int) -> None:
         """Show the kept ``path`` to sequence 0, hide the nodes between its nodes, free all others."""
-        context, paths = self.context, self._paths
-        kept, n_seq = len(path), len(paths)
+        context, sequences = self.context, self._sequences
+        kept, n_seq = len(path), sequences.n
         end = base + kept
         if kept == len(tree):
             self._held[:n_seq] = [end] * n_seq
             return
         # How much of the kept path each sequence sees.
-        shared = [_common_length(path, nodes) for nodes in paths]
+        shared = [0] * n_seq
+        for length, node in enumerate(path, 1):
+            for seq in sequences.of(node).tolist():
+                shared[seq] = length
         if kept:
             seen_by = shared.index(kept)
             if context.keeps_order:
-                self._hide(tree, path, base)
+                self._hide(path, base)
             if seen_by:
                 context.remove(0, base + shared[0], END)
                 context.copy(seen_by, 0, base + shared[0], end)
@@ -262,12 +252,11 @@ class KVCache:
             context.remove(seq, base + shared[seq], stop)
         self._held[:n_seq] = [base + length for length in shared]
 
-    def _hide(self, tree: DraftTree, path: Sequence[int], base: int) -> None:
+    def _hide(self, path: Sequence[int], base: int) -> None:
         """Give the rejected nodes before the end of ``path`` to a sequence that nothing attends to."""
         for node in set(range(path[-1])).difference(path):
-            place = base + tree.depths[node] - 1
-            seen_by = next(seq for seq, nodes in enumerate(self._paths) if node in nodes)
-            self.context.copy(seen_by, self._hidden_seq, place, place + 1)
+            place = base + int(self._sequences.depths[node]) - 1
+            self.context.copy(int(self._sequences.of(node)[0]), self._hidden_seq, place, place + 1)
             self._gaps.append((base, place))
 
     def _show_prefix_to(self, n_seq: int) -> None:
@@ -284,12 +273,3 @@ class KVCache:
             # A failed or interrupted batch may have left cells of any sequence.
             self.truncate(len(self.tokens))
             raise
-
-
-def _common_length(first: Sequence[int], second: Sequence[int]) -> int:
-    length = 0
-    for one, other in zip(first, second, strict=False):
-        if one != other:
-            break
-        length += 1
-    return length

@@ -14,7 +14,6 @@ class Batch:
     Attributes, all written by the caller before a decode:
         token, pos, n_seq_id: int32, shape (capacity,).
         seq_id: int32, shape (capacity, n_seq); row i holds ``n_seq_id[i]`` ids.
-        seq_id_view: the same memory, flat; single ids are written several times faster through it.
         logits: int8, shape (capacity,); 1 where a row of logits is wanted.
     """
 
@@ -25,5 +24,4 @@ class Batch:
         self.pos = np.zeros(capacity, np.int32)
         self.n_seq_id = np.ones(capacity, np.int32)
         self.seq_id = np.zeros((capacity, n_seq), np.int32)
-        self.seq_id_view = self.seq_id.reshape(-1).data
         self.logits = np.zeros(capacity, np.int8)

@@ -1,7 +1,6 @@
 """The ``auto`` drafter: all sources in one tree, as wide as pays on this machine."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
@@ -10,28 +9,14 @@ from numpy.typing import NDArray
 from trchat.recycling.copying import Copying
 from trchat.recycling.cost import LADDER, Costs, StepCosts
 from trchat.recycling.drafter import Verified
-from trchat.recycling.knowledge import CANDIDATES, Knowledge
+from trchat.recycling.knowledge import Knowledge
 from trchat.recycling.pace import Pace
 from trchat.recycling.proposer import make_proposer
-from trchat.recycling.topk import Best, top_k_and_mass
+from trchat.recycling.topk import SAMPLED
 from trchat.recycling.tree import DraftTree
 from trchat.recycling.width import WidthChoice
 
 _LABELS_AT_ONCE = (96, 512)  # at least and at most; in between as many as there were steps so far
-_SAMPLED = 4096  # one logit in so many tells whether a row is still the same
-
-
-@dataclass(frozen=True, slots=True)
-class _Unsearched:
-    """Logits of a noted step that are still to be searched for candidates.
-
-    Attributes:
-        logits: (1 + n, n_vocab).
-        sample: some of them, to see whether others have taken their place.
-    """
-
-    logits: NDArray[np.float32]
-    sample: NDArray[np.float32]
 
 
 class AutoDrafter:
@@ -63,7 +48,7 @@ class AutoDrafter:
         self._choice: WidthChoice | None = None
         self._without = without
         self._proposer = make_proposer(knowledge, without)
-        self._put_off: _Unsearched | None = None
+        self._put_off: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None  # logits, and a sample
         self._began: float | None = None  # of the step under way, if it was drafted for
         self._drafted_s = 0.0  # which of its time drafting took
 
@@ -127,10 +112,12 @@ class AutoDrafter:
         if began is None:
             proposer.forget()
         proposer.note(verified.tree, verified.path, verified.emitted)
-        proposer.extend(verified.emitted)
-        self._put_off = _Unsearched(verified.logits, verified.logits[0, ::_SAMPLED].copy())
-        if not put_off:
-            self.catch_up()
+        if put_off:
+            # As soon as a GPU has the next step's logits, they take these ones' place, from the first row on.
+            self._put_off = verified.logits, verified.logits[0, ::SAMPLED].copy()
+        else:
+            proposer.recycle(verified.logits)
+            self._learn_some_labels()
         if began is None:
             return
         learned_at = perf_counter()
@@ -142,26 +129,21 @@ class AutoDrafter:
     def catch_up(self) -> None:
         """Do what was put off, while the model computes the next step."""
         put_off, self._put_off = self._put_off, None
-        if put_off is None:
-            return
-        found = self._candidates(put_off.logits)
-        # As soon as a GPU has the next step's logits, they take the place of these, from the first row on.
-        if (put_off.logits[0, ::_SAMPLED] == put_off.sample).all():
-            self._proposer.take_in(found)
-        least, most = _LABELS_AT_ONCE
-        if self._proposer.n_labels >= min(max(self.knowledge.clock, least), most):
-            self._hand_over_labels()
+        if put_off is not None:
+            self._proposer.recycle(*put_off)
+            self._learn_some_labels()
 
     def settle(self) -> None:
         """Learn what was put off, and hand over the labels that were gathered."""
         self.catch_up()
-        self._hand_over_labels()
+        self._learn_labels()
 
-    def _hand_over_labels(self) -> None:
+    def _learn_some_labels(self) -> None:
+        least, most = _LABELS_AT_ONCE
+        if self._proposer.n_labels >= min(max(self.knowledge.clock, least), most):
+            self._learn_labels()
+
+    def _learn_labels(self) -> None:
         labels = self._proposer.take_labels()
         if "calibration" not in self._without:
             self.knowledge.calibration.learn(*labels)
-
-    @staticmethod
-    def _candidates(logits: NDArray[np.float32]) -> Best:
-        return top_k_and_mass(logits, CANDIDATES, changing=True)

@@ -3,16 +3,17 @@
 from collections.abc import Container, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trchat.recycling.calibration import Labels
 from trchat.recycling.growth import Growth, Guesser
-from trchat.recycling.knowledge import Knowledge
+from trchat.recycling.knowledge import CANDIDATES, Knowledge
 from trchat.recycling.packing import pack
 from trchat.recycling.recent import RecentCandidates
 from trchat.recycling.sources import Guesses, all_sources
 from trchat.recycling.suffix import Match, SuffixIndex
 from trchat.recycling.table import CONTEXT
-from trchat.recycling.topk import Best
+from trchat.recycling.topk import SAMPLED, top_k_and_mass
 from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree
 
 
@@ -73,7 +74,7 @@ class PlainProposer:
         self._guesses = {}
 
     def note(self, tree: DraftTree, path: Sequence[int], emitted: Sequence[int]) -> None:
-        """Label all guesses there were for each emitted token, before the text goes on."""
+        """Label all guesses there were for each emitted token; then the text goes on."""
         context, node = self._text.context(), ROOT
         for number, token in enumerate(emitted):
             guesses = self._guesses.get(node)
@@ -94,14 +95,18 @@ class PlainProposer:
         self._contexts[1:, 2] = self._contexts[parents, 1]
         self._chosen = [0, *(1 + node for node in path)][: len(emitted)]
         self._emitted = emitted
+        self._text.extend(emitted)
 
-    def take_in(self, found: Best) -> None:
+    def recycle(self, logits: NDArray[np.float32], sample: NDArray[np.float32] | None = None) -> bool:
         """Learn the candidates of all rows; those beside an emitted token may come a little later."""
-        best, values, mass = found
+        best, values, mass = top_k_and_mass(logits, CANDIDATES, changing=sample is not None)
+        if sample is not None and (logits[0, ::SAMPLED] != sample).any():
+            return False
         certain = values - mass[:, None]
         self._knowledge.learn(self._contexts, pack(best, certain))
         chances = np.exp(certain[self._chosen])
         self._recent.step(best[self._chosen].tolist(), chances.tolist(), self._emitted)
+        return True
 
     @property
     def n_labels(self) -> int:

@@ -3,13 +3,15 @@
 from collections.abc import Container, Sequence
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from trchat.recycling.calibration import Labels
 from trchat.recycling.knowledge import Knowledge
 from trchat.recycling.native import library
 from trchat.recycling.native.proposer import NativeProposer
 from trchat.recycling.plain_proposer import PlainProposer
 from trchat.recycling.suffix import Match
-from trchat.recycling.topk import Best
 from trchat.recycling.tree import DraftTree
 
 
@@ -17,7 +19,7 @@ class Proposer(Protocol):
     """Grows the likeliest trees below a text, and labels what it guessed by what was emitted.
 
     For each step: ``start_tree``, ``grow`` as often as more nodes may pay, ``cut``; then ``note``,
-    ``extend``, and ``take_in`` as soon as there is time.
+    and ``recycle`` as soon as there is time.
     """
 
     tokens: list[int]
@@ -27,7 +29,7 @@ class Proposer(Protocol):
         """Start on another text."""
 
     def extend(self, tokens: Sequence[int]) -> None:
-        """Append tokens to the text."""
+        """Append tokens to the text, which nothing was proposed for."""
 
     def longest(self) -> Match | None:
         """Where the text's last three tokens stood last before, and how far back that matches."""
@@ -52,13 +54,18 @@ class Proposer(Protocol):
         """What was guessed was for another place."""
 
     def note(self, tree: DraftTree, path: Sequence[int], emitted: Sequence[int]) -> None:
-        """Say what became of ``tree``: all guesses for each emitted token are right or wrong.
+        """Say what became of ``tree``, the one that was cut or its first nodes; then the text goes on.
 
-        Below a node that was not asked about they are made now: before the text goes on, which would tell.
+        All guesses for each emitted token are right or wrong. Below a node that was not asked about they are
+        made before the text goes on, which would tell.
         """
 
-    def take_in(self, found: Best) -> None:
-        """Learn the candidates that the model had for each of the noted tree's rows."""
+    def recycle(self, logits: NDArray[np.float32], sample: NDArray[np.float32] | None = None) -> bool:
+        """Learn the candidates that the model had at each of the noted tree's rows (1 + n, n_vocab).
+
+        Where rows may be overwritten meanwhile, ``sample`` holds one in SAMPLED logits of the first one as
+        they were: what was found is learned only if that has stayed. Returns whether it was.
+        """
 
     @property
     def n_labels(self) -> int:

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from trchat.recycling.native import library
 from trchat.recycling.native.library import MOST_CANDIDATES, Kernel, address
 
+SAMPLED = 4096
+"""One logit in so many tells whether a row is still the same."""
+
 GROUP_SIZE = 64
 _FEW = 2  # rows, up to which a second look at whole rows is cheaper than gathering groups
 _ROWS_OF_A_THREAD = 12  # with fewer, handing them over costs more than it saves

@@ -32,8 +32,8 @@ class DraftTree:
         probabilities: Sequence[float] | None = None,
         kinds: Sequence[int] | None = None,
     ) -> None:
-        self.tokens = tokens
-        self.parents = parents
+        self.tokens = np.ascontiguousarray(tokens, np.int32)
+        self.parents = np.ascontiguousarray(parents, np.int32)
         self.probabilities = probabilities
         self.kinds = kinds
 

@@ -62,7 +62,9 @@ typedef struct {
     double *chances;
     int64_t n_emitted, room_chosen, room_emitted, room_candidates, room_chances;
     uint32_t *packed;
-    int64_t room_packed;
+    int32_t *best;
+    float *maxima, *values, *mass;
+    int64_t room_packed, room_best, room_maxima, room_values, room_mass;
 } Grower;
 
 #define ROOM(grower, array, room, needed) \
@@ -108,7 +110,7 @@ API void trchat_grower_free(Grower *grower) {
     void *all[] = {grower->token, grower->parent, grower->kind, grower->path, grower->guessed, grower->heap,
                    grower->matches, grower->guess_token, grower->guess_kind, grower->order, grower->label_kind,
                    grower->label_right, grower->contexts, grower->chosen, grower->emitted, grower->candidates,
-                   grower->chances, grower->packed};
+                   grower->chances, grower->packed, grower->best, grower->maxima, grower->values, grower->mass};
     for (size_t each = 0; each < sizeof all / sizeof *all; each++) free(all[each]);
     free(grower);
 }
@@ -385,9 +387,9 @@ API int64_t trchat_cut(Grower *grower, int64_t n_nodes, int32_t *tokens, int32_t
 /* --- learning --- */
 
 /* Say of all guesses for each emitted token which came true, and note where the verified rows stand: the
- * root's and those of `n_nodes` nodes. Before the text goes on: afterwards it would tell. */
-API void trchat_note(Grower *grower, const int32_t *path, int64_t n_path, const int32_t *emitted, int64_t n_emitted,
-                     const int32_t *tokens, const int32_t *parents, int64_t n_nodes) {
+ * root's and those of the first `n_nodes` nodes that were cut. Then the text goes on. */
+API void trchat_note(Grower *grower, const int32_t *path, int64_t n_path, const int32_t *emitted,
+                     int64_t n_emitted, int64_t n_nodes) {
     int32_t context[CONTEXT];
     text_context(&grower->text, context);
     Guessed guessed = grower->root_guessed;
@@ -406,17 +408,18 @@ API void trchat_note(Grower *grower, const int32_t *path, int64_t n_path, const 
         context[1] = context[0];
         context[0] = emitted[each];
         guessed.n = -1;
-        if (each < n_path && path[each] < grower->n_order) guessed = grower->guessed[grower->order[path[each]]];
+        if (each < n_path) guessed = grower->guessed[grower->order[path[each]]];
     }
-    trchat_forget_guesses(grower);
 
     grower->n_rows = n_nodes + 1;
     ROOM(grower, contexts, room_contexts, grower->n_rows * CONTEXT);
     text_context(&grower->text, grower->contexts);
-    for (int64_t node = 0; node < n_nodes; node++) {
-        int32_t *own = grower->contexts + (node + 1) * CONTEXT;
-        const int32_t *above = grower->contexts + (parents[node] + 1) * CONTEXT;
-        own[0] = tokens[node];
+    const int32_t *place = grower->order + grower->n_order;
+    for (int64_t row = 1; row <= n_nodes; row++) {
+        const int32_t node = grower->order[row - 1], parent = grower->parent[node];
+        int32_t *own = grower->contexts + row * CONTEXT;
+        const int32_t *above = grower->contexts + (parent == ROOT ? 0 : place[parent] + 1) * CONTEXT;
+        own[0] = grower->token[node];
         own[1] = above[0];
         own[2] = above[1];
     }
@@ -427,12 +430,25 @@ API void trchat_note(Grower *grower, const int32_t *path, int64_t n_path, const 
         grower->chosen[each] = each ? path[each - 1] + 1 : 0;
         grower->emitted[each] = emitted[each];
     }
+    trchat_forget_guesses(grower);
+    text_extend(&grower->text, emitted, n_emitted);
 }
 
-/* Learn the k candidates `best` of each row noted, their logits and the rows' log-sum-exp. */
-API void trchat_take_in(Grower *grower, const int32_t *best, const float *values, const float *mass, int k,
-                        uint32_t clock) {
+/* Learn the k largest of each row noted, of `width` logits, `stride` apart. With a `sample` of the first row (one
+ * in `sampled`), only if that is still the same after the search: returns whether it was. */
+API int trchat_recycle(Grower *grower, const float *rows, int64_t width, int64_t stride, int k, uint32_t clock,
+                       const float *sample, int64_t sampled) {
     const int64_t n_cells = grower->n_rows * k;
+    ROOM(grower, maxima, room_maxima, width);
+    ROOM(grower, best, room_best, n_cells);
+    ROOM(grower, values, room_values, n_cells);
+    ROOM(grower, mass, room_mass, grower->n_rows);
+    int32_t *best = grower->best;
+    float *values = grower->values, *mass = grower->mass;
+    trchat_top_k(rows, grower->n_rows, width, stride, k, grower->maxima, best, values, mass);
+    for (int64_t each = 0; sample && each * sampled < width; each++) {
+        if (rows[each * sampled] != sample[each]) return 0;
+    }
     ROOM(grower, packed, room_packed, n_cells);
     for (int64_t cell = 0; cell < n_cells; cell++) {
         grower->packed[cell] = packed_candidate(best[cell], values[cell] - mass[cell / k]);
@@ -448,6 +464,7 @@ API void trchat_take_in(Grower *grower, const int32_t *best, const float *values
         grower->chances[cell] = expf(values[from] - mass[row]);
     }
     recent_step(&grower->recent, grower->candidates, grower->chances, k, grower->n_emitted, grower->emitted);
+    return 1;
 }
 
 API int64_t trchat_n_labels(const Grower *grower) { return grower->n_labels; }

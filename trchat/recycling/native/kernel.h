@@ -22,6 +22,11 @@ enum { CONTEXT = 3, WAYS = 4, MOST_TABLES = 8, MOST_CANDIDATES = 16, MOST_SOURCE
 /* Memory that grows. Where there is none left the process ends: there is nothing sensible to go on with. */
 void *grown(void *memory, int64_t *room, int64_t needed, size_t size);
 
+/* --- topk.c --- */
+
+API void trchat_top_k(const float *rows, int64_t n, int64_t width, int64_t stride, int k, float *maxima, int32_t *best,
+                      float *values, float *mass);
+
 /* --- tables.c --- */
 
 typedef struct {

@@ -24,6 +24,7 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "rates_learn": (None, [_POINTER, _POINTER, _POINTER, _WHOLE]),
     "rate": (c_double, [_POINTER, c_int32]),
     "rates_free": (None, [_POINTER]),
+    "sequences": (c_int32, [_POINTER, c_int32, c_int32, _POINTER, _POINTER, _POINTER, _WHOLE, _POINTER]),
     "grower_new": (
         _POINTER,
         [_POINTER] * 4
@@ -41,8 +42,8 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "grow": (_WHOLE, [_POINTER, _WHOLE, POINTER(POINTER(c_double))]),
     "cut": (_WHOLE, [_POINTER, _WHOLE] + [_POINTER] * 4),
     "forget_guesses": (None, [_POINTER]),
-    "note": (None, [_POINTER, _POINTER, _WHOLE, _POINTER, _WHOLE, _POINTER, _POINTER, _WHOLE]),
-    "take_in": (None, [_POINTER, _POINTER, _POINTER, _POINTER, c_int, c_uint32]),
+    "note": (None, [_POINTER, _POINTER, _WHOLE, _POINTER, _WHOLE, _WHOLE]),
+    "recycle": (c_int, [_POINTER, _POINTER, _WHOLE, _WHOLE, c_int, c_uint32, _POINTER, _WHOLE]),
     "n_labels": (_WHOLE, [_POINTER]),
     "take_labels": (_WHOLE, [_POINTER, POINTER(POINTER(c_int32)), POINTER(POINTER(c_uint8))]),
 }

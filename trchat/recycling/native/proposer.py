@@ -5,15 +5,16 @@ from ctypes import POINTER, byref, c_double, c_int32, c_uint8
 
 import numpy as np
 from numpy.ctypeslib import as_array
+from numpy.typing import NDArray
 
 from trchat.recycling import growth, recent, suffix
 from trchat.recycling.calibration import Labels
 from trchat.recycling.kinds import RECENT, RECENT_EDGES, STRIDES
-from trchat.recycling.knowledge import Knowledge
+from trchat.recycling.knowledge import CANDIDATES, Knowledge
 from trchat.recycling.native.library import Kernel, address, freed_with
 from trchat.recycling.sources import row_kinds, suffix_kinds
 from trchat.recycling.suffix import Match
-from trchat.recycling.topk import Best
+from trchat.recycling.topk import SAMPLED
 from trchat.recycling.tree import EMPTY_TREE, DraftTree
 
 _SMALLEST_ROOM = 128  # nodes
@@ -62,6 +63,7 @@ class NativeProposer:
     def _make_room(self, n_nodes: int) -> None:
         self._tokens, self._parents, self._kinds = (np.empty(n_nodes, np.int32) for _ in range(3))
         self._paths = np.empty(n_nodes, np.float64)
+        self._path, self._emitted = (c_int32 * n_nodes)(), (c_int32 * n_nodes)()
         self._places = [address(each) for each in (self._tokens, self._parents, self._paths, self._kinds)]
 
     def begin(self, prompt: Sequence[int]) -> None:
@@ -73,7 +75,7 @@ class NativeProposer:
     def extend(self, tokens: Sequence[int]) -> None:
         """Append tokens to the text."""
         self.tokens.extend(tokens)
-        self._kernel.extend(self._handle, _whole(tokens), len(tokens))
+        self._kernel.extend(self._handle, (c_int32 * len(tokens))(*tokens), len(tokens))
 
     def longest(self) -> Match | None:
         """The latest place of the text's last three tokens, and how far back the match reaches."""
@@ -108,25 +110,32 @@ class NativeProposer:
         self._kernel.forget_guesses(self._handle)
 
     def note(self, tree: DraftTree, path: Sequence[int], emitted: Sequence[int]) -> None:
-        """Label all guesses there were for each emitted token, before the text goes on."""
-        self._kernel.note(
-            self._handle,
-            _whole(path),
-            len(path),
-            _whole(emitted),
-            len(emitted),
-            address(tree.tokens),
-            address(tree.parents),
-            len(tree),
-        )
+        """Label all guesses there were for each emitted token; then the text goes on."""
+        if len(emitted) > len(self._emitted):
+            self._make_room(len(emitted))
+        self._path[: len(path)] = list(path)
+        self._emitted[: len(emitted)] = list(emitted)
+        self.tokens.extend(emitted)
+        self._kernel.note(self._handle, self._path, len(path), self._emitted, len(emitted), len(tree))
 
-    def take_in(self, found: Best) -> None:
+    def recycle(self, logits: NDArray[np.float32], sample: NDArray[np.float32] | None = None) -> bool:
         """Learn the candidates of all rows; those beside an emitted token may come a little later."""
-        best, values, mass = found
-        self._knowledge.clock += 1
-        self._kernel.take_in(
-            self._handle, address(best), address(values), address(mass), best.shape[1], self._knowledge.clock
+        clock = self._knowledge.clock + 1
+        stride, size = logits.strides
+        assert size == logits.itemsize, "a row of logits lies in one piece"
+        learned: int = self._kernel.recycle(
+            self._handle,
+            address(logits),
+            logits.shape[1],
+            stride // size,
+            CANDIDATES,
+            clock,
+            None if sample is None else address(sample),
+            SAMPLED,
         )
+        if learned:
+            self._knowledge.clock = clock
+        return bool(learned)
 
     @property
     def n_labels(self) -> int:
@@ -141,7 +150,3 @@ class NativeProposer:
         if not n:
             return np.empty(0, np.int32), np.empty(0, np.uint8)
         return as_array(kinds, (n,)), as_array(right, (n,))
-
-
-def _whole(tokens: Sequence[int]) -> object:
-    return (c_int32 * len(tokens))(*tokens)
