@@ -49,7 +49,7 @@ def compile_kernel() -> None:
     unix = compiler.compiler_type == "unix"
     if unix:
         customize_compiler(compiler)
-    options = ["-O3", "-std=c11", "-fvisibility=hidden"] if unix else ["/O2", "/std:c11"]
+    options = ["-O3", "-std=c11", "-ffp-contract=off", "-fvisibility=hidden"] if unix else ["/O2", "/std:c11"]
     with tempfile.TemporaryDirectory() as folder:
         objects = compiler.compile(
             [str(file) for file in sorted(FOLDER.glob("*.c"))],

@@ -43,6 +43,7 @@ def learned(monkeypatch):
             learn(contexts, *args)
 
         monkeypatch.setattr(plain_proposer, "top_k_and_mass", search)
+        monkeypatch.setattr(AutoDrafter, "_pays_at_once", lambda *_: False)
         knowledge.learn = note
         return found
 

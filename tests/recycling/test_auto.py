@@ -117,7 +117,23 @@ def random_step(drafter, random, width):
     return Verified(drafter._proposer.tokens[-1], tree, logits, (), (token,), 1 + len(tree))
 
 
-def test_logits_that_the_next_step_has_overwritten_teach_nothing():
+def test_what_is_worth_its_time_is_learned_at_once_on_a_gpu_too(monkeypatch):
+    random = np.random.default_rng(1)
+    known = Knowledge()
+    write(AutoDrafter(known, width=8))
+    drafter = AutoDrafter(known, width=8)
+    drafter.begin(PROMPT)
+    for step_ms, waits in ((1e-9, True), (1e9, False)):
+        monkeypatch.setattr(drafter, "costs", FixedCosts({1: step_ms, 64: step_ms}, 0.0))
+        before = known.clock
+        drafter.learn(random_step(drafter, random, 8), put_off=True)
+        assert (known.clock == before) is waits
+        drafter.catch_up()
+        assert known.clock == before + 1
+
+
+def test_logits_that_the_next_step_has_overwritten_teach_nothing(monkeypatch):
+    monkeypatch.setattr(AutoDrafter, "_pays_at_once", lambda *_: False)
     random = np.random.default_rng(1)
     known = Knowledge()
     write(AutoDrafter(known, width=8))
@@ -174,9 +190,9 @@ def test_the_work_of_a_step_is_told_apart_from_the_models_time(monkeypatch):
             now[0] += 0.001
             return super()._worth_its_time(room, n_forced)
 
-        def _learn_some_labels(self):
+        def _recycle(self, logits, sample=None):
             now[0] += 0.002
-            super()._learn_some_labels()
+            super()._recycle(logits, sample)
 
     drafter = Slow(Knowledge(), Watched(), width=4)
     drafter.begin([5, 6, 7])

@@ -11,7 +11,9 @@ from trchat.recycling.tree import chain_tree
 LEAST_BUDGET_S = 0.3
 SHARE_OF_LOAD = 0.05
 _WIDTHS = (1, 4, 8, 2, 16, 32, 64, 3)  # the most telling first, in case time runs out
-_AROUND_MS, _A_NODE_MS = 0.4, 0.04  # work around the model until real steps have shown it: a step, a node
+# Work around the model until real steps have shown it: a step, a node; beside a GPU a part of it counts.
+_AROUND_MS, _A_NODE_MS = 0.3, 0.04
+_APART_MS, _A_NODE_APART_MS = 0.1, 0.025
 
 
 def measure_start(cache: KVCache, costs: StepCosts, load_s: float) -> None:
@@ -21,16 +23,18 @@ def measure_start(cache: KVCache, costs: StepCosts, load_s: float) -> None:
     The last run of a width counts. The first one builds the compute graph and, after loading, brings
     weights into memory; on a GPU the second one records the kernels' launches. What they take longer than
     the last is what a change of width costs: about the least seen, since some also pay for what is set up
-    once, and not that of the first width. The very least may come from a stall of the last run.
+    once, and not that of the first width. The very least may come from a stall of the last run. On a GPU the
+    first batch of several tokens brings its own kernels there, and gets one run more.
     """
     budget = max(LEAST_BUDGET_S, SHARE_OF_LOAD * load_s)
     runs = 3 if cache.computes_apart else 2
+    step_ms, node_ms = (_APART_MS, _A_NODE_APART_MS) if cache.computes_apart else (_AROUND_MS, _A_NODE_MS)
     start = perf_counter()
     costs.enter(0)
     changes: list[float] = []
     for width in _WIDTHS:
         times: list[float] = []
-        for _ in range(runs):
+        for _ in range(runs + (cache.computes_apart and width == _WIDTHS[1])):
             expected = costs.of(width) / 1e3 if costs.curves[0] else 0.0
             if perf_counter() - start + expected > budget:
                 cache.truncate(0)
@@ -41,7 +45,7 @@ def measure_start(cache: KVCache, costs: StepCosts, load_s: float) -> None:
         if width == _WIDTHS[0]:
             costs.measured_plain(times[-1])
         else:
-            changes.append(max(sum(times) - runs * times[-1], 0.0))
-        around = _AROUND_MS + _A_NODE_MS * (width - 1)
+            changes.append(max(sum(times) - len(times) * times[-1], 0.0))
+        around = step_ms + node_ms * (width - 1)
         change_ms = sorted(changes)[len(changes) // 4] if changes else None
         costs.measured(width, times[-1] + around, change_ms)

@@ -1,6 +1,7 @@
 """The ``auto`` drafter: all sources in one tree, as wide as pays on this machine."""
 
 from collections.abc import Sequence
+from math import sqrt
 from time import perf_counter
 
 import numpy as np
@@ -16,6 +17,8 @@ from trchat.recycling.topk import SAMPLED
 from trchat.recycling.tree import DraftTree
 from trchat.recycling.width import WidthChoice
 
+_LATE_LOSS = 0.013  # of its tokens, times the root of its width: what a step loses that is learned one later
+_NEW_TIME = 0.1  # weight of one step's time
 _LABELS_AT_ONCE = (96, 512)  # at least and at most; in between as many as there were steps so far
 
 
@@ -49,6 +52,7 @@ class AutoDrafter:
         self._without = without
         self._proposer = make_proposer(knowledge, without)
         self._put_off: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None  # logits, and a sample
+        self._row_ms: float | None = None  # what learning takes, a row
         self._began: float | None = None  # of the step under way, if it was drafted for
         self._drafted_s = 0.0  # which of its time drafting took
 
@@ -90,9 +94,10 @@ class AutoDrafter:
     def learn(self, verified: Verified, *, put_off: bool = False) -> None:
         """Label all guesses, recycle every row, index the new tokens, and take in the step's time.
 
-        With ``put_off``, rows and hit rates wait for ``catch_up``. A step's time is that from ``draft`` to
-        here: wider trees also take longer to grow and to learn from. A step that nothing was to be drafted
-        for (the last token of an answer) is not timed.
+        With ``put_off``, rows and hit rates wait for ``catch_up``, unless the next step is likely to bring
+        more tokens with them than learning takes time. A step's time is that from ``draft`` to here: wider
+        trees also take longer to grow and to learn from. A step that nothing was to be drafted for (the last
+        token of an answer) is not timed.
         """
         verified_at = perf_counter()
         began, choice = self._began, self._choice
@@ -112,12 +117,11 @@ class AutoDrafter:
         if began is None:
             proposer.forget()
         proposer.note(verified.tree, verified.path, verified.emitted)
-        if put_off:
+        if put_off and not self._pays_at_once(verified.width):
             # As soon as a GPU has the next step's logits, they take these ones' place, from the first row on.
             self._put_off = verified.logits, verified.logits[0, ::SAMPLED].copy()
         else:
-            proposer.recycle(verified.logits)
-            self._learn_some_labels()
+            self._recycle(verified.logits)
         if began is None:
             return
         learned_at = perf_counter()
@@ -130,18 +134,27 @@ class AutoDrafter:
         """Do what was put off, while the model computes the next step."""
         put_off, self._put_off = self._put_off, None
         if put_off is not None:
-            self._proposer.recycle(*put_off)
-            self._learn_some_labels()
+            self._recycle(*put_off)
+
+    def _pays_at_once(self, width: int) -> bool:
+        if self._row_ms is None:
+            return False
+        return self._row_ms * width < _LATE_LOSS * sqrt(width) * self.costs.of(width)
+
+    def _recycle(self, logits: NDArray[np.float32], sample: NDArray[np.float32] | None = None) -> None:
+        start = perf_counter()
+        self._proposer.recycle(logits, sample)
+        row_ms = (perf_counter() - start) * 1e3 / len(logits)
+        known = row_ms if self._row_ms is None else self._row_ms
+        self._row_ms = known + _NEW_TIME * (min(row_ms, 2 * known) - known)
+        least, most = _LABELS_AT_ONCE
+        if self._proposer.n_labels >= min(max(self.knowledge.clock, least), most):
+            self._learn_labels()
 
     def settle(self) -> None:
         """Learn what was put off, and hand over the labels that were gathered."""
         self.catch_up()
         self._learn_labels()
-
-    def _learn_some_labels(self) -> None:
-        least, most = _LABELS_AT_ONCE
-        if self._proposer.n_labels >= min(max(self.knowledge.clock, least), most):
-            self._learn_labels()
 
     def _learn_labels(self) -> None:
         labels = self._proposer.take_labels()

@@ -63,7 +63,7 @@ def _compiled(kernel: Kernel, rows: NDArray[np.float32], k: int) -> Best:
     rows = rows if rows.strides[1] == rows.itemsize else np.ascontiguousarray(rows)
     n, width = rows.shape
     found: Best = np.empty((n, k), np.int32), np.empty((n, k), np.float32), np.empty(n, np.float32)
-    maxima = np.empty(width // GROUP_SIZE, np.float32)
+    maxima = np.empty(width // GROUP_SIZE + k, np.float32)
     places = [address(array) for array in (maxima, *found)]
     kernel.top_k(address(rows), n, width, rows.strides[0] // rows.itemsize, k, *places)
     return found

@@ -439,7 +439,7 @@ API void trchat_note(Grower *grower, const int32_t *path, int64_t n_path, const 
 API int trchat_recycle(Grower *grower, const float *rows, int64_t width, int64_t stride, int k, uint32_t clock,
                        const float *sample, int64_t sampled) {
     const int64_t n_cells = grower->n_rows * k;
-    ROOM(grower, maxima, room_maxima, width);
+    ROOM(grower, maxima, room_maxima, width + k);
     ROOM(grower, best, room_best, n_cells);
     ROOM(grower, values, room_values, n_cells);
     ROOM(grower, mass, room_mass, grower->n_rows);

@@ -48,13 +48,35 @@ static void group_maxima(const float *row, int64_t n_groups, float *maxima) {
     }
 }
 
-static float all_mass(const float *row, int64_t width, float top) {
-    double sum = 0;
-    for (int64_t column = 0; column < width; column++) sum += expf(row[column] - top);
-    return top + (float)log(sum);
+/* exp(x) for x <= 0, to six digits, in a form that compilers turn into vector instructions. */
+static inline float decaying(float x) {
+    const float doublings = (x > -80.0f ? x : -80.0f) * 1.44269504f;
+    const int32_t whole = (int32_t)(doublings - 0.5f);
+    const float rest = (doublings - (float)whole) * 0.693147181f; /* within log(2) / 2 of 0 */
+    const float part =
+        1 + rest * (1 + rest * (1 / 2.0f + rest * (1 / 6.0f + rest * (1 / 24.0f + rest * (1 / 120.0f + rest / 720)))));
+    union {
+        int32_t bits;
+        float value;
+    } scale = {(whole + 127) << 23};
+    return scale.value * part;
 }
 
-/* rows: n of `width` values, `stride` apart; maxima: room for width / 64. Results: (n, k), (n, k), (n,). */
+/* The logarithm of the sum of exp(values), of which `top` is the largest. */
+static float mass_of(const float *values, int64_t n, float top) {
+    enum { LANES = 16 };
+    float sums[LANES] = {0};
+    int64_t each = 0;
+    for (; each + LANES <= n; each += LANES) {
+        for (int lane = 0; lane < LANES; lane++) sums[lane] += decaying(values[each + lane] - top);
+    }
+    float sum = 0;
+    for (; each < n; each++) sum += decaying(values[each] - top);
+    for (int lane = 0; lane < LANES; lane++) sum += sums[lane];
+    return top + logf(sum);
+}
+
+/* rows: n of `width` values, `stride` apart; maxima: room for width / 64 + k. Results: (n, k), (n, k), (n,). */
 API void trchat_top_k(const float *rows, int64_t n, int64_t width, int64_t stride, int k, float *maxima,
                       int32_t *best, float *values, float *mass) {
     const int64_t n_groups = width / GROUP_SIZE, body = n_groups * GROUP_SIZE;
@@ -64,7 +86,7 @@ API void trchat_top_k(const float *rows, int64_t n, int64_t width, int64_t strid
         Largest largest = {.k = k};
         if (!grouped) {
             for (int64_t column = 0; column < width; column++) insert(&largest, row[column], (int32_t)column);
-            mass[number] = all_mass(row, width, largest.value[0]);
+            mass[number] = mass_of(row, width, largest.value[0]);
         } else {
             group_maxima(row, n_groups, maxima);
             Largest bound = {.k = k};
@@ -79,15 +101,14 @@ API void trchat_top_k(const float *rows, int64_t n, int64_t width, int64_t strid
             for (int64_t column = body; column < width; column++) {
                 if (row[column] >= threshold) insert(&largest, row[column], (int32_t)column);
             }
-            const float top = largest.value[0];
-            double sum = 0;
-            for (int64_t group = 0; group < n_groups; group++) sum += expf(maxima[group] - top);
+            /* All maxima, and what else is among the largest. */
+            int64_t n_summands = n_groups;
             for (int each = 0; each < k; each++) {
                 const int32_t column = largest.index[each];
                 const float value = largest.value[each];
-                if (column >= body || value < maxima[column % n_groups]) sum += expf(value - top);
+                if (column >= body || value < maxima[column % n_groups]) maxima[n_summands++] = value;
             }
-            mass[number] = top + (float)log(sum);
+            mass[number] = mass_of(maxima, n_summands, largest.value[0]);
         }
         memcpy(best + number * k, largest.index, (size_t)k * sizeof *best);
         memcpy(values + number * k, largest.value, (size_t)k * sizeof *values);
