@@ -8,6 +8,7 @@ from trchat.catalog.card import ModelCard
 from trchat.chat.engine import Engine
 from trchat.llama.device import build_version, devices, processor
 from trchat.llama.log import system_info
+from trchat.recycling.native.library import KERNEL
 from trchat.text.units import parameter_count
 
 
@@ -22,6 +23,7 @@ def describe_machine(engine: Engine, card: ModelCard) -> dict[str, Any]:
         "trchat": __version__,
         "llama_cpp_python": build_version(),
         "python": platform.python_version(),
+        "drafting": "in Python" if KERNEL is None else "compiled",
         "system": platform.system(),
         "processor": processor(),
         "devices": devices(),

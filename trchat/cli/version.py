@@ -23,7 +23,16 @@ def _software() -> list[tuple[str, str]]:
     bits = "64 bit" if platform.architecture()[0] == "64bit" else platform.architecture()[0]
     found = [("python", f"{platform.python_version()} ({platform.python_implementation()}, {bits})")]
     found += [(name, _version(name) or "missing") for name in PACKAGES]
-    return found + [(name, number) for name in OPTIONAL_PACKAGES if (number := _version(name))]
+    found += [(name, number) for name in OPTIONAL_PACKAGES if (number := _version(name))]
+    return [*found, ("drafting", _drafting())]
+
+
+def _drafting() -> str:
+    from trchat.recycling.native.library import KERNEL
+
+    if KERNEL is not None:
+        return "compiled"
+    return "in Python, slower: install a C compiler, then trchat once more (pip install --force-reinstall)"
 
 
 def _version(package: str) -> str | None:
