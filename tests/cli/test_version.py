@@ -11,8 +11,8 @@ from trchat import __version__
 from trchat.catalog.sources import models_dir
 from trchat.cli import version as version_command
 from trchat.cli.version import PACKAGES, shortened_home
-from trchat.recycling.native import library
 from trchat.llama.build import Build
+from trchat.recycling.native import library
 
 
 def pairs(output):
