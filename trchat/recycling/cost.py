@@ -40,7 +40,7 @@ class StepCosts:
         self._range = 0
         self._last_width = 0
         self._plain_steps = 0  # one after another, so far
-        self._rough = True  # whether all plain steps seen yet paid for a change of width
+        self._rough = True  # whether all plain steps seen yet, if any, paid for a change of width
         self._known: list[int] = []
 
     @property
@@ -56,6 +56,11 @@ class StepCosts:
         here, there = (self.curves.get(each, {}).get(1) for each in (self._range, nearest))
         longer = 0.0 if here is None or there is None else here - there
         return max(self.plain[nearest] + longer, 0.5 * self.plain[nearest])
+
+    @property
+    def plain_seen(self) -> bool:
+        """Whether plain steps of an answer have shown that; else it was measured once, or is not known."""
+        return not self._rough
 
     def recall(
         self, curves: dict[int, dict[int, float]], change_ms: float, plain: dict[int, float] | None = None
@@ -185,7 +190,6 @@ class StepCosts:
     def measured_plain(self, milliseconds: float) -> None:
         """Begin with what measuring found: a step of one token without any work for drafts."""
         self.plain[self._range] = milliseconds
-        self._rough = False
 
     def of(self, width: int) -> float:
         """Expected milliseconds of a step of ``width`` tokens; in one-token steps where nothing is known."""
@@ -233,6 +237,7 @@ class FixedCosts:
         self._known = list(self._curve)
         self.change_ms = change_ms
         self.plain_ms: float | None = self.of(1)
+        self.plain_seen = True
         self.last_width = 0
 
     def observe_plain(self, milliseconds: float) -> None:

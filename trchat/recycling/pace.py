@@ -15,11 +15,12 @@ _STAY = 20  # steps that a home is kept for, at least, to pay for going there
 _HOPELESS = 0.85  # of the best width's pace
 _TRIAL_STEPS = 8  # at the beginning, all of which look far
 _SCHOOL = 128  # steps of a drafter that knows nothing yet, drafted as wide as one that does would
+_SCHOOL_FEE = 12.0  # plain steps' time that it may lose
 _WORTH_SCHOOL = 1.05  # times plain decoding's pace, to be expected of it afterwards
 _TRUST, _TRUSTED = 0.6, 200  # of what an untaught drafter promises; steps after which it is taken at its word
 _TRIAL, _SHORT_TRIAL = 400, 100  # steps to learn from before drafting may be given up
 _FAR_OFF = 0.8  # of plain decoding's pace: a short trial tells as much
-_FIRST_PLAIN = 4  # plain steps at the beginning, where there are none to compare with
+_FIRST_PLAIN = 4  # plain steps at the beginning, where none of an answer was seen to compare with
 _STALL = 2.0  # times what a step may take: what is longer would have held up a plain step too
 _NAP, _LONGEST_NAP = 128, 4096  # plain steps before drafting is tried again; twice as many each time
 _RETRY_COSTS = 0.03  # of the time of a nap that trying again may take; or, where drafting has saved
@@ -63,7 +64,7 @@ class Pace:
         self._tokens = self._ms = 0.0
         self._seen_tokens = self._seen_ms = 0.0
         self._steps = 0
-        self._asleep = 0 if costs.plain_ms is not None else _FIRST_PLAIN
+        self._asleep = 0 if costs.plain_seen else _FIRST_PLAIN
         self._tried = False  # whether there was enough to learn from
         self._nap = _NAP
         self._credit_ms = 0.0  # what drafting has saved lately against plain decoding
@@ -115,6 +116,8 @@ class Pace:
                     weight = max(_NEW_LOOK, 1 / self._looks[wide])
                     self._gains[wide] += weight * (gain - self._gains[wide])
         if choice.fixed:
+            if plain_ms is not None and self._lost_ms > _SCHOOL_FEE * plain_ms:
+                self._school, self.home = 0, 1
             return
         if choice.look_to:
             self._settle()
