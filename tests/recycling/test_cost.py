@@ -83,6 +83,22 @@ def test_the_first_answer_begins_behind_a_prompt_too():
     assert costs.of(4) == pytest.approx(4.2, rel=0.1)
 
 
+def test_a_width_that_was_only_guessed_for_a_longer_context_is_learned_at_once():
+    costs = StepCosts()
+    for width, ms in ((1, 10.0), (16, 20.0)):
+        costs.measured(width, ms, change_ms=0.0)
+    for width in (16, 16, 1, 1, 1):
+        costs.observe(width, costs.of(width))
+    costs.enter(1000)
+    costs.observe(1, 10.0)
+    assert costs.of(16) == pytest.approx(20.0)
+    costs.observe(16, 90.0)  # a change of width, and the first step of this one in here
+    assert costs.of(16) == pytest.approx(30.0)
+    costs.observe(16, 90.0)
+    costs.observe(16, 90.0)
+    assert 30.0 < costs.of(16) < 33.0, "later ones count less: they may have been held up"
+
+
 def test_a_step_that_is_held_up_does_not_put_its_width_out_of_question():
     costs = StepCosts()
     for width in (1, 4, 4, 4):

@@ -8,6 +8,7 @@ LADDER = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 
 _NEW = 0.2  # weight of a new observation
 _LEAP = 1.3  # times what a step took so far: what one alone can be believed, up or down
+_FIRST, _FIRST_LEAP = 0.5, 2.0  # the same for a width's first step in a range, where it was only guessed
 _NEW_CHANGE = 0.02  # and of what a change of width cost
 _DEAREST_CHANGE = 4.0  # steps that a change may seem to cost in each of the two steps it slows
 _SUDDEN, _NOISE = 3.0, 0.15  # times what a change cost so far, and of a step: more must be seen more often
@@ -42,6 +43,7 @@ class StepCosts:
         self._plain_steps = 0  # one after another, so far
         self._rough = True  # whether all plain steps seen yet, if any, paid for a change of width
         self._known: list[int] = []
+        self._shown: set[tuple[int, int]] = set()  # ranges and widths that steps have shown
 
     @property
     def plain_ms(self) -> float | None:
@@ -71,6 +73,7 @@ class StepCosts:
         self.plain = plain or {}
         self._rough = not self.plain
         self._known = sorted(curves.get(self._range, ()))
+        self._shown = {(each, width) for each, curve in curves.items() for width in curve}
 
     def enter(self, n_cells: int) -> None:
         """Say how long the context is now, in cells."""
@@ -121,6 +124,7 @@ class StepCosts:
         curve = self.curves.setdefault(self._range, {})
         changed = width != self._last_width and self._last_width != 0
         settled = not changed and self._change_so_far is None
+        after_prompt = self._last_width == _PROMPT
         self._last_width, self._plain_steps = width, 0
         borrowed = self._borrowed.get(self._range, set())
         if width == 1 and settled and work_ms is not None and (plain_ms := self.plain_ms) is not None:
@@ -130,8 +134,9 @@ class StepCosts:
             for other in borrowed:
                 curve[other] *= stretch
             borrowed.clear()
-        before = curve.get(width)
+        before, shown = curve.get(width), (self._range, width)
         if before is None:
+            self._shown.add(shown)
             curve[width] = min(milliseconds, self.of(width)) if self._known else milliseconds
             self._known = sorted(curve)
             self._change_so_far = None
@@ -142,7 +147,11 @@ class StepCosts:
                 return
             # Or a width that never comes twice in a row would keep its first price for ever.
             milliseconds -= self._first_ms
-        curve[width] = _moved(before, milliseconds, _NEW / 2 if changed else _NEW)
+        if shown in self._shown or after_prompt:
+            curve[width] = _moved(before, milliseconds, _NEW / 2 if changed else _NEW)
+        else:
+            self._shown.add(shown)
+            curve[width] = _moved(before, milliseconds, _FIRST, _FIRST_LEAP)
 
     def _observe_change(self, extra: float, usual: float, *, changed: bool) -> None:
         """Take in one of the two steps that a change slows, by how much longer than usual it took."""
@@ -219,10 +228,10 @@ class StepCosts:
         return self._last_width
 
 
-def _moved(known: float, seen: float, weight: float = _NEW) -> float:
+def _moved(known: float, seen: float, weight: float = _NEW, leap: float = _LEAP) -> float:
     # A single stall (another program, a page fault) must not look like the machine's speed, nor must what is
     # left of a step when too much is taken off for a change of width.
-    return known + weight * (min(max(seen, known / _LEAP), _LEAP * known) - known)
+    return known + weight * (min(max(seen, known / leap), leap * known) - known)
 
 
 def _nearest(ranges: Iterable[int], now: int) -> int:
