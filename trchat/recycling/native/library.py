@@ -1,7 +1,7 @@
 """The compiled kernel: where it is, and how its functions are called."""
 
 import weakref
-from ctypes import CDLL, POINTER, c_double, c_int, c_int32, c_int64, c_uint8, c_uint32, c_void_p
+from ctypes import POINTER, PyDLL, c_double, c_int, c_int32, c_int64, c_uint8, c_uint32, c_void_p
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,8 @@ class Kernel:
 
     def __init__(self, file: Path) -> None:
         """Raises OSError where it cannot be loaded, AttributeError or ValueError where it is another one."""
-        library = CDLL(str(file))
+        # Not CDLL: that lets other threads run meanwhile, and to go on again may take longer than the call.
+        library = PyDLL(str(file))
         for name, (result, arguments) in _FUNCTIONS.items():
             function = getattr(library, f"trchat_{name}")
             function.restype, function.argtypes = result, arguments

@@ -56,6 +56,7 @@ class NativeProposer:
             ),
         )
         self.tokens: list[int] = []
+        self._n_cut = self._n_rows = 0  # nodes of the tree that was cut; rows of the step last noted
         self._length = c_int32()
         self._probabilities = POINTER(c_double)()
         self._make_room(_SMALLEST_ROOM)
@@ -69,6 +70,7 @@ class NativeProposer:
     def begin(self, prompt: Sequence[int]) -> None:
         """Index the prompt."""
         self._kernel.begin(self._handle)
+        self._n_cut = 0
         self.tokens = []
         self.extend(prompt)
 
@@ -84,6 +86,7 @@ class NativeProposer:
 
     def start_tree(self) -> None:
         """Guess what follows the text."""
+        self._n_cut = 0
         self._kernel.start_tree(self._handle)
 
     def grow(self, limit: int) -> Sequence[float]:
@@ -95,7 +98,7 @@ class NativeProposer:
         """The tree of the likeliest nodes."""
         if n_nodes > len(self._tokens):
             self._make_room(n_nodes)
-        n = self._kernel.cut(self._handle, n_nodes, *self._places)
+        n = self._n_cut = self._kernel.cut(self._handle, n_nodes, *self._places)
         if not n:
             return EMPTY_TREE
         return DraftTree(
@@ -107,6 +110,7 @@ class NativeProposer:
 
     def forget(self) -> None:
         """What was guessed was for another place."""
+        self._n_cut = 0
         self._kernel.forget_guesses(self._handle)
 
     def note(self, tree: DraftTree, path: Sequence[int], emitted: Sequence[int]) -> None:
@@ -116,12 +120,15 @@ class NativeProposer:
         self._path[: len(path)] = list(path)
         self._emitted[: len(emitted)] = list(emitted)
         self.tokens.extend(emitted)
+        self._n_rows = 1 + len(tree)
+        assert len(tree) <= self._n_cut and max(path, default=-1) < len(tree), "of the tree that was cut"
         self._kernel.note(self._handle, self._path, len(path), self._emitted, len(emitted), len(tree))
 
     def recycle(self, logits: NDArray[np.float32], sample: NDArray[np.float32] | None = None) -> bool:
         """Learn the candidates of all rows; those beside an emitted token may come a little later."""
         clock = self._knowledge.clock + 1
         stride, size = logits.strides
+        assert len(logits) == self._n_rows, "rows of the tree that was noted"
         assert size == logits.itemsize, "a row of logits lies in one piece"
         learned: int = self._kernel.recycle(
             self._handle,
