@@ -94,9 +94,11 @@ def test_a_width_that_was_only_guessed_for_a_longer_context_is_learned_at_once()
     assert costs.of(16) == pytest.approx(20.0)
     costs.observe(16, 90.0)  # a change of width, and the first step of this one in here
     assert costs.of(16) == pytest.approx(30.0)
-    costs.observe(16, 90.0)
+    costs.observe(16, 31.0)
     costs.observe(16, 90.0)
     assert 30.0 < costs.of(16) < 33.0, "later ones count less: they may have been held up"
+    costs.observe(16, 90.0)
+    assert costs.of(16) > 45.0, "but not two in a row"
 
 
 def test_a_step_that_is_held_up_does_not_put_its_width_out_of_question():

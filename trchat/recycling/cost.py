@@ -8,7 +8,11 @@ LADDER = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 
 _NEW = 0.2  # weight of a new observation
 _LEAP = 1.3  # times what a step took so far: what one alone can be believed, up or down
-_FIRST, _FIRST_LEAP = 0.5, 2.0  # the same for a width's first step in a range, where it was only guessed
+_FAR = 1.6  # times what it took so far: a step that is far off
+_BELIEVED, _FAR_LEAP = (
+    0.5,
+    2.0,
+)  # weight and leap of the second one in a row, and where a cost was only guessed
 _NEW_CHANGE = 0.02  # and of what a change of width cost
 _DEAREST_CHANGE = 4.0  # steps that a change may seem to cost in each of the two steps it slows
 _SUDDEN, _NOISE = 3.0, 0.15  # times what a change cost so far, and of a step: more must be seen more often
@@ -43,7 +47,7 @@ class StepCosts:
         self._plain_steps = 0  # one after another, so far
         self._rough = True  # whether all plain steps seen yet, if any, paid for a change of width
         self._known: list[int] = []
-        self._shown: set[tuple[int, int]] = set()  # ranges and widths that steps have shown
+        self._was_far: dict[tuple[int, int], bool] = {}  # by range and width: whether its last step was
 
     @property
     def plain_ms(self) -> float | None:
@@ -73,7 +77,7 @@ class StepCosts:
         self.plain = plain or {}
         self._rough = not self.plain
         self._known = sorted(curves.get(self._range, ()))
-        self._shown = {(each, width) for each, curve in curves.items() for width in curve}
+        self._was_far = {(each, width): False for each, curve in curves.items() for width in curve}
 
     def enter(self, n_cells: int) -> None:
         """Say how long the context is now, in cells."""
@@ -134,9 +138,9 @@ class StepCosts:
             for other in borrowed:
                 curve[other] *= stretch
             borrowed.clear()
-        before, shown = curve.get(width), (self._range, width)
+        before, here = curve.get(width), (self._range, width)
         if before is None:
-            self._shown.add(shown)
+            self._was_far[here] = False
             curve[width] = min(milliseconds, self.of(width)) if self._known else milliseconds
             self._known = sorted(curve)
             self._change_so_far = None
@@ -147,11 +151,15 @@ class StepCosts:
                 return
             # Or a width that never comes twice in a row would keep its first price for ever.
             milliseconds -= self._first_ms
-        if shown in self._shown or after_prompt:
-            curve[width] = _moved(before, milliseconds, _NEW / 2 if changed else _NEW)
+        # One step alone may have been held up, but hardly two in a row; and what was only guessed is worth
+        # little. What a prompt costs the step behind it says nothing.
+        far = milliseconds > _FAR * before
+        if not after_prompt and (here not in self._was_far or (far and self._was_far[here])):
+            curve[width] = _moved(before, milliseconds, _BELIEVED, _FAR_LEAP)
         else:
-            self._shown.add(shown)
-            curve[width] = _moved(before, milliseconds, _FIRST, _FIRST_LEAP)
+            curve[width] = _moved(before, milliseconds, _NEW / 2 if changed else _NEW)
+        if not after_prompt:
+            self._was_far[here] = far and here in self._was_far
 
     def _observe_change(self, extra: float, usual: float, *, changed: bool) -> None:
         """Take in one of the two steps that a change slows, by how much longer than usual it took."""
