@@ -143,9 +143,9 @@ CLOSED = b"trchat: standard output is closed: there is nowhere to write to\n"
 @pytest.mark.parametrize(
     ("command", "code", "printed", "told"),
     [
-        ("ask -m $1 -n 2 --threads 1 Hi <&-", 0, True, b""),
-        ("ask -m $1 -n 2 --threads 1 Hi </dev/null", 0, True, b""),
-        ("ask -m $1 -n 2 --threads 1 Hi 2>&- </dev/null", 0, True, b""),
+        ("ask -m $1 -n 2 -t 0 --threads 1 Hi <&-", 0, True, b""),
+        ("ask -m $1 -n 2 -t 0 --threads 1 Hi </dev/null", 0, True, b""),
+        ("ask -m $1 -n 2 -t 0 --threads 1 Hi 2>&- </dev/null", 0, True, b""),
         ("ask -m no-such-model Hi 2>&- </dev/null", 3, False, b""),
         ("ask -m $1 Hi >&-", 2, False, CLOSED),
         ("models >&-", 2, False, CLOSED),
