@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from trchat.recycling.native import library
+from trchat.recycling.native import binding
 
 # What must hold for anything is tried on a few examples, new ones in each run; or on many:
 # pytest --hypothesis-profile thorough
@@ -91,7 +91,7 @@ def trchat():
 @pytest.fixture
 def in_python(monkeypatch):
     """Without the compiled kernel."""
-    monkeypatch.setattr(library, "KERNEL", None)
+    monkeypatch.setattr(binding, "KERNEL", None)
 
 
 @pytest.fixture(params=["compiled", "in python"])
@@ -99,5 +99,5 @@ def either_way(request):
     """With the compiled kernel, and without."""
     if request.param == "in python":
         request.getfixturevalue("in_python")
-    elif library.KERNEL is None:
+    elif binding.KERNEL is None:
         pytest.skip("there is no compiled kernel")

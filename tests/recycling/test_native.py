@@ -21,8 +21,8 @@ from trchat.recycling.cost import FixedCosts
 from trchat.recycling.drafter import Verified
 from trchat.recycling.kinds import SIZES, STRIDES
 from trchat.recycling.knowledge import Knowledge
-from trchat.recycling.native import library
-from trchat.recycling.native.library import Kernel
+from trchat.recycling.native import binding
+from trchat.recycling.native.binding import Kernel
 from trchat.recycling.native.sources import FILE, sources_hash
 from trchat.recycling.packing import pack
 from trchat.recycling.proposer import make_proposer
@@ -32,7 +32,7 @@ from trchat.recycling.topk import top_k_and_mass
 from trchat.recycling.tree import ROOT, DraftTree
 
 COMPILER = any(shutil.which(name) for name in ("cc", "gcc", "clang"))
-KERNEL = library.KERNEL
+KERNEL = binding.KERNEL
 N_VOCAB = 40
 
 compiled = pytest.mark.skipif(KERNEL is None, reason="there is no compiled kernel")
@@ -46,17 +46,17 @@ def test_where_there_is_a_compiler_the_kernel_is_that_of_these_sources():
 
 @compiled
 def test_a_kernel_of_other_sources_is_not_used(monkeypatch):
-    monkeypatch.setattr(library, "sources_hash", lambda: 7)
+    monkeypatch.setattr(binding, "sources_hash", lambda: 7)
     with pytest.raises(ValueError, match="other sources"):
         Kernel(FILE)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a library"])
 def test_without_a_kernel_that_can_be_loaded_all_is_done_in_python(content, tmp_path, monkeypatch):
-    monkeypatch.setattr(library, "FILE", tmp_path / "kernel")
+    monkeypatch.setattr(binding, "FILE", tmp_path / "kernel")
     if content is not None:
         (tmp_path / "kernel").write_bytes(content)
-    assert library._load() is None
+    assert binding._load() is None
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def both(monkeypatch):
     def call(function, *args):
         results = []
         for kernel in (KERNEL, None):
-            monkeypatch.setattr(library, "KERNEL", kernel)
+            monkeypatch.setattr(binding, "KERNEL", kernel)
             results.append(function(*args))
         return results
 
@@ -171,7 +171,7 @@ def test_the_same_is_proposed_after_any_text(text, further, n_nodes):
     trees = []
     for kernel in (KERNEL, None):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(library, "KERNEL", kernel)
+            patch.setattr(binding, "KERNEL", kernel)
             proposer = make_proposer(Knowledge())
             proposer.begin([9] * further)  # another text before
             proposer.begin(text[: len(text) // 2])
@@ -247,7 +247,7 @@ def test_sequences_of_a_tree_are_the_same(tree):
     assigned = []
     for kernel in (KERNEL, None):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(library, "KERNEL", kernel)
+            patch.setattr(binding, "KERNEL", kernel)
             sequences = TreeSequences(16, 14)
             sequences.assign(tree)
             seen_by = [sequences.of(node).tolist() for node in range(len(tree))]

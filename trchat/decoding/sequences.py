@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from trchat.recycling.native import library
-from trchat.recycling.native.library import address
+from trchat.recycling.native import binding
+from trchat.recycling.native.binding import address
 from trchat.recycling.tree import ROOT, DraftTree
 
 
@@ -38,8 +38,8 @@ class TreeSequences:
         """
         n = len(tree)
         usual = min(n, (4 * n + 8) // 5, self.n_seq)
-        if library.KERNEL is not None:
-            self.n = library.KERNEL.sequences(address(tree.parents), n, usual, *self._places)
+        if binding.KERNEL is not None:
+            self.n = binding.KERNEL.sequences(address(tree.parents), n, usual, *self._places)
             if self.n < 0:
                 raise ValueError("a draft's parents come before their children")
             return

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trchat.recycling.kinds import PRIORS, SIZES, SOURCES
-from trchat.recycling.native import library
-from trchat.recycling.native.library import Kernel, address, freed_with
+from trchat.recycling.native import binding
+from trchat.recycling.native.binding import Kernel, address, freed_with
 from trchat.recycling.rates import SURE, Rates, levels_and_sets
 
 _PRIOR_WEIGHT = 12.0  # a source's prior counts as so many observations
@@ -69,7 +69,7 @@ class Calibration:
         self.rates = Rates()
         self._stretched = np.zeros_like(self.source_hits)
         self._version = np.zeros(1, np.int64)
-        self.handle = None if library.KERNEL is None else self._compiled(library.KERNEL)
+        self.handle = None if binding.KERNEL is None else self._compiled(binding.KERNEL)
         self.refresh()
 
     def _compiled(self, kernel: Kernel) -> int:
@@ -98,9 +98,9 @@ class Calibration:
         """Learn labels."""
         if not len(kinds):
             return
-        if library.KERNEL is not None and self.handle is not None:
+        if binding.KERNEL is not None and self.handle is not None:
             kinds, right = np.ascontiguousarray(kinds, np.int32), np.ascontiguousarray(right, np.uint8)
-            library.KERNEL.rates_learn(self.handle, address(kinds), address(right), len(kinds))
+            binding.KERNEL.rates_learn(self.handle, address(kinds), address(right), len(kinds))
         else:
             self._learn(kinds, right)
         self.refresh()

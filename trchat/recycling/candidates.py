@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from trchat.recycling.native import library
-from trchat.recycling.native.library import Kernel, address, freed_with
+from trchat.recycling.native import binding
+from trchat.recycling.native.binding import Kernel, address, freed_with
 from trchat.recycling.packing import mixed_row
 from trchat.recycling.table import MOST, WAYS, CandidateTable, TableShape
 
@@ -70,7 +70,7 @@ class CandidateTables:
             )
             for first, cell, shape in zip(rows[:-1], cells[:-1], shapes, strict=True)
         ]
-        self.handle = None if library.KERNEL is None else self._compiled(library.KERNEL)
+        self.handle = None if binding.KERNEL is None else self._compiled(binding.KERNEL)
 
     def _compiled(self, kernel: Kernel) -> int:
         """The same memory as the kernel sees it."""
@@ -111,10 +111,10 @@ class CandidateTables:
 
         ``clock`` is at least 1. Rows of one key count the same.
         """
-        if library.KERNEL is not None and self.handle is not None:
+        if binding.KERNEL is not None and self.handle is not None:
             contexts, packed = np.ascontiguousarray(contexts, np.int32), np.ascontiguousarray(packed)
             n, length = packed.shape
-            library.KERNEL.tables_learn(self.handle, address(contexts), address(packed), n, length, clock)
+            binding.KERNEL.tables_learn(self.handle, address(contexts), address(packed), n, length, clock)
         else:
             self._learn(contexts, packed, clock)
 

@@ -9,10 +9,8 @@ LADDER = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 _NEW = 0.2  # weight of a new observation
 _LEAP = 1.3  # times what a step took so far: what one alone can be believed, up or down
 _FAR = 1.6  # times what it took so far: a step that is far off
-_BELIEVED, _FAR_LEAP = (
-    0.5,
-    2.0,
-)  # weight and leap of the second one in a row, and where a cost was only guessed
+_BELIEVED = 0.5  # weight of the second one in a row, and of a first step where the cost was only guessed,
+_FAR_LEAP = 2.0  # and times what it took so far what they can be believed
 _NEW_CHANGE = 0.02  # and of what a change of width cost
 _DEAREST_CHANGE = 4.0  # steps that a change may seem to cost in each of the two steps it slows
 _SUDDEN, _NOISE = 3.0, 0.15  # times what a change cost so far, and of a step: more must be seen more often

@@ -38,9 +38,9 @@ class Knowledge:
         """The memory of each kind of rows."""
         return self.rows.tables
 
-    def learn(self, contexts: NDArray[np.int32], packed: NDArray[np.uint32], n_steps: int = 1) -> None:
-        """Take in what ``n_steps`` brought: ``packed`` (n, CANDIDATES) after ``contexts`` (n, CONTEXT)."""
-        self.clock += n_steps
+    def learn(self, contexts: NDArray[np.int32], packed: NDArray[np.uint32]) -> None:
+        """Take in what one step brought: ``packed`` (n, CANDIDATES) after ``contexts`` (n, CONTEXT)."""
+        self.clock += 1
         self.rows.learn(contexts, packed, self.clock)
 
     @property

@@ -97,16 +97,15 @@ class PlainProposer:
         self._emitted = emitted
         self._text.extend(emitted)
 
-    def recycle(self, logits: NDArray[np.float32], sample: NDArray[np.float32] | None = None) -> bool:
+    def recycle(self, logits: NDArray[np.float32], sample: NDArray[np.float32] | None = None) -> None:
         """Learn the candidates of all rows; those beside an emitted token may come a little later."""
         best, values, mass = top_k_and_mass(logits, CANDIDATES, changing=sample is not None)
         if sample is not None and (logits[0, ::SAMPLED] != sample).any():
-            return False
+            return
         certain = values - mass[:, None]
         self._knowledge.learn(self._contexts, pack(best, certain))
         chances = np.exp(certain[self._chosen])
         self._recent.step(best[self._chosen].tolist(), chances.tolist(), self._emitted)
-        return True
 
     @property
     def n_labels(self) -> int:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from trchat.recycling.calibration import Labels
 from trchat.recycling.knowledge import Knowledge
-from trchat.recycling.native import library
+from trchat.recycling.native import binding
 from trchat.recycling.native.proposer import NativeProposer
 from trchat.recycling.plain_proposer import PlainProposer
 from trchat.recycling.suffix import Match
@@ -60,11 +60,11 @@ class Proposer(Protocol):
         made before the text goes on, which would tell.
         """
 
-    def recycle(self, logits: NDArray[np.float32], sample: NDArray[np.float32] | None = None) -> bool:
+    def recycle(self, logits: NDArray[np.float32], sample: NDArray[np.float32] | None = None) -> None:
         """Learn the candidates that the model had at each of the noted tree's rows (1 + n, n_vocab).
 
         Where rows may be overwritten meanwhile, ``sample`` holds one in SAMPLED logits of the first one as
-        they were: what was found is learned only if that has stayed. Returns whether it was.
+        they were: what was found is learned only if that has stayed.
         """
 
     @property
@@ -77,6 +77,6 @@ class Proposer(Protocol):
 
 def make_proposer(knowledge: Knowledge, without: Container[str] = ()) -> Proposer:
     """Every source but those named in ``without``; compiled, where that was possible."""
-    if library.KERNEL is not None:
-        return NativeProposer(library.KERNEL, knowledge, without)
+    if binding.KERNEL is not None:
+        return NativeProposer(binding.KERNEL, knowledge, without)
     return PlainProposer(knowledge, without)

@@ -7,8 +7,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from trchat.recycling.native import library
-from trchat.recycling.native.library import MOST_CANDIDATES, Kernel, address
+from trchat.recycling.native import binding
+from trchat.recycling.native.binding import MOST_CANDIDATES, Kernel, address
 
 SAMPLED = 4096
 """One logit in so many tells whether a row is still the same."""
@@ -42,8 +42,8 @@ def top_k_and_mass(rows: NDArray[np.float32], k: int, *, changing: bool = False)
 
     Many rows are split over threads: numpy lets others run while it computes.
     """
-    if library.KERNEL is not None and k <= MOST_CANDIDATES:
-        return _compiled(library.KERNEL, rows, k)
+    if binding.KERNEL is not None and k <= MOST_CANDIDATES:
+        return _compiled(binding.KERNEL, rows, k)
     if changing:
         rows = rows.copy()
     n, width = rows.shape

@@ -12,7 +12,7 @@ from trchat.recycling import candidates, kinds
 from trchat.recycling.calibration import Calibration
 from trchat.recycling.candidates import CandidateTables
 from trchat.recycling.knowledge import Knowledge
-from trchat.recycling.native import library
+from trchat.recycling.native import binding
 from trchat.recycling.table import TableShape
 from trchat.storage.recycled import hit_rates, memory, tables
 from trchat.storage.recycled.files import open_memory, rows_in_store, store_file
@@ -53,7 +53,7 @@ def test_any_tables_come_back_as_they_were(warnings, monkeypatch):
 
 
 def changed_hashing(monkeypatch):
-    monkeypatch.setattr(library, "KERNEL", None)
+    monkeypatch.setattr(binding, "KERNEL", None)
     monkeypatch.setattr(candidates, "_FINAL", 0xD6E8FEB86659FD95)
 
 

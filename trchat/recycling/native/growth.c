@@ -5,7 +5,7 @@
 
 #include "kernel.h"
 
-enum { ROOT = -1, BELOW = -2, FILL_FROM = 256, LENGTHS = 64 };
+enum { BELOW = -2, FILL_FROM = 256, LENGTHS = 64 };
 
 enum { ALONE, UNITED, DIVIDED, OPPOSED, OTHERS };
 

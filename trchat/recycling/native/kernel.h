@@ -1,5 +1,5 @@
 /* The drafter's inner loops in C, called through ctypes: what they are is told by their twins in Python
- * (trchat/recycling/native/library.py names them), which are used where no compiler was at hand.
+ * (trchat/recycling/native/binding.py names them), which are used where no compiler was at hand.
  *
  * All arrays that outlive a text (tables, hit rates) belong to numpy; only what one text needs is kept here.
  * Nothing in here reads a clock, a file or the environment.
@@ -17,6 +17,7 @@
 #define API __attribute__((visibility("default")))
 #endif
 
+enum { ROOT = -1 }; /* a node's parent: the last known token */
 enum { CONTEXT = 3, WAYS = 4, MOST_TABLES = 8, MOST_CANDIDATES = 16, MOST_SOURCES = 8 };
 
 /* Memory that grows. Where there is none left the process ends: there is nothing sensible to go on with. */

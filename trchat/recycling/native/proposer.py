@@ -11,7 +11,7 @@ from trchat.recycling import growth, recent, suffix
 from trchat.recycling.calibration import Labels
 from trchat.recycling.kinds import RECENT, RECENT_EDGES, STRIDES
 from trchat.recycling.knowledge import CANDIDATES, Knowledge
-from trchat.recycling.native.library import Kernel, address, freed_with
+from trchat.recycling.native.binding import Kernel, address, freed_with
 from trchat.recycling.sources import row_kinds, suffix_kinds
 from trchat.recycling.suffix import Match
 from trchat.recycling.topk import SAMPLED
@@ -124,13 +124,13 @@ class NativeProposer:
         assert len(tree) <= self._n_cut and max(path, default=-1) < len(tree), "of the tree that was cut"
         self._kernel.note(self._handle, self._path, len(path), self._emitted, len(emitted), len(tree))
 
-    def recycle(self, logits: NDArray[np.float32], sample: NDArray[np.float32] | None = None) -> bool:
+    def recycle(self, logits: NDArray[np.float32], sample: NDArray[np.float32] | None = None) -> None:
         """Learn the candidates of all rows; those beside an emitted token may come a little later."""
         clock = self._knowledge.clock + 1
         stride, size = logits.strides
         assert len(logits) == self._n_rows, "rows of the tree that was noted"
         assert size == logits.itemsize, "a row of logits lies in one piece"
-        learned: int = self._kernel.recycle(
+        learned = self._kernel.recycle(
             self._handle,
             address(logits),
             logits.shape[1],
@@ -142,7 +142,6 @@ class NativeProposer:
         )
         if learned:
             self._knowledge.clock = clock
-        return bool(learned)
 
     @property
     def n_labels(self) -> int:

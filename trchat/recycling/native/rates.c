@@ -10,23 +10,24 @@ API Rates *trchat_rates_new(int n_sources, int n_levels, const int32_t *sizes, f
                             const int64_t *version, double rate, double set_rate, double sure, int at_once) {
     int64_t room = 0;
     Rates *rates = grown(NULL, &room, 1, sizeof *rates);
-    memset(rates, 0, sizeof *rates);
-    rates->n_sources = n_sources;
-    rates->n_levels = n_levels;
+    *rates = (Rates){
+        .n_sources = n_sources,
+        .n_levels = n_levels,
+        .hits = hits,
+        .seen = seen,
+        .weights = weights,
+        .bias = bias,
+        .set_weights = set_weights,
+        .set_bias = set_bias,
+        .stretched = stretched,
+        .version = version,
+        .rate = rate,
+        .set_rate = set_rate,
+        .sure = sure,
+        .at_once = at_once,
+        .cached_version = *version - 1,
+    };
     for (int source = 0; source < n_sources; source++) rates->size[source] = sizes[source];
-    rates->hits = hits;
-    rates->seen = seen;
-    rates->weights = weights;
-    rates->bias = bias;
-    rates->set_weights = set_weights;
-    rates->set_bias = set_bias;
-    rates->stretched = stretched;
-    rates->version = version;
-    rates->rate = rate;
-    rates->set_rate = set_rate;
-    rates->sure = sure;
-    rates->at_once = at_once;
-    rates->cached_version = *version - 1;
     return rates;
 }
 

@@ -1,8 +1,6 @@
 /* Which sequence sees which node of a tree: twin of trchat/decoding/sequences.py. */
 #include "kernel.h"
 
-enum { ROOT = -1 };
-
 /* Of a tree of n > 0 nodes: depths (n,), counts (n,): how many sequences see each node, ids: which, a row of
  * `stride` for each node; leaves: scratch, room for n. Returns how many sequences there are: one for each leaf,
  * and as many twins of the first as make `usual`; -1: a parent does not come before its child. */
