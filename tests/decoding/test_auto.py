@@ -10,7 +10,7 @@ from trchat.decoding.kv_cache import KVCache
 from trchat.decoding.loop import generate
 from trchat.recycling import plain_proposer
 from trchat.recycling.auto import AutoDrafter
-from trchat.recycling.cost import FixedCosts
+from trchat.recycling.fixed_costs import FixedCosts
 from trchat.recycling.knowledge import Knowledge
 from trchat.recycling.topk import top_k_and_mass
 

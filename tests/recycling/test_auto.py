@@ -8,8 +8,9 @@ from trchat.decoding.kv_cache import KVCache
 from trchat.decoding.loop import generate
 from trchat.recycling.auto import AutoDrafter
 from trchat.recycling.calibration import Calibration
-from trchat.recycling.cost import FixedCosts, StepCosts
+from trchat.recycling.cost import StepCosts
 from trchat.recycling.drafter import Verified
+from trchat.recycling.fixed_costs import FixedCosts
 from trchat.recycling.knowledge import Knowledge
 from trchat.recycling.tree import EMPTY_TREE
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from trchat.recycling.copying import Copying
-from trchat.recycling.cost import FixedCosts
 from trchat.recycling.drafter import Verified
+from trchat.recycling.fixed_costs import FixedCosts
 from trchat.recycling.suffix import SuffixIndex
 from trchat.recycling.tree import ROOT
 

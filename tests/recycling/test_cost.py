@@ -26,7 +26,7 @@ def test_repeated_observations_move_slowly_and_stalls_hardly_count():
     costs = StepCosts()
     costs.observe(1, 10.0)
     costs.observe(1, 12.0)
-    assert 10.0 < costs.of(1) < 11.0
+    assert 10.0 < costs.of(1) < 11.5
     before = costs.of(1)
     costs.observe(1, 5000.0)
     assert costs.of(1) < 1.5 * before
@@ -83,22 +83,20 @@ def test_the_first_answer_begins_behind_a_prompt_too():
     assert costs.of(4) == pytest.approx(4.2, rel=0.1)
 
 
-def test_a_width_that_was_only_guessed_for_a_longer_context_is_learned_at_once():
+def test_a_width_that_is_far_off_twice_in_a_row_is_believed():
     costs = StepCosts()
     for width, ms in ((1, 10.0), (16, 20.0)):
         costs.measured(width, ms, change_ms=0.0)
-    for width in (16, 16, 1, 1, 1):
+    for width in (16, 16, 16, 1, 1, 1) * 4:
         costs.observe(width, costs.of(width))
-    costs.enter(1000)
-    costs.observe(1, 10.0)
-    assert costs.of(16) == pytest.approx(20.0)
-    costs.observe(16, 90.0)  # a change of width, and the first step of this one in here
-    assert costs.of(16) == pytest.approx(30.0)
-    costs.observe(16, 31.0)
     costs.observe(16, 90.0)
-    assert 30.0 < costs.of(16) < 33.0, "later ones count less: they may have been held up"
+    assert costs.of(16) < 22.0, "it may have been held up"
+    for _ in range(3):
+        costs.observe(16, 20.0)
     costs.observe(16, 90.0)
-    assert costs.of(16) > 45.0, "but not two in a row"
+    assert costs.of(16) < 24.0
+    costs.observe(16, 90.0)
+    assert costs.of(16) > 35.0, "but not two in a row"
 
 
 def test_a_step_that_is_held_up_does_not_put_its_width_out_of_question():
@@ -107,7 +105,7 @@ def test_a_step_that_is_held_up_does_not_put_its_width_out_of_question():
         costs.observe(width, 5.0)
     before = costs.of(4)
     costs.observe(4, 60.0)
-    assert costs.of(4) <= 1.07 * before
+    assert costs.of(4) <= 1.12 * before
 
 
 def test_widths_that_never_come_twice_in_a_row_are_learned_too():
@@ -138,26 +136,75 @@ def test_no_width_is_thought_dearer_than_a_wider_one_until_it_was_run():
     assert costs.of(8) == pytest.approx(30.0, rel=0.01)
 
 
-def test_a_longer_context_begins_with_the_curve_of_the_one_before_stretched():
-    costs = StepCosts()
-    costs.enter(100)
-    costs.measured(1, 10.0)
-    costs.measured(4, 20.0)
+ALONE = {1: 10.0, 2: 12.0, 4: 16.0, 8: 24.0, 16: 40.0, 32: 70.0}
+
+
+def in_context(cells, per_step, per_row):
+    """Milliseconds by width where a context of ``cells`` adds so much for each 1,000."""
+    return {width: ms + cells / 1000 * (per_step + per_row * width) for width, ms in ALONE.items()}
+
+
+def measured(apart=False):
+    costs = StepCosts(apart)
+    for width, ms in ALONE.items():
+        costs.measured(width, ms, change_ms=0.0)
     costs.measured_plain(9.0)
+    return costs
+
+
+@pytest.mark.parametrize("seen", [(1,), (1, 4), (8,), (2, 16)])
+def test_what_a_context_adds_is_learned_from_a_few_widths_for_all(seen):
+    costs = measured()
+    long, longer = in_context(1000, 2.0, 7.0), in_context(2000, 2.0, 7.0)
+    costs.enter(1000)
+    for width in seen:
+        for _ in range(4):
+            costs.observe(width, long[width])
+    assert costs.of(seen[-1]) == pytest.approx(long[seen[-1]], rel=0.05)
+    for width in (4, 16, 32):
+        assert costs.of(width) == pytest.approx(long[width], rel=0.25)
+    assert costs.plain_ms == pytest.approx(long[1] - 1, rel=0.25)
+    costs.enter(2000)
+    assert costs.of(16) == pytest.approx(longer[16], rel=0.25)
+    costs.enter(0)
+    for width, ms in ALONE.items():
+        assert costs.of(width) == pytest.approx(ms, rel=0.15)
+
+
+def test_plain_steps_tell_what_a_context_adds_too():
+    costs = measured()
+    costs.enter(1000)
+    for _ in range(20):
+        costs.observe_plain(9.0 + 9.0)
+    assert costs.plain_ms == pytest.approx(18.0, rel=0.03)
+    assert costs.of(16) == pytest.approx(in_context(1000, 2.0, 7.0)[16], rel=0.25)
+
+
+def test_a_gpu_is_not_expected_to_be_slowed_down_by_each_row():
+    costs, gpu = measured(), measured(apart=True)
+    costs.enter(1000)
+    gpu.enter(1000)
+    assert costs.of(32) > 2 * ALONE[32]
+    assert gpu.of(32) < 1.2 * ALONE[32]
+    seen = in_context(1000, 0.5, 0.1)
+    for width in (4, 4, 4, 4, 8, 8, 8, 8):
+        gpu.observe(width, seen[width])
+    assert gpu.of(32) == pytest.approx(seen[32], rel=0.15)
+
+
+def test_nothing_a_context_is_thought_to_add_is_less_than_nothing():
+    costs = measured()
+    costs.enter(1000)
+    for _ in range(50):
+        costs.observe(8, 12.0)
+    assert costs.context.per_step >= 0 and costs.context.per_row >= 0
+    assert costs.of(8) == pytest.approx(12.0, rel=0.05)
     costs.enter(3000)
-    assert (costs.of(4), costs.plain_ms) == (20.0, 9.0)
-    costs.observe(1, 15.0)  # everything is slower here
-    assert costs.of(1) == pytest.approx(15.0, rel=0.01)
-    assert costs.of(4) == pytest.approx(30.0, rel=0.01)
-    assert costs.plain_ms == pytest.approx(14.0, rel=0.01)
-    costs.observe(1, 16.0)
-    assert costs.of(4) == pytest.approx(30.0, rel=0.01)  # and that is told only once
-    costs.enter(100)
-    assert (costs.of(4), costs.plain_ms) == (20.0, 9.0)
+    assert costs.of(64) > 0
 
 
-def test_what_a_prompt_costs_the_first_steps_is_not_the_longer_contexts():
-    costs = StepCosts()
+def test_what_a_prompt_costs_the_first_steps_is_not_the_contexts():
+    costs = StepCosts(apart=True)
     costs.measured(1, 1.2, change_ms=5.0)
     costs.measured(4, 1.4)
     costs.measured(8, 1.6)

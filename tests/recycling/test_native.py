@@ -17,8 +17,8 @@ from trchat.recycling import plain_proposer, topk
 from trchat.recycling.auto import AutoDrafter
 from trchat.recycling.calibration import Calibration
 from trchat.recycling.candidates import CandidateTables
-from trchat.recycling.cost import FixedCosts
 from trchat.recycling.drafter import Verified
+from trchat.recycling.fixed_costs import FixedCosts
 from trchat.recycling.kinds import SIZES, STRIDES
 from trchat.recycling.knowledge import Knowledge
 from trchat.recycling.native import binding

@@ -3,7 +3,8 @@
 import pytest
 
 from tests.recycling.test_width import taken
-from trchat.recycling.cost import FixedCosts, StepCosts
+from trchat.recycling.cost import StepCosts
+from trchat.recycling.fixed_costs import FixedCosts
 from trchat.recycling.pace import Pace
 
 
@@ -30,7 +31,7 @@ def test_a_drafter_that_knows_nothing_yet_drafts_as_wide_as_one_that_does():
     pace = Pace(costs)
     nothing = [0.01] * 63
     assert run(pace, costs, nothing, 80) == [8] * 80  # it would never learn otherwise
-    assert set(run(pace, costs, nothing, 200)[40:]) == {1}  # nor does it go on for ever, or at any price
+    assert set(run(pace, costs, nothing, 200)[60:]) == {1}  # nor does it go on for ever, or at any price
     wrong = FixedCosts({1: 10, 2: 10.5, 4: 11, 8: 12, 16: 20, 64: 80}, 0.0)
     pace = Pace(wrong)
     assert run(pace, wrong, nothing, 10) == [8] * 10

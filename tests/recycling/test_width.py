@@ -1,6 +1,7 @@
 """How wide a tree should be on hand-made cost curves."""
 
-from trchat.recycling.cost import LADDER, FixedCosts
+from trchat.recycling.cost import LADDER
+from trchat.recycling.fixed_costs import FixedCosts
 from trchat.recycling.width import WidthChoice
 
 SURE = [0.95] * 63

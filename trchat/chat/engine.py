@@ -87,7 +87,7 @@ class Engine(Owned):
 
     def __init__(self, model: Model, options: ContextOptions, template: ChatTemplate | None = None) -> None:
         self.model = model
-        self.costs = StepCosts()
+        self.costs = StepCosts(options.on_gpu)
         self.drafter: Drafter = NoDrafter()
         self.make_drafter: Callable[[str], Drafter] = lambda mode: make_drafter(
             mode, model.n_vocab, self.costs

@@ -35,7 +35,7 @@ def measure_start(cache: KVCache, costs: StepCosts, load_s: float) -> None:
     for width in _WIDTHS:
         times: list[float] = []
         for _ in range(runs + (cache.computes_apart and width == _WIDTHS[1])):
-            expected = costs.of(width) / 1e3 if costs.curves[0] else 0.0
+            expected = costs.of(width) / 1e3 if costs.curve else 0.0
             if perf_counter() - start + expected > budget:
                 cache.truncate(0)
                 return

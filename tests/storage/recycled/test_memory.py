@@ -70,7 +70,7 @@ def test_the_next_session_knows_everything(warnings):
     assert again.costs.plain_ms == 9.5
     assert again.close(30)
     other = open_memory(identity(), "cuda", warnings.append)
-    assert not other.costs_recalled and other.costs.curves == {}
+    assert not other.costs_recalled and other.costs.curve == {}
     assert other.close(30)
     assert warnings == []
 

@@ -152,7 +152,7 @@ class Memory:
             before=self._before,
             after=after,
             setting=self._setting,
-            costs=costs if self.costs.curves and costs != self._saved_costs else None,
+            costs=costs if self.costs.curve and costs != self._saved_costs else None,
             totals=self._totals,
         )
         if not self._writer.offer(change):

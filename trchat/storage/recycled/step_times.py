@@ -6,54 +6,48 @@ import math
 from trchat.recycling.cost import StepCosts
 
 MAX_TEXT = 1 << 16
-"""Characters; ten ranges of a dozen widths take under 3,000."""
+"""Characters; a dozen widths take under 400."""
 
-_MAX_RANGE = 64
 _MAX_WIDTH = 4096
 _MAX_MS = 1e7
 
 
 def to_text(costs: StepCosts) -> str:
-    """The curves (milliseconds by width, for each range of context length) and plain steps as JSON."""
-    curves = {
-        str(length): {str(width): round(ms, 4) for width, ms in curve.items()}
-        for length, curve in costs.curves.items()
-        if curve
+    """The curve (milliseconds by width), plain steps and what a context adds as JSON."""
+    facts: dict[str, object] = {
+        "change_ms": round(costs.change_ms, 4),
+        "curve": {str(width): round(ms, 4) for width, ms in costs.curve.items()},
     }
-    facts = {"change_ms": round(costs.change_ms, 4), "curves": curves}
-    if costs.plain:
-        facts["plain"] = {str(length): round(ms, 4) for length, ms in costs.plain.items()}
+    if costs.plain is not None:
+        facts["plain"] = round(costs.plain, 4)
+    if costs.context.known:
+        facts["context"] = [round(costs.context.per_step, 4), round(costs.context.per_row, 4)]
     return json.dumps(facts, separators=(",", ":"))
 
 
 def recall(costs: StepCosts, text: str) -> bool:
     """Let ``costs`` go on from stored ones, without what cannot be right; say whether there were any."""
-    curves: dict[int, dict[int, float]] = {}
-    change_ms = costs.change_ms
     try:
         stored = json.loads(text) if len(text) <= MAX_TEXT else {}
-        change = _milliseconds(stored.get("change_ms"))
-        plain = {
-            int(length): milliseconds
-            for length, ms in stored.get("plain", {}).items()
-            if _is_range(length) and (milliseconds := _milliseconds(ms))
+        change_ms = _milliseconds(stored.get("change_ms"))
+        plain = _milliseconds(stored.get("plain"))
+        found = {
+            int(width): _milliseconds(ms)
+            for width, ms in stored.get("curve", {}).items()
+            if width.isdecimal()
         }
-        if change is not None:
-            change_ms = change
-        for length, curve in stored.get("curves", {}).items():
-            found = {int(width): _milliseconds(ms) for width, ms in curve.items() if width.isdecimal()}
-            sound = {width: ms for width, ms in found.items() if ms and 1 <= width <= _MAX_WIDTH}
-            if sound and _is_range(length):
-                curves[int(length)] = sound
-    except (ValueError, AttributeError, OverflowError, RecursionError):
+        rates = [_milliseconds(rate) for rate in stored.get("context", [])]
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         return False
-    if curves:
-        costs.recall(curves, change_ms, plain)
-    return bool(curves)
-
-
-def _is_range(text: str) -> bool:
-    return text.isdecimal() and int(text) <= _MAX_RANGE
+    curve = {width: ms for width, ms in found.items() if ms and 1 <= width <= _MAX_WIDTH}
+    if not curve:
+        return False
+    context: tuple[float, float] | None = None
+    match rates:
+        case [float(per_step), float(per_row)]:
+            context = per_step, per_row
+    costs.recall(curve, costs.change_ms if change_ms is None else change_ms, plain or None, context)
+    return True
 
 
 def _milliseconds(value: object) -> float | None:
