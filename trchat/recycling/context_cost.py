@@ -3,8 +3,8 @@
 _CELLS = 1000  # what the two rates below are for
 _DRIFT = 1.002  # times how uncertain they are after each step: they hold only near the lengths seen lately
 # What they are thought to be before steps in a context have shown them, and how far off that may be: the
-# row's in times of what a further row costs without a context, the step's of a one-token step. A CPU reads the
-# whole context anew for each row; a GPU's kernels do so for many rows at once.
+# row's in times of what a further row costs without a context, the step's of a one-token step. A CPU reads
+# the whole context anew for each row; a GPU's kernels do so for many rows at once.
 _ROW, _ROW_SPREAD, _STEP_SPREAD = 3.0, 2.0, 0.2
 _APART_ROW, _APART_ROW_SPREAD, _APART_STEP_SPREAD = 0.2, 0.3, 0.1
 
