@@ -43,7 +43,10 @@ def prepare(flags: Mapping[str, object]) -> Prepared:
 def warnings(prepared: Prepared) -> list[str]:
     """What to say before the model is loaded, one line each: it will not fit into the memory that is free
     now; the context is longer than any text the model was trained on."""
-    no_room = memory_warning(prepared.header, prepared.ctx, prepared.settings.cache_type, free_memory())
+    settings = prepared.settings
+    no_room = memory_warning(
+        prepared.header, prepared.ctx, settings.cache_type, free_memory(), settings.flash_attn
+    )
     trained = prepared.model.card.context
     too_long = (
         f"{prepared.model.name} was made for {trained} tokens, the context holds {prepared.ctx}: "

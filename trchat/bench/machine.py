@@ -32,6 +32,8 @@ def describe_machine(engine: Engine, card: ModelCard) -> dict[str, Any]:
         "model": engine.model.name,
         "architecture": f"{card.architecture} {parameter_count(card.parameters)} {card.quantisation}",
         "cache_type": engine.context.options.cache_type,
+        "flash_attn": engine.context.attention.name,
+        "rounds_alike": engine.context.attention.alike,
         "on_gpu": engine.context.options.on_gpu,
         "gpu_layers": engine.model.gpu_layers,
         "layers": engine.model.layers,

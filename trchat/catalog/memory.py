@@ -6,6 +6,7 @@ from pathlib import Path
 
 from trchat.catalog.card import part_files
 from trchat.catalog.gguf_header import Array, Header, read_header
+from trchat.llama.attention import choose_attention, score_bytes, weights_round_alike
 from trchat.text.one_line import one_line
 from trchat.text.units import byte_size
 
@@ -38,9 +39,10 @@ class MemoryNeed:
         return self.weights + self.kv_cache + self.compute
 
 
-def estimate(header: Header, ctx: int, cache_type: str = "f16") -> MemoryNeed:
+def estimate(header: Header, ctx: int, cache_type: str = "f16", flash_attn: str = "on") -> MemoryNeed:
     """Estimate what the model takes with a context of ``ctx`` tokens and a KV cache of ``cache_type``.
 
+    ``flash_attn`` is as for a CPU: without it, attention takes more (see trchat.llama.attention).
     Sliding windows are ignored: trchat keeps whole caches (``swa_full``). Raises ModelError when a part of
     a split model is missing.
     """
@@ -48,6 +50,17 @@ def estimate(header: Header, ctx: int, cache_type: str = "f16") -> MemoryNeed:
     tokens = -(-ctx // CONTEXT_STEP) * CONTEXT_STEP
     kv_cache = int(_kv_numbers_per_token(header) * tokens * CACHE_BYTES.get(cache_type, 2.0))
     compute = BATCH * (_vocabulary(header) + 2 * _integer(header, "embedding_length")) * _FLOAT
+    row_scores = tokens * max(_integer(header, "attention.head_count"), 1)
+    attention = choose_attention(
+        flash_attn,
+        cache_type,
+        on_gpu=False,
+        weights_alike=weights_round_alike(header.integer("general.file_type") or 0),
+        batch=BATCH,
+        row_scores=row_scores,
+    )
+    if attention.name == "off":
+        compute += score_bytes(row_scores, BATCH)
     return MemoryNeed(weights, kv_cache, compute)
 
 
@@ -71,41 +84,43 @@ def weights_by_layer(header: Header) -> tuple[list[int], int] | None:
     return ([layers[number] for number in sorted(layers)], sum(others.values())) if layers else None
 
 
-def memory_warning(header: Header, ctx: int, cache_type: str, free: int | None) -> str | None:
+def memory_warning(
+    header: Header, ctx: int, cache_type: str, free: int | None, flash_attn: str = "on"
+) -> str | None:
     """One line when the model will not fit into ``free`` bytes, with the flag that helps; else None.
 
     ``free`` None is unknown, and no reason to warn. Raises ModelError as ``estimate`` does.
     """
     if free is None:
         return None
-    need = estimate(header, ctx, cache_type)
+    need = estimate(header, ctx, cache_type, flash_attn)
     if need.total <= free:
         return None
     return (
         f"{one_line(Path(header.path).name)} needs about {byte_size(need.total)} "
         f"(weights {byte_size(need.weights)}, KV cache {byte_size(need.kv_cache)}, "
         f"compute {byte_size(need.compute)}), {byte_size(free)} are free: "
-        f"{_way_out(header, ctx, cache_type, free)}"
+        f"{_way_out(header, ctx, cache_type, free, flash_attn)}"
     )
 
 
-def _way_out(header: Header, ctx: int, cache_type: str, free: int) -> str:
+def _way_out(header: Header, ctx: int, cache_type: str, free: int, flash_attn: str) -> str:
     if CACHE_BYTES.get(cache_type, 2.0) > CACHE_BYTES["q8_0"] and estimate(header, ctx, "q8_0").total <= free:
         return "--cache-type q8_0 makes it fit"
-    smaller = _largest_fitting(header, ctx, cache_type, free)
+    smaller = _largest_fitting(header, ctx, cache_type, free, flash_attn)
     if smaller >= SMALLEST_USEFUL_CONTEXT:
         return f"-c {smaller} makes it fit"
     return "take a smaller model or quantisation (-m)"
 
 
-def _largest_fitting(header: Header, ctx: int, cache_type: str, free: int) -> int:
+def _largest_fitting(header: Header, ctx: int, cache_type: str, free: int, flash_attn: str) -> int:
     """The largest context below ``ctx`` that fits, in whole steps; 0 when none does."""
-    per_step = estimate(header, CONTEXT_STEP, cache_type)
+    per_step = estimate(header, CONTEXT_STEP, cache_type, flash_attn)
     room = free - per_step.weights - per_step.compute
     if room <= 0 or not per_step.kv_cache:
         return 0
     steps = min(room // per_step.kv_cache, (ctx - 1) // CONTEXT_STEP)
-    while steps and estimate(header, steps * CONTEXT_STEP, cache_type).total > free:
+    while steps and estimate(header, steps * CONTEXT_STEP, cache_type, flash_attn).total > free:
         steps -= 1  # a byte lost in rounding
     return steps * CONTEXT_STEP
 

@@ -27,6 +27,7 @@ FLAGS = {
     "--num-predict": "--max-tokens",
     "--n-gpu-layers": "--gpu-layers",
     "--cache-type-k": "--cache-type",
+    "--flash-attention": "--flash-attn",
     "--system-prompt": "--system",
     "--grammar-file": "--grammar",
     "--json-schema": "--schema",

@@ -137,7 +137,7 @@ def _info(args: argparse.Namespace) -> None:
     header = read_header(model.path)
     recommended = recommended_sampling(header)
     ctx = min(DEFAULT_CTX, model.card.context or DEFAULT_CTX)
-    need = estimate(header, ctx)
+    need = estimate(header, ctx, flash_attn="auto")
     if getattr(args, "json", False):
         more = {"license": header.text("general.license"), "recommended_sampling": recommended}
         memory = {"ctx": ctx, "weights": need.weights, "kv_cache": need.kv_cache, "compute": need.compute}

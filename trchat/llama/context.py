@@ -1,7 +1,7 @@
 """A llama.cpp context: decode a batch, look at its logits, and edit the KV cache by name."""
 
 import ctypes
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import llama_cpp.llama_cpp as llama
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trchat.errors import TrchatError
+from trchat.llama.attention import F16, Attention, choose_attention
 from trchat.llama.batch import END, Batch
 from trchat.llama.log import clear_errors, last_error
 from trchat.llama.model import Model
@@ -20,10 +21,6 @@ _CELLS = 256
 """A context holds a multiple of so many tokens."""
 
 _SPARE = 512  # cells; a multiple of _CELLS
-
-_TYPE_F16, _TYPE_Q8_0, _TYPE_BF16 = 1, 8, 30
-_FLASH_AUTO, _FLASH_OFF, _FLASH_ON = -1, 0, 1
-_FLASH = {"auto": _FLASH_AUTO, "off": _FLASH_OFF, "on": _FLASH_ON}
 
 
 class DecodeError(TrchatError):
@@ -61,8 +58,9 @@ class Context(Owned):
     Attributes:
         n_ctx: tokens it can hold.
         n_spare: further cells, for gaps between them.
-        keeps_order: whether the order of cells shows in the results, to the last bit. A GPU's kernels round
-            differently by batch width anyway.
+        attention: what kernel it uses.
+        keeps_order: whether the order of cells shows in the results, to the last bit; of no use where
+            kernels round differently by batch width anyway, as on a GPU.
         computes_apart: whether ``decode`` returns before a GPU is done; ``logits`` then waits for it.
         n_seq: sequence ids.
         n_rows: most rows of logits in one batch.
@@ -75,14 +73,25 @@ class Context(Owned):
         self.options = options
         self.n_rows = max(options.n_rows, options.n_seq)
         self.threads = options.threads or physical_cores()
-        self._context: Any = self._create(_value_type(options)) or self._create(None)
+        self.attention = choose_attention(
+            options.flash_attn,
+            options.cache_type,
+            on_gpu=options.on_gpu,
+            weights_alike=model.weights_alike,
+            batch=options.n_batch,
+            row_scores=self._wanted_cells() * model.n_heads,
+        )
+        self._context: Any = self._create(self.attention)
+        if not self._context and self.attention.alike:
+            self.attention = replace(self.attention, value_type=F16, alike=False)
+            self._context = self._create(self.attention)
         if not self._context:
             raise TrchatError(
                 f"no memory for a context of {self._wanted_ctx()} tokens ({last_error()}); "
                 "try a smaller --ctx or --cache-type q8_0"
             )
         self._memory: Any = llama.llama_get_memory(self._context)
-        self.keeps_order = not options.on_gpu
+        self.keeps_order = self.attention.alike
         self.computes_apart = options.on_gpu
         self.n_spare = self._wanted_spare()
         self.n_ctx = int(llama.llama_n_ctx(self._context)) - self.n_spare
@@ -143,30 +152,28 @@ class Context(Owned):
         return self.options.n_ctx or min(DEFAULT_CONTEXT, self.model.n_ctx_train or DEFAULT_CONTEXT)
 
     def _wanted_spare(self) -> int:
-        return _SPARE if self.model.can_draft and not self.options.on_gpu else 0
+        return _SPARE if self.model.can_draft and self.attention.alike else 0
 
-    def _create(self, value_type: int | None) -> Any:
+    def _wanted_cells(self) -> int:
+        return -(-self._wanted_ctx() // _CELLS) * _CELLS
+
+    def _create(self, attention: Attention) -> Any:
         options = self.options
         params = llama.llama_context_default_params()
         # llama.cpp rounds the context up by itself, but not the limit of a batch that it takes from it: a
         # prompt of 400 tokens in a context of "300" would abort the process.
-        params.n_ctx = -(-self._wanted_ctx() // _CELLS) * _CELLS + self._wanted_spare()
-        params.n_batch = params.n_ubatch = options.n_batch
+        params.n_ctx = self._wanted_cells() + self._wanted_spare()
+        params.n_batch, params.n_ubatch = options.n_batch, attention.batch
         params.n_threads = params.n_threads_batch = self.threads
         params.n_seq_max = options.n_seq if self.model.can_draft else 1
         params.n_outputs_max = self.n_rows
         params.kv_unified = True  # tree attention: all sequences share one pool of cells
         params.swa_full = True  # a rewind needs the cells that a sliding window would already have dropped
-        params.flash_attn_type = _FLASH[options.flash_attn]
+        params.flash_attn_type = attention.flash
         params.no_perf = True
         # A GPU that is there but not wanted would compute wide batches all the same, and round differently.
         params.op_offload = options.on_gpu
-        params.type_k = params.type_v = _TYPE_F16
-        if options.cache_type == "q8_0":
-            params.type_k = params.type_v = _TYPE_Q8_0
-            params.flash_attn_type = _FLASH_ON  # llama.cpp quantises V only with flash attention
-        elif value_type is not None:
-            params.type_v = value_type
+        params.type_k, params.type_v = attention.key_type, attention.value_type
         clear_errors()
         return llama.llama_init_from_model(self.model.handle, params)
 
@@ -184,17 +191,3 @@ class Context(Owned):
         struct.seq_id = ctypes.cast(rows.ctypes.data, ctypes.POINTER(ctypes.POINTER(llama.llama_seq_id)))
         struct.logits = pointer(batch.logits, ctypes.c_int8)
         return struct, rows
-
-
-def _value_type(options: ContextOptions) -> int | None:
-    """The V cache's type that makes attention on the CPU independent of the batch's width.
-
-    llama.cpp's CPU flash attention has three kernels: one splits the cache over threads (single-token
-    batches from 257 cells on), one works in tiles (64 tokens and more), one does the rest; they round
-    differently, which alone flips tokens. The first two want K and V of one type. With V in BF16 only the
-    third is used, at every width and length, and it is faster for decoding than with V in F16, which it
-    adds up in half precision. None where that does not apply: on GPUs, or without flash attention.
-    """
-    if options.on_gpu or options.flash_attn == "off" or options.cache_type != "f16":
-        return None
-    return _TYPE_BF16

@@ -9,6 +9,7 @@ import llama_cpp.llama_cpp as llama
 
 from trchat.errors import ModelError
 from trchat.llama.amx_probe import amx_kernels_work
+from trchat.llama.attention import weights_round_alike
 from trchat.llama.log import clear_errors, last_error
 from trchat.llama.owned import Owned
 
@@ -33,6 +34,8 @@ class Model(Owned):
         user_defined_texts: spellings of user-defined tokens, read as such everywhere.
         layers, gpu_layers: how many there are, the output's counted, and how many of them are on a GPU.
         can_draft: whether a tree of drafts can be verified.
+        n_heads: attention heads of a layer.
+        weights_alike: whether a CPU's kernels for its weights round alike at all batch widths.
 
     Raises ModelError when the file cannot be loaded or is not a model that generates text.
     """
@@ -174,6 +177,8 @@ class Model(Owned):
         self.can_draft = not (
             llama.llama_model_is_recurrent(self._model) or llama.llama_model_is_hybrid(self._model)
         )
+        self.n_heads = int(llama.llama_model_n_head(self._model))
+        self.weights_alike = weights_round_alike(int(llama.llama_model_ftype(self._model)))
 
     def _read_vocabulary(self) -> None:
         self.n_vocab = int(llama.llama_vocab_n_tokens(self._vocab))

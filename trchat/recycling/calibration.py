@@ -36,7 +36,6 @@ class Calibration:
     that stopped can start again.
 
     Attributes:
-        rates: hit rates by kind (see trchat.recycling.rates).
         source_hits, source_seen: float32, shape (sources, levels).
         weights, bias: float32, shapes (sources,), (1,); shared by all sets of sources.
         set_weights, set_bias: float32, shapes (sets, sources), (sets,); a set is a bit mask of sources.
@@ -66,7 +65,8 @@ class Calibration:
         # Each source moves the odds away from those of any guess; without a bias they would be added anew.
         base = _SHARED_EVIDENCE * np.log(_ANY_GUESS / (1 - _ANY_GUESS))
         self.set_bias = (base * (1 - agreeing * start)).astype(np.float32)
-        self.rates = Rates()
+        self._rates = Rates()
+        self._stale = True  # the above, while the kernel has its own
         self._stretched = np.zeros_like(self.source_hits)
         self._version = np.zeros(1, np.int64)
         self.handle = None if binding.KERNEL is None else self._compiled(binding.KERNEL)
@@ -141,9 +141,22 @@ class Calibration:
         self.source_seen[old] /= 2
         self._stretched[:] = _stretched(self.source_hits, self.source_seen)
         self._version += 1
-        self.rates.renew(
+        self._stale = True
+        if self.handle is None:
+            self._renew()  # here, beside a GPU, rather than in the next draft
+
+    @property
+    def rates(self) -> Rates:
+        """Hit rates by kind, for trees that are grown in Python."""
+        if self._stale:
+            self._renew()
+        return self._rates
+
+    def _renew(self) -> None:
+        self._rates.renew(
             self._stretched, self.weights + self.set_weights, float(self.bias[0]) + self.set_bias
         )
+        self._stale = False
 
 
 def _stretched(hits: NDArray[np.float32], seen: NDArray[np.float32]) -> NDArray[np.float32]:
