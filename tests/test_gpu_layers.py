@@ -70,7 +70,7 @@ def gpu(monkeypatch):
 
 def ask(model, wanted="auto", ctx=4096):
     told = []
-    return gpu_layers.gpu_layers(wanted, model, ctx, "f16", told.append), told
+    return gpu_layers.gpu_layers(wanted, model, ctx, "f16", "auto", told.append), told
 
 
 def test_all_layers_go_where_they_fit_and_nothing_is_said(model, gpu):

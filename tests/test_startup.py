@@ -34,7 +34,7 @@ def test_a_model_that_is_not_there():
 
 
 def test_the_memory_warning_is_about_the_settled_settings(monkeypatch):
-    write_gguf(models_dir() / "tiny.gguf")
+    write_gguf(models_dir() / "tiny.gguf", add=lambda writer: writer.add_file_type(7))
     monkeypatch.setattr(startup, "free_memory", lambda: 1_000_000)
     assert warnings(prepare({"model": "tiny"})) == []
     line, _ = warnings(prepare({"model": "tiny", "ctx": 100_000}))

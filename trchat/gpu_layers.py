@@ -13,7 +13,9 @@ from trchat.text.units import byte_size
 _LEFT_FREE, _LEFT_FREE_SHARE = 1 << 30, 0.25  # of each GPU, whichever is less: as much as llama.cpp's --fit
 
 
-def gpu_layers(wanted: str, path: Path, ctx: int, cache_type: str, tell: Callable[[str], None]) -> int:
+def gpu_layers(
+    wanted: str, path: Path, ctx: int, cache_type: str, flash_attn: str, tell: Callable[[str], None]
+) -> int:
     """What ``--gpu-layers`` means for the model at ``path``: a number of layers, or ALL_LAYERS.
 
     ``auto`` takes as many as fit with a context of ``ctx`` tokens, and tells where those are not all; it
@@ -29,7 +31,8 @@ def gpu_layers(wanted: str, path: Path, ctx: int, cache_type: str, tell: Callabl
     try:
         header = read_header(path)
         weights = weights_by_layer(header)
-        need = estimate(header, ctx, cache_type)
+        # On a GPU only 'off' does without flash attention.
+        need = estimate(header, ctx, cache_type, "off" if flash_attn == "off" else "on")
     except ModelError:  # llama.cpp may know more kinds of files than the catalogue
         return ALL_LAYERS
     if weights is None:

@@ -20,6 +20,16 @@ def test_the_estimate_is_weights_and_cache_and_compute(header):
     assert estimate(header, 1000) == estimate(header, 1024), "llama.cpp rounds contexts up"
 
 
+def test_scores_count_where_attention_writes_them_down(tmp_path, header):
+    scores = 512 * 1024 * 4 * 4  # of 4 heads
+    assert estimate(header, 1024, flash_attn="off").compute - estimate(header, 1024).compute == scores
+    assert estimate(header, 1024, flash_attn="auto") == estimate(header, 1024, flash_attn="off"), "it is F16"
+    assert estimate(header, 1024, "q8_0", "off") == estimate(header, 1024, "q8_0"), "which needs it"
+    assert estimate(header, 10**7, flash_attn="auto") == estimate(header, 10**7), "too many scores"
+    alike = read_header(write_gguf(tmp_path / "q8.gguf", add=lambda writer: writer.add_file_type(7)))
+    assert estimate(alike, 1024, flash_attn="auto") == estimate(alike, 1024)
+
+
 def test_per_layer_heads_and_named_head_sizes_count(tmp_path):
     def add(writer):
         writer.kv_data[0].pop("llama.attention.head_count_kv")

@@ -144,8 +144,8 @@ def in_context(cells, per_step, per_row):
     return {width: ms + cells / 1000 * (per_step + per_row * width) for width, ms in ALONE.items()}
 
 
-def measured(apart=False):
-    costs = StepCosts(apart)
+def measured(shared=False):
+    costs = StepCosts(shared)
     for width, ms in ALONE.items():
         costs.measured(width, ms, change_ms=0.0)
     costs.measured_plain(9.0)
@@ -181,7 +181,7 @@ def test_plain_steps_tell_what_a_context_adds_too():
 
 
 def test_a_gpu_is_not_expected_to_be_slowed_down_by_each_row():
-    costs, gpu = measured(), measured(apart=True)
+    costs, gpu = measured(), measured(shared=True)
     costs.enter(1000)
     gpu.enter(1000)
     assert costs.of(32) > 2 * ALONE[32]
@@ -190,6 +190,45 @@ def test_a_gpu_is_not_expected_to_be_slowed_down_by_each_row():
     for width in (4, 4, 4, 4, 8, 8, 8, 8):
         gpu.observe(width, seen[width])
     assert gpu.of(32) == pytest.approx(seen[32], rel=0.15)
+
+
+def test_a_context_that_costs_less_than_expected_is_found_out_in_narrow_steps_too():
+    costs = StepCosts()
+    for width in (1, 2, 4, 8, 16, 32):
+        costs.measured(width, 10 + 0.8 * (width - 1))
+    costs.measured_plain(9.5)
+    costs.enter(2000)
+    for _ in range(40):
+        costs.observe(1, 10 + 2 * 0.8, work_ms=0.5)
+    assert costs.context.per_row == pytest.approx(0.8, abs=0.25)
+    assert costs.of(8) < 1.5 * (15.6 + 2 * 8 * 0.8)
+
+
+def test_costs_stay_numbers_above_nothing_whatever_is_seen():
+    random = np.random.default_rng(3)
+    for _ in range(60):
+        costs = StepCosts(shared=bool(random.integers(2)))
+        wild = (0.0, 1e-9, 1e-3, 0.1, 10.0, 1e3, 1e6)
+        for _ in range(200):
+            ms = float(random.choice(wild)) * (1 + random.random())
+            width = int(random.choice((1, 2, 4, 8, 16, 64)))
+            match random.integers(7):
+                case 0:
+                    costs.enter(int(random.choice((0, 1, 300, 4000, 131072))))
+                case 1:
+                    costs.begin()
+                case 2:
+                    costs.measured(width, ms, ms)
+                case 3:
+                    costs.observe_plain(ms)
+                case 4:
+                    costs.observe_copied(width, ms)
+                case _:
+                    costs.observe(width, ms, work_ms=ms * random.random())
+            for each in (1, 3, 16, 100):
+                assert 0 < costs.of(each) < 1e12
+            assert costs.plain_ms is None or 0 < costs.plain_ms < 1e12
+            assert 0 <= costs.change_ms < 1e12
 
 
 def test_nothing_a_context_is_thought_to_add_is_less_than_nothing():
@@ -204,7 +243,7 @@ def test_nothing_a_context_is_thought_to_add_is_less_than_nothing():
 
 
 def test_what_a_prompt_costs_the_first_steps_is_not_the_contexts():
-    costs = StepCosts(apart=True)
+    costs = StepCosts(shared=True)
     costs.measured(1, 1.2, change_ms=5.0)
     costs.measured(4, 1.4)
     costs.measured(8, 1.6)

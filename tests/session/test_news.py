@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from trchat.decoding.loop import Step
+from trchat.recycling.cost import StepCosts
+from trchat.recycling.fixed_costs import FixedCosts
 from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree
 from trchat.session.news import Ended, Grown, Loading, Node, Notice, Piece, Speed
 from trchat.session.outbox import Outbox
@@ -57,6 +59,17 @@ def test_the_tree_is_told_with_its_tokens_as_text():
         Node("b", 0, False, 0.25, "matrix"),
         Node("c", ROOT, False, 0.125, "matrix"),
     )
+
+
+def test_plain_speed_may_be_known_from_before():
+    plain, costs = PlainSpeed(), StepCosts()
+    for _ in range(ENOUGH):
+        plain.add(step([1, 2], width=4, seconds=0.02))
+    assert plain.ratio(100.0, costs) == (pytest.approx(2.0), False)
+    costs.measured(1, 10.0)
+    assert plain.ratio(100.0, costs) == (pytest.approx(1.0), True)
+    elsewhere = FixedCosts({1: 10.0, 64: 11.0}, 0.0)
+    assert plain.ratio(100.0, elsewhere) == (pytest.approx(2.0), False)
 
 
 def test_plain_speed_is_told_from_steps_of_one_token_or_bounded_by_narrow_ones():

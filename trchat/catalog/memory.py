@@ -1,6 +1,7 @@
 """What a model will take before it is loaded: weights + KV cache + compute, told from the header."""
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,12 +51,13 @@ def estimate(header: Header, ctx: int, cache_type: str = "f16", flash_attn: str 
     tokens = -(-ctx // CONTEXT_STEP) * CONTEXT_STEP
     kv_cache = int(_kv_numbers_per_token(header) * tokens * CACHE_BYTES.get(cache_type, 2.0))
     compute = BATCH * (_vocabulary(header) + 2 * _integer(header, "embedding_length")) * _FLOAT
+    file_type = header.integer("general.file_type")  # where it is missing, llama.cpp guesses
     row_scores = tokens * max(_integer(header, "attention.head_count"), 1)
     attention = choose_attention(
         flash_attn,
         cache_type,
         on_gpu=False,
-        weights_alike=weights_round_alike(header.integer("general.file_type") or 0),
+        weights_alike=file_type is None or weights_round_alike(file_type),
         batch=BATCH,
         row_scores=row_scores,
     )
@@ -119,10 +121,13 @@ def _largest_fitting(header: Header, ctx: int, cache_type: str, free: int, flash
     room = free - per_step.weights - per_step.compute
     if room <= 0 or not per_step.kv_cache:
         return 0
-    steps = min(room // per_step.kv_cache, (ctx - 1) // CONTEXT_STEP)
-    while steps and estimate(header, steps * CONTEXT_STEP, cache_type, flash_attn).total > free:
-        steps -= 1  # a byte lost in rounding
-    return steps * CONTEXT_STEP
+    most = min(room // per_step.kv_cache, (ctx - 1) // CONTEXT_STEP)
+    fits = bisect_right(
+        range(most + 1),
+        free,
+        key=lambda steps: estimate(header, steps * CONTEXT_STEP, cache_type, flash_attn).total,
+    )
+    return max(fits - 1, 0) * CONTEXT_STEP
 
 
 def _kv_numbers_per_token(header: Header) -> int:

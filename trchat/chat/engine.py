@@ -87,7 +87,6 @@ class Engine(Owned):
 
     def __init__(self, model: Model, options: ContextOptions, template: ChatTemplate | None = None) -> None:
         self.model = model
-        self.costs = StepCosts(options.on_gpu)
         self.drafter: Drafter = NoDrafter()
         self.make_drafter: Callable[[str], Drafter] = lambda mode: make_drafter(
             mode, model.n_vocab, self.costs
@@ -98,6 +97,7 @@ class Engine(Owned):
         self.prompts = PromptBuilder(self.template, model)
         self.context = Context(model, options)
         self._cache = KVCache(self.context)
+        self.costs = StepCosts(shared=options.on_gpu or self.context.attention.name == "off")
 
     def close(self) -> None:
         """Free the context and end the template's process. May be called twice."""

@@ -44,7 +44,9 @@ def open_engine(
     """
     route_log(log_file())
     n_ctx = ctx or settings.ctx
-    layers = gpu_layers(settings.gpu_layers, path, n_ctx or DEFAULT_CONTEXT, settings.cache_type, tell)
+    layers = gpu_layers(
+        settings.gpu_layers, path, n_ctx or DEFAULT_CONTEXT, settings.cache_type, settings.flash_attn, tell
+    )
     options = ContextOptions(
         n_ctx=n_ctx,
         threads=settings.threads,

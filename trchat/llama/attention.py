@@ -55,15 +55,17 @@ def choose_attention(
     so that drafts change nothing, to the last bit. It is slow at reading long prompts (three times, for
     1,500 tokens). Where the weights' kernels differ anyway, attention without flash attention is the
     fastest for trees and for single tokens, and nearly so for prompts; but it writes down the scores of a
-    whole batch, so batches get smaller where contexts are long.
+    whole batch, so batches get smaller where contexts are long, until they would be too small.
     """
     if cache_type == "q8_0":  # llama.cpp quantises V only with flash attention
         return Attention(_FLASH["on"], Q8_0, Q8_0, weights_alike and not on_gpu, batch)
+    if flash_attn == "off":
+        return Attention(_FLASH["off"], F16, F16, False, _batch_for_scores(row_scores, batch))
     if on_gpu:
         return Attention(_FLASH[flash_attn], F16, F16, False, batch)
-    if flash_attn != "off" and weights_alike:
+    if weights_alike:
         return Attention(_FLASH[flash_attn], F16, BF16, True, batch)
-    if flash_attn == "on":
+    if flash_attn == "on" or score_bytes(row_scores, batch) > _SCORES:
         return Attention(_FLASH["on"], F16, F16, False, batch)
     return Attention(_FLASH["off"], F16, F16, False, _batch_for_scores(row_scores, batch))
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trchat.errors import TrchatError
-from trchat.llama.attention import F16, Attention, choose_attention
+from trchat.llama.attention import BF16, F16, Attention, choose_attention
 from trchat.llama.batch import END, Batch
 from trchat.llama.log import clear_errors, last_error
 from trchat.llama.model import Model
@@ -82,7 +82,7 @@ class Context(Owned):
             row_scores=self._wanted_cells() * model.n_heads,
         )
         self._context: Any = self._create(self.attention)
-        if not self._context and self.attention.alike:
+        if not self._context and self.attention.value_type == BF16:
             self.attention = replace(self.attention, value_type=F16, alike=False)
             self._context = self._create(self.attention)
         if not self._context:

@@ -12,7 +12,7 @@ _MEASURED = 0.12**2  # variance of a cost measured once, relative to it
 _NOISE = 0.1**2  # and of a step's time
 _DRIFT = 0.03**2  # by which a cost is less certain after each step: machines get slower and faster
 _ROUGH = 4.0  # times the noise, where a change of width had to be taken off
-_ROUGHER = 16.0  # the same behind a prompt
+_ROUGHER = 16.0  # times that, behind a prompt
 _LEAP = 0.3  # of what a step was thought to take: how far off it is believed to be, at least
 _FAR = 1.6  # times what it was thought to take: a step that is far off
 _DOUBT = 0.5  # of it, where the step before of that width was far off too: how wrong it may be
@@ -21,6 +21,7 @@ _NEW_CHANGE = 0.02  # and of what a change of width cost
 _DEAREST_CHANGE = 4.0  # steps that a change may seem to cost in each of the two steps it slows
 _SUDDEN, _SCATTER = 3.0, 0.15  # times what a change cost so far, and of a step: more must be seen more often
 _PRIOR_SLOPE = 0.5  # extra cost of a token, in one-token steps, until the machine has shown another
+_LEAST_MS = 1e-3  # that a step may take: clocks are coarse
 _PROMPT = -1  # as the width before a text's first step
 
 
@@ -41,11 +42,11 @@ class StepCosts:
             None = not seen yet.
     """
 
-    def __init__(self, apart: bool = False) -> None:
-        """``apart`` says that a GPU computes."""
+    def __init__(self, shared: bool = False) -> None:
+        """``shared`` is as for ContextCost."""
         self.curve: dict[int, float] = {}
         self.plain: float | None = None
-        self.context = ContextCost(apart)
+        self.context = ContextCost(shared)
         self.change_ms = 0.3
         self._spread: dict[int, float] = {}  # variance of each width's cost, relative to it
         self._plain_spread = _MEASURED
@@ -72,6 +73,10 @@ class StepCosts:
         """Width of the step before."""
         return self._last_width
 
+    def knows(self, width: int) -> bool:
+        """Whether steps of ``width`` were measured or seen."""
+        return width in self.curve
+
     def of(self, width: int) -> float:
         """Expected milliseconds of a step of ``width`` tokens; in one-token steps where nothing is known."""
         return self._alone(width) + self.context.of(width)
@@ -82,11 +87,14 @@ class StepCosts:
         change_ms: float,
         plain: float | None = None,
         context: tuple[float, float] | None = None,
+        shared: bool = False,
     ) -> None:
         """Go on from what an earlier session on the same machine has learned.
 
-        ``context`` holds the milliseconds that 1,000 cells add to a step, and to each of its rows.
+        ``context`` holds the milliseconds that 1,000 cells add to a step, and to each of its rows; ``shared``
+        is as for ContextCost.
         """
+        self.context = ContextCost(shared)
         self.curve = curve
         self.change_ms = self._first_ms = change_ms
         self.plain = plain
@@ -116,7 +124,7 @@ class StepCosts:
         """
         curve = self.curve
         wider = [taken for other, taken in curve.items() if other > width]
-        curve[width] = milliseconds = min([milliseconds, *wider])
+        curve[width] = milliseconds = max(min([milliseconds, *wider]), _LEAST_MS)
         for other, taken in curve.items():
             if other < width:
                 curve[other] = min(taken, milliseconds)
@@ -127,7 +135,7 @@ class StepCosts:
 
     def measured_plain(self, milliseconds: float) -> None:
         """Begin with what measuring found: a step of one token without any work for drafts."""
-        self.plain = milliseconds
+        self.plain = max(milliseconds, _LEAST_MS)
 
     def taken(self, width: int, milliseconds: float) -> float:
         """What a step counts as that took so long: just that."""
@@ -177,7 +185,7 @@ class StepCosts:
         """
         self._plain_steps += 1
         if self.plain is None:
-            self.plain = max(milliseconds - self.context.of(1), _DOUBT * milliseconds)
+            self.plain = max(milliseconds - self.context.of(1), _DOUBT * milliseconds, _LEAST_MS)
             self._plain_spread = 1.0
         elif self._plain_steps > 2:
             self.plain, self._plain_spread = self._corrected(
@@ -227,7 +235,7 @@ class StepCosts:
         """Take in the first step of ``width``."""
         guess = self._alone(width)
         alone = milliseconds - self.context.of(width)
-        self.curve[width] = min(max(alone, _DOUBT * guess), guess) if self._known else milliseconds
+        self.curve[width] = min(max(alone, _DOUBT * guess), guess) if self._known else max(alone, _LEAST_MS)
         self._spread[width] = _MEASURED
         self._known = sorted(self.curve)
         self._change_so_far = None
@@ -244,13 +252,13 @@ class StepCosts:
         of_width = spread * alone**2
         if doubt:
             of_width += (_DOUBT * expected) ** 2
-        variance = of_context + of_width + noise * expected**2
+        variance = of_context + of_width + noise * expected**2 + _LEAST_MS**2
         # A single stall (another program, a page fault) must not look like the machine's speed, nor must what
         # is left of a step when too much is taken off for a change of width.
         most = expected if doubt else max(_LEAP * expected, 2 * (of_context + of_width) ** 0.5)
         error = min(max(milliseconds - expected, -most), most)
         self.context.learn(width, error, variance)
-        alone = max(alone + of_width / variance * error, 0.1 * alone)
+        alone = max(alone + of_width / variance * error, 0.1 * alone, _LEAST_MS)
         if not doubt:
             spread = min(spread * (1 - of_width / variance) + _DRIFT, _MEASURED)
         return alone, spread
@@ -259,7 +267,7 @@ class StepCosts:
         assert self.plain is not None
         expected = self.plain + self.context.of(1)
         seen = min(max(milliseconds, expected / (1 + _LEAP)), expected * (1 + _LEAP))
-        self.plain = max(self.plain + _NEW_PLAIN * (seen - expected), 0.1 * self.plain)
+        self.plain = max(self.plain + _NEW_PLAIN * (seen - expected), 0.1 * self.plain, _LEAST_MS)
 
     def _observe_change(self, extra: float, usual: float, *, changed: bool) -> None:
         """Take in one of the two steps that a change slows, by how much longer than usual it took."""

@@ -37,6 +37,10 @@ class FixedCosts:
         """Only remember the width; this machine's times say nothing about that one."""
         self.last_width = width
 
+    def knows(self, width: int) -> bool:
+        """No: another machine's times say nothing about this one's."""
+        return False
+
     def of(self, width: int) -> float:
         """Milliseconds of a step of ``width`` tokens: on a line between measured widths, or beyond.
 

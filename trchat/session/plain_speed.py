@@ -36,8 +36,6 @@ class PlainSpeed:
         if not widths or not tokens_per_s:
             return None, False
         width = min(widths)
-        if width > 1 and isinstance(curves := getattr(costs, "curves", None), dict):
-            assert costs is not None
-            if any(1 in curve for curve in curves.values()):
-                return tokens_per_s * costs.of(1) / 1000, True
+        if width > 1 and costs is not None and costs.knows(1):
+            return tokens_per_s * costs.of(1) / 1000, True
         return tokens_per_s * median(self._times[width]), width == 1

@@ -94,16 +94,18 @@ def test_step_costs_come_back():
         "[]",
         "1e999",
         "[" * 60_000,
-        '{"curves": {"0": {"1": NaN}}}',
-        '{"curves": {"0": {"1": -4}}}',
-        '{"curves": {"0": {"1": 0}}}',
-        '{"curves": {"0": {"1": true, "4": "x", "x": 3, "-2": 3, "99999": 3}}}',
-        '{"curves": {"0": {"1": 1e999}}}',
-        '{"curves": {"77777": {"1": 3}}}',
-        '{"curves": {"\u00b2": {"1": 3}}}',
-        '{"curves": {"0": {"1": ' + "9" * 5000 + "}}}",
-        '{"curves": [1], "change_ms": Infinity}',
+        '{"curve": {"1": NaN}}',
+        '{"curve": {"1": -4}}',
+        '{"curve": {"1": 0}}',
+        '{"curve": {"1": 1e-300}}',
+        '{"curve": {"1": true, "4": "x", "x": 3, "-2": 3, "99999": 3}}',
+        '{"curve": {"1": 1e999}}',
+        '{"curve": {"\u00b2": 3}}',
+        '{"curve": {"1": ' + "9" * 5000 + "}}",
+        '{"curve": [1], "change_ms": Infinity}',
+        '{"curve": {"1": 3}, "context": 5}',
         '{"change_ms": 3}',
+        '{"change_ms": 3, "curves": {"0": {"1": 3}}}',  # of an older version
         "x" * 100_000,
     ],
 )
@@ -111,3 +113,28 @@ def test_step_costs_that_cannot_be(text):
     costs = StepCosts()
     assert not step_times.recall(costs, text)
     assert costs.of(1) == 1.0 and costs.change_ms == StepCosts().change_ms
+
+
+@pytest.mark.parametrize(
+    "context", ["[]", "[1]", "[1, null]", "[NaN, 1]", "[-1, 1]", '["1", 2]', "[1, 1e7]", "[1e7, 0]"]
+)
+def test_what_a_context_cannot_add_is_left_aside(context):
+    costs = StepCosts()
+    assert step_times.recall(costs, f'{{"curve": {{"1": 10, "16": 25}}, "context": {context}}}')
+    costs.enter(1000)
+    assert 10 < costs.of(1) < 20
+
+
+def test_what_a_context_adds_comes_back_with_what_reads_it():
+    costs, again = StepCosts(shared=True), StepCosts()
+    costs.measured(1, 10.0)
+    costs.measured(16, 25.0)
+    assert step_times.recall(again, step_times.to_text(costs)), "before any context was seen"
+    for each in (costs, again):
+        each.enter(4000)
+    assert again.context.shared and again.of(16) == pytest.approx(costs.of(16), rel=1e-4)
+    for _ in range(10):
+        costs.observe(4, 17.0)
+    assert step_times.recall(again, step_times.to_text(costs))
+    again.enter(4000)
+    assert again.of(8) == pytest.approx(costs.of(8), rel=1e-3)

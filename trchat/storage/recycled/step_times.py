@@ -9,7 +9,7 @@ MAX_TEXT = 1 << 16
 """Characters; a dozen widths take under 400."""
 
 _MAX_WIDTH = 4096
-_MAX_MS = 1e7
+_MIN_MS, _MAX_MS = 1e-3, 1e7
 
 
 def to_text(costs: StepCosts) -> str:
@@ -17,6 +17,7 @@ def to_text(costs: StepCosts) -> str:
     facts: dict[str, object] = {
         "change_ms": round(costs.change_ms, 4),
         "curve": {str(width): round(ms, 4) for width, ms in costs.curve.items()},
+        "shared": costs.context.shared,
     }
     if costs.plain is not None:
         facts["plain"] = round(costs.plain, 4)
@@ -37,16 +38,23 @@ def recall(costs: StepCosts, text: str) -> bool:
             if width.isdecimal()
         }
         rates = [_milliseconds(rate) for rate in stored.get("context", [])]
+        shared = stored.get("shared") is True
     except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         return False
-    curve = {width: ms for width, ms in found.items() if ms and 1 <= width <= _MAX_WIDTH}
+    curve = {width: ms for width, ms in found.items() if ms and ms >= _MIN_MS and 1 <= width <= _MAX_WIDTH}
     if not curve:
         return False
     context: tuple[float, float] | None = None
     match rates:
         case [float(per_step), float(per_row)]:
             context = per_step, per_row
-    costs.recall(curve, costs.change_ms if change_ms is None else change_ms, plain or None, context)
+    costs.recall(
+        curve,
+        costs.change_ms if change_ms is None else change_ms,
+        plain if plain and plain >= _MIN_MS else None,
+        context,
+        shared,
+    )
     return True
 
 
