@@ -5,7 +5,7 @@ _DRIFT = 1.002  # times how uncertain they are after each step: they hold only n
 # What they are thought to be before steps in a context have shown them, and how far off that may be: the
 # row's in times of what a further row costs without a context, the step's of a one-token step. A CPU's flash
 # attention reads the whole context anew for each row.
-_ROW, _ROW_SPREAD, _STEP_SPREAD = 3.0, 2.0, 0.2
+_ROW, _ROW_SPREAD, _STEP_SPREAD = 2.0, 2.0, 0.2
 _SHARED_ROW, _SHARED_ROW_SPREAD, _SHARED_STEP_SPREAD = 0.2, 0.3, 0.1
 _CREDIBLE = 3.0  # spreads that a rate found in an earlier session may be beyond that
 
