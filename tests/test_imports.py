@@ -32,7 +32,7 @@ ABOVE = {
     "tui": {"config_file", "config_rules", "startup"},
 }
 """Modules that stand in no room."""
-FOR_ALL = {"errors", "paths"}
+FOR_ALL = {"attention", "errors", "paths"}
 
 
 @cache

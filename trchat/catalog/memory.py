@@ -5,9 +5,9 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from pathlib import Path
 
+from trchat.attention import choose_attention, score_bytes, weights_round_alike
 from trchat.catalog.card import part_files
 from trchat.catalog.gguf_header import Array, Header, read_header
-from trchat.llama.attention import choose_attention, score_bytes, weights_round_alike
 from trchat.text.one_line import one_line
 from trchat.text.units import byte_size
 
@@ -43,7 +43,7 @@ class MemoryNeed:
 def estimate(header: Header, ctx: int, cache_type: str = "f16", flash_attn: str = "on") -> MemoryNeed:
     """Estimate what the model takes with a context of ``ctx`` tokens and a KV cache of ``cache_type``.
 
-    ``flash_attn`` is as for a CPU: without it, attention takes more (see trchat.llama.attention).
+    ``flash_attn`` is as for a CPU: without it, attention takes more (see trchat.attention).
     Sliding windows are ignored: trchat keeps whole caches (``swa_full``). Raises ModelError when a part of
     a split model is missing.
     """

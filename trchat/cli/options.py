@@ -54,7 +54,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     _add(group, "--threads", "N", "CPU threads (default: physical cores)")
     _add(group, "--gpu-layers", "N|all|auto", "layers to put on the GPU (default: auto, what fits)")
     _add(group, "--cache-type", None, "KV cache; q8_0 takes half the memory (default: f16)")
-    _add(group, "--flash-attn", None, "flash attention, as llama.cpp knows it (default: auto)")
+    _add(group, "--flash-attn", None, "flash attention (default: auto, what suits model and machine)")
     template = "chat template: a Jinja file, or 'chatml' (default: the model's own)"
     _add(group, "--template", "FILE|chatml", template)
 

@@ -8,8 +8,8 @@ import llama_cpp.llama_cpp as llama
 import numpy as np
 from numpy.typing import NDArray
 
+from trchat.attention import BF16, F16, Attention, choose_attention
 from trchat.errors import TrchatError
-from trchat.llama.attention import BF16, F16, Attention, choose_attention
 from trchat.llama.batch import END, Batch
 from trchat.llama.log import clear_errors, last_error
 from trchat.llama.model import Model

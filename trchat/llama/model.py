@@ -7,9 +7,9 @@ from typing import Any
 
 import llama_cpp.llama_cpp as llama
 
+from trchat.attention import weights_round_alike
 from trchat.errors import ModelError
 from trchat.llama.amx_probe import amx_kernels_work
-from trchat.llama.attention import weights_round_alike
 from trchat.llama.log import clear_errors, last_error
 from trchat.llama.owned import Owned
 

@@ -7,7 +7,7 @@ _DRIFT = 1.002  # times how uncertain they are after each step: they hold only n
 # attention reads the whole context anew for each row.
 _ROW, _ROW_SPREAD, _STEP_SPREAD = 2.0, 2.0, 0.2
 _SHARED_ROW, _SHARED_ROW_SPREAD, _SHARED_STEP_SPREAD = 0.2, 0.3, 0.1
-_CREDIBLE = 3.0  # spreads that a rate found in an earlier session may be beyond that
+_CREDIBLE = 10.0  # spreads that a rate found in an earlier session may be beyond that
 
 
 class ContextCost:
@@ -46,9 +46,11 @@ class ContextCost:
         What cannot be is left aside: it might take for ever to be unlearned.
         """
         self.expect(one_ms, row_ms)
-        step_spread, row_spread = (variance**0.5 for variance in self._widest)
+        widest = self._widest
+        step_spread, row_spread = (variance**0.5 for variance in widest)
         if per_step <= _CREDIBLE * step_spread and per_row <= self.per_row + _CREDIBLE * row_spread:
             self._begin(per_step, per_row, step_spread / 2, row_spread / 2)
+            self._widest = widest
 
     def _begin(self, per_step: float, per_row: float, step_spread: float, row_spread: float) -> None:
         self.per_step, self.per_row, self.known = per_step, per_row, True

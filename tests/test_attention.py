@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from gguf import GGMLQuantizationType
 
+from trchat.attention import BF16, F16, Q8_0, choose_attention, score_bytes, weights_round_alike
 from trchat.decoding.kv_cache import KVCache
-from trchat.llama.attention import BF16, F16, Q8_0, choose_attention, score_bytes, weights_round_alike
 from trchat.llama.context import Context, ContextOptions
 from trchat.llama.model import Model
 from trchat.recycling.tree import EMPTY_TREE, chain_tree
