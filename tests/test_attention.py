@@ -1,14 +1,8 @@
 """Which attention kernel is chosen, and what it is for."""
 
-import numpy as np
 import pytest
-from gguf import GGMLQuantizationType
 
 from trchat.attention import BF16, F16, Q8_0, choose_attention, score_bytes, weights_round_alike
-from trchat.decoding.kv_cache import KVCache
-from trchat.llama.context import Context, ContextOptions
-from trchat.llama.model import Model
-from trchat.recycling.tree import EMPTY_TREE, chain_tree
 
 
 def choice(flash_attn="auto", cache_type="f16", on_gpu=False, alike=True, row_scores=4096 * 32):
@@ -52,28 +46,3 @@ def test_scores_do_not_take_all_the_memory():
 )
 def test_files_whose_kernels_round_alike(file_type, alike):
     assert weights_round_alike(file_type) == alike
-
-
-@pytest.mark.parametrize(
-    ("weights", "flash_attn", "alike"),
-    [("Q8_0", "auto", True), ("Q8_0", "off", False), ("F16", "auto", False), ("F16", "on", False)],
-)
-def test_a_tree_is_verified_under_each(tiny, weights, flash_attn, alike):
-    file = tiny(quantisation=GGMLQuantizationType[weights])
-    with (
-        Model(file, 0) as model,
-        Context(model, ContextOptions(n_ctx=1024, threads=1, flash_attn=flash_attn)) as context,
-    ):
-        assert context.keeps_order == context.attention.alike == alike
-        cache = KVCache(context)
-        list(cache.prefill([token % 300 for token in range(3, 603)]))
-        wide = cache.verify([50], chain_tree(np.arange(9, dtype=np.int32))).copy()
-        cache.keep(())
-        cache.truncate(600)
-        for row, token in enumerate([50, *range(9)]):
-            plain = cache.verify([token], EMPTY_TREE)[0]
-            cache.keep(())
-            if alike:
-                assert (wide[row] == plain).all()
-            else:
-                assert np.abs(wide[row] - plain).max() < 0.05 * np.abs(plain).max()

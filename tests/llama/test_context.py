@@ -110,3 +110,28 @@ def test_a_context_without_memory_is_one_line(model, monkeypatch):
     monkeypatch.setattr(llama, "llama_init_from_model", lambda *_args: None)
     with pytest.raises(TrchatError, match=r"no memory for a context of 9216 tokens.*try a smaller --ctx"):
         Context(model, ContextOptions(n_ctx=9216))
+
+
+@pytest.mark.parametrize(
+    ("weights", "flash_attn", "alike"),
+    [("Q8_0", "auto", True), ("Q8_0", "off", False), ("F16", "auto", False), ("F16", "on", False)],
+)
+def test_a_tree_is_verified_under_each(tiny, weights, flash_attn, alike):
+    file = tiny(quantisation=GGMLQuantizationType[weights])
+    with (
+        Model(file, 0) as model,
+        Context(model, ContextOptions(n_ctx=1024, threads=1, flash_attn=flash_attn)) as context,
+    ):
+        assert context.keeps_order == context.attention.alike == alike
+        cache = KVCache(context)
+        list(cache.prefill([token % 300 for token in range(3, 603)]))
+        wide = cache.verify([50], chain_tree(np.arange(9, dtype=np.int32))).copy()
+        cache.keep(())
+        cache.truncate(600)
+        for row, token in enumerate([50, *range(9)]):
+            plain = cache.verify([token], EMPTY_TREE)[0]
+            cache.keep(())
+            if alike:
+                assert (wide[row] == plain).all()
+            else:
+                assert np.abs(wide[row] - plain).max() < 0.05 * np.abs(plain).max()
