@@ -32,7 +32,7 @@ def choice(flash_attn="auto", cache_type="f16", on_gpu=False, alike=True, row_sc
 )
 def test_choices(arguments, expected):
     found = choice(**arguments)
-    assert (found.name, found.key_type, found.value_type, found.alike, found.batch) == expected
+    assert (found.flash, found.key_type, found.value_type, found.alike, found.batch) == expected
 
 
 def test_scores_do_not_take_all_the_memory():

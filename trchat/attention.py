@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 F16, Q8_0, BF16 = 1, 8, 30
-_FLASH = {"auto": -1, "off": 0, "on": 1}
 
 _ALIKE_FILES = {2, 3, 7}  # Q4_0, Q4_1 and Q8_0, as llama.cpp numbers kinds of files
 _GUESSED = 1024  # added to that number where the file does not say it
@@ -18,22 +17,17 @@ class Attention:
     """A choice for one context.
 
     Attributes:
-        flash: flash attention as llama.cpp numbers it.
+        flash: ``on``, ``off``, or ``auto`` where llama.cpp decides.
         key_type, value_type: ggml's numbers of types.
         alike: whether batches of all widths round alike, to the last bit.
         batch: most tokens to be computed at once.
     """
 
-    flash: int
+    flash: str
     key_type: int
     value_type: int
     alike: bool
     batch: int
-
-    @property
-    def name(self) -> str:
-        """``on``, ``off``, or ``auto`` where llama.cpp decides."""
-        return next(name for name, number in _FLASH.items() if number == self.flash)
 
 
 def weights_round_alike(file_type: int) -> bool:
@@ -57,17 +51,14 @@ def choose_attention(
     fastest for trees and for single tokens, and nearly so for prompts; but it writes down the scores of a
     whole batch, so batches get smaller where contexts are long, until they would be too small.
     """
+    exact = weights_alike and not on_gpu
     if cache_type == "q8_0":  # llama.cpp quantises V only with flash attention
-        return Attention(_FLASH["on"], Q8_0, Q8_0, weights_alike and not on_gpu, batch)
+        return Attention("on", Q8_0, Q8_0, exact, batch)
+    if flash_attn == "auto" and not on_gpu and not exact:
+        flash_attn = "off" if score_bytes(row_scores, batch) <= _SCORES else "on"
     if flash_attn == "off":
-        return Attention(_FLASH["off"], F16, F16, False, _batch_for_scores(row_scores, batch))
-    if on_gpu:
-        return Attention(_FLASH[flash_attn], F16, F16, False, batch)
-    if weights_alike:
-        return Attention(_FLASH[flash_attn], F16, BF16, True, batch)
-    if flash_attn == "on" or score_bytes(row_scores, batch) > _SCORES:
-        return Attention(_FLASH["on"], F16, F16, False, batch)
-    return Attention(_FLASH["off"], F16, F16, False, _batch_for_scores(row_scores, batch))
+        return Attention("off", F16, F16, False, _batch_for_scores(row_scores, batch))
+    return Attention(flash_attn, F16, BF16 if exact else F16, exact, batch)
 
 
 def score_bytes(row_scores: int, batch: int) -> int:

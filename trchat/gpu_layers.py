@@ -31,8 +31,7 @@ def gpu_layers(
     try:
         header = read_header(path)
         weights = weights_by_layer(header)
-        # On a GPU only 'off' does without flash attention.
-        need = estimate(header, ctx, cache_type, "off" if flash_attn == "off" else "on")
+        need = estimate(header, ctx, cache_type, flash_attn, on_gpu=True)
     except ModelError:  # llama.cpp may know more kinds of files than the catalogue
         return ALL_LAYERS
     if weights is None:

@@ -32,7 +32,7 @@ def describe_machine(engine: Engine, card: ModelCard) -> dict[str, Any]:
         "model": engine.model.name,
         "architecture": f"{card.architecture} {parameter_count(card.parameters)} {card.quantisation}",
         "cache_type": engine.context.options.cache_type,
-        "flash_attn": engine.context.attention.name,
+        "flash_attn": engine.context.attention.flash,
         "rounds_alike": engine.context.attention.alike,
         "on_gpu": engine.context.options.on_gpu,
         "gpu_layers": engine.model.gpu_layers,

@@ -40,10 +40,12 @@ class MemoryNeed:
         return self.weights + self.kv_cache + self.compute
 
 
-def estimate(header: Header, ctx: int, cache_type: str = "f16", flash_attn: str = "on") -> MemoryNeed:
+def estimate(
+    header: Header, ctx: int, cache_type: str = "f16", flash_attn: str = "on", *, on_gpu: bool = False
+) -> MemoryNeed:
     """Estimate what the model takes with a context of ``ctx`` tokens and a KV cache of ``cache_type``.
 
-    ``flash_attn`` is as for a CPU: without it, attention takes more (see trchat.attention).
+    Without flash attention it takes more (see trchat.attention).
     Sliding windows are ignored: trchat keeps whole caches (``swa_full``). Raises ModelError when a part of
     a split model is missing.
     """
@@ -56,12 +58,12 @@ def estimate(header: Header, ctx: int, cache_type: str = "f16", flash_attn: str 
     attention = choose_attention(
         flash_attn,
         cache_type,
-        on_gpu=False,
+        on_gpu=on_gpu,
         weights_alike=file_type is None or weights_round_alike(file_type),
         batch=BATCH,
         row_scores=row_scores,
     )
-    if attention.name == "off":
+    if attention.flash == "off":
         compute += score_bytes(row_scores, BATCH)
     return MemoryNeed(weights, kv_cache, compute)
 
@@ -117,13 +119,8 @@ def _way_out(header: Header, ctx: int, cache_type: str, free: int, flash_attn: s
 
 def _largest_fitting(header: Header, ctx: int, cache_type: str, free: int, flash_attn: str) -> int:
     """The largest context below ``ctx`` that fits, in whole steps; 0 when none does."""
-    per_step = estimate(header, CONTEXT_STEP, cache_type, flash_attn)
-    room = free - per_step.weights - per_step.compute
-    if room <= 0 or not per_step.kv_cache:
-        return 0
-    most = min(room // per_step.kv_cache, (ctx - 1) // CONTEXT_STEP)
     fits = bisect_right(
-        range(most + 1),
+        range((ctx - 1) // CONTEXT_STEP + 1),
         free,
         key=lambda steps: estimate(header, steps * CONTEXT_STEP, cache_type, flash_attn).total,
     )

@@ -97,7 +97,7 @@ class Engine(Owned):
         self.prompts = PromptBuilder(self.template, model)
         self.context = Context(model, options)
         self._cache = KVCache(self.context)
-        self.costs = StepCosts(shared=options.on_gpu or self.context.attention.name == "off")
+        self.costs = StepCosts(shared=options.on_gpu or self.context.attention.flash == "off")
 
     def close(self) -> None:
         """Free the context and end the template's process. May be called twice."""

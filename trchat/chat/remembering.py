@@ -95,7 +95,7 @@ class Remembering:
         options = context.options
         return (
             f"{backend()} | threads {context.threads} | layers {self._layers} | "
-            f"cache {options.cache_type} | flash {context.attention.name}"
+            f"cache {options.cache_type} | flash {context.attention.flash}"
         )
 
     def _save(self, answer: Answer) -> None:

@@ -22,6 +22,8 @@ _CELLS = 256
 
 _SPARE = 512  # cells; a multiple of _CELLS
 
+_FLASH = {"auto": -1, "off": 0, "on": 1}
+
 
 class DecodeError(TrchatError):
     """llama.cpp could not compute a batch; nothing of it counts as cached."""
@@ -169,7 +171,7 @@ class Context(Owned):
         params.n_outputs_max = self.n_rows
         params.kv_unified = True  # tree attention: all sequences share one pool of cells
         params.swa_full = True  # a rewind needs the cells that a sliding window would already have dropped
-        params.flash_attn_type = attention.flash
+        params.flash_attn_type = _FLASH[attention.flash]
         params.no_perf = True
         # A GPU that is there but not wanted would compute wide batches all the same, and round differently.
         params.op_offload = options.on_gpu
