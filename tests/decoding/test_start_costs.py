@@ -63,6 +63,20 @@ def test_a_slow_machine_is_not_kept_from_answering(monkeypatch):
     assert sorted(costs.curve) == [1, 2, 4, 8]
 
 
+@pytest.mark.parametrize(("once_ms", "known"), [(250, [1, 2, 3, 4, 8, 16, 32, 64]), (2000, [1, 2, 4, 8, 16])])
+def test_what_a_gpu_sets_up_once_does_not_hide_wide_batches(monkeypatch, once_ms, known):
+    """As a matrix library does that is first used for batches of 32."""
+
+    def milliseconds(n_tokens, run):
+        return (16, 9, 6, 6)[run - 1] + (once_ms if n_tokens == 32 and run == 1 else 0)
+
+    costs, _ = measured(monkeypatch, milliseconds, computes_apart=True)
+    assert sorted(costs.curve) == known
+    if 64 in known:
+        assert costs.of(64) < 9
+        assert costs.change_ms == pytest.approx(13.0)
+
+
 @pytest.mark.parametrize("held_up", (2, 4, 8, 32))
 def test_one_run_that_is_held_up_neither_makes_a_width_dear_nor_changes_free(monkeypatch, held_up):
     def milliseconds(n_tokens, run):

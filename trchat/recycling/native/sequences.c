@@ -2,10 +2,10 @@
 #include "kernel.h"
 
 /* Of a tree of n > 0 nodes: depths (n,), counts (n,): how many sequences see each node, ids: which, a row of
- * `stride` for each node; leaves: scratch, room for n. Returns how many sequences there are: one for each leaf,
- * and as many twins of the first as make `usual`; -1: a parent does not come before its child. */
-API int32_t trchat_sequences(const int32_t *parents, int32_t n, int32_t usual, int32_t *depths, int32_t *counts,
-                             int32_t *ids, int64_t stride, int32_t *leaves) {
+ * `stride` for each node; leaves: scratch, room for n. Returns how many sequences see any node: one for each leaf,
+ * and as many twins of the first as make `with_twins`; -1: a parent does not come before its child. */
+API int32_t trchat_sequences(const int32_t *parents, int32_t n, int32_t with_twins, int32_t *depths,
+                             int32_t *counts, int32_t *ids, int64_t stride, int32_t *leaves) {
     for (int32_t node = 0; node < n; node++) {
         if (parents[node] < ROOT || parents[node] >= node) return -1;
         depths[node] = parents[node] == ROOT ? 1 : depths[parents[node]] + 1;
@@ -23,12 +23,12 @@ API int32_t trchat_sequences(const int32_t *parents, int32_t n, int32_t usual, i
     for (int32_t node = 0; node < n; node++) {
         if (!counts[node] && node != leaves[0]) leaves[n_leaves++] = node;
     }
-    const int32_t n_seq = n_leaves < usual ? usual : n_leaves;
     for (int32_t node = 0; node < n; node++) counts[node] = 0;
-    for (int32_t seq = 0; seq < n_seq; seq++) {
+    const int32_t n_seeing = n_leaves < with_twins ? with_twins : n_leaves;
+    for (int32_t seq = 0; seq < n_seeing; seq++) {
         for (int32_t node = leaves[seq < n_leaves ? seq : 0]; node != ROOT; node = parents[node]) {
             ids[node * stride + counts[node]++] = seq;
         }
     }
-    return n_seq;
+    return n_seeing;
 }
