@@ -1,7 +1,9 @@
 """How wide a tree should be on hand-made cost curves."""
 
-from trchat.recycling.cost import LADDER
+import pytest
+
 from trchat.recycling.fixed_costs import FixedCosts
+from trchat.recycling.cost import LADDER
 from trchat.recycling.width import WidthChoice
 
 SURE = [0.95] * 63
@@ -9,9 +11,7 @@ DOUBTFUL = [0.3 / (1 + node) for node in range(63)]
 
 
 def taken(choice, gains):
-    for gain in gains:
-        if not choice.take(gain):
-            break
+    choice.decide(lambda n_nodes: gains[:n_nodes])
     return choice
 
 
@@ -52,7 +52,7 @@ def test_forced_tokens_take_their_places_in_the_batch():
 
 def test_never_wider_than_there_is_room_or_than_there_are_guesses():
     assert choose_width(linear(0.0), SURE, 1, 5) == 3  # the ladder's widest up to 5 is 4
-    assert choose_width(linear(0.0), SURE[:6], 1, 64) == 5
+    assert choose_width(linear(0.0), SURE[:6], 1, 64) == 7  # the next on the ladder, with a place left over
     assert choose_width(linear(0.0), [], 1, 64) == 0
 
 
@@ -79,13 +79,29 @@ def test_every_width_of_the_ladder_can_be_the_best():
 
 
 def test_growth_may_stop_as_soon_as_nothing_wider_can_win():
-    choice = WidthChoice(linear(0.5), 1, 64, 0.1, 1)
-    count = 1
-    while choice.take(0.9**count * 0.5):
-        count += 1
-    assert count < 12
-    full = taken(
-        WidthChoice(linear(0.5), 1, 64, 0.1, 1, look_to=64), [0.9**node * 0.5 for node in range(1, 64)]
-    )
+    gains, asked = [0.9**node * 0.5 for node in range(1, 64)], []
+
+    def grow(n_nodes):
+        asked.append(n_nodes)
+        return gains[:n_nodes]
+
+    choice = WidthChoice(linear(0.25), 1, 64, 0.1, 1)
+    choice.decide(grow)
+    assert asked[0] < asked[-1] < 12
+    full = taken(WidthChoice(linear(0.25), 1, 64, 0.1, 1, look_to=64), gains)
     assert full.nodes == choice.nodes
     assert set(full.gains) == set(LADDER)
+    assert full.gains[64] == pytest.approx(sum(gains))
+
+
+def test_no_more_is_asked_for_where_there_is_no_more():
+    asked = []
+
+    def grow(n_nodes):
+        asked.append(n_nodes)
+        return [0.9] * 4
+
+    choice = WidthChoice(linear(0.0), 1, 64, 0.1, 1, look_to=64)
+    choice.decide(grow)
+    assert asked == [3, 5]
+    assert choice.gains[64] == pytest.approx(3.6)

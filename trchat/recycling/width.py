@@ -5,13 +5,13 @@ from collections.abc import Callable, Sequence
 from trchat.recycling.cost import LADDER, Costs
 
 _MARGIN = 1.03  # what drafting must promise over not drafting: promises err
+_FIRST = 3  # nodes to ask for at first: hardly ever are one or two enough to tell
 
 
 class WidthChoice:
     """Which width is best for one step, decided while a tree grows.
 
-    Tell it each node's gain, largest first (``decide`` does, or ``take``, one by one); ask ``nodes`` at the
-    end how many are worth their time.
+    ``decide`` asks for the gains of more nodes as long as they may pay.
 
     Attributes:
         nodes: how many to draft.
@@ -38,53 +38,48 @@ class WidthChoice:
         ``trust`` is the part of each gain that counts.
         """
 
-        def price(width: int) -> float:
-            changes = (width != costs.last_width) + (width != home)
-            return rate * (costs.of(width) + costs.change_ms * changes)
-
         self.nodes = 0
         self.promised = 0.0
         self.look_to = look_to
         self.fixed = fixed
         self.gains = {1: 0.0} if n_forced == 1 else {}
         self._n_forced = n_forced
-        self._sum = 0.0
         self._trust = trust
-        self._best = -price(n_forced)
-        self._taken = 0
+        last, change = costs.last_width, costs.change_ms
+
+        def price(width: int) -> float:
+            return rate * (costs.of(width) + change * ((width != last) + (width != home)))
+
+        self._nothing = -price(n_forced)
         self._steps = [
             (width - n_forced, _MARGIN * price(width))
             for width in LADDER
             if n_forced < width <= (min(widest, home) if fixed else widest)
         ]
-        self._next = 0
 
     def decide(self, grow: Callable[[int], Sequence[float]]) -> None:
-        """Have ``grow`` take up to so many nodes, and more while more may pay; it returns the gains of all.
+        """Have ``grow`` take up to so many nodes, and more while more may pay.
 
-        Where there are fewer than asked for, the usual width may still be the cheapest.
+        It returns the gains of all so far, largest first. Where there are fewer than asked for, the usual
+        width may still be the cheapest.
         """
-        for nodes, _ in self._steps:
-            gains = grow(nodes)
-            for number in range(self._taken, nodes):
-                if not self.take(gains[number] if number < len(gains) else 0.0):
-                    return
-
-    def take(self, gain: float) -> bool:
-        """Count one more node; False when no wider batch can become the best any more."""
-        self._sum += gain
-        self._taken += 1
-        steps = self._steps
-        if self._next < len(steps) and steps[self._next][0] == self._taken:
-            value = self._trust * self._sum - steps[self._next][1]
-            if value > self._best or self.fixed:
-                self._best, self.nodes, self.promised = value, self._taken, self._sum
-            self.gains[self._taken + self._n_forced] = self._sum
-            self._next += 1
-        if self._next < len(steps) and steps[self._next][0] + self._n_forced <= self.look_to:
-            return True
-        # What is still to come gains at most as much as this node did.
-        return any(
-            self._trust * (self._sum + (nodes - self._taken) * gain) - price > self._best
-            for nodes, price in steps[self._next :]
-        )
+        steps, trust, best = self._steps, self._trust, self._nothing
+        gains: Sequence[float] = ()
+        total, taken = 0.0, 0
+        for number, (nodes, price) in enumerate(steps):
+            if nodes > len(gains) >= taken:  # else there were no more
+                gains = grow(max(nodes, _FIRST))
+            for gain in gains[taken:nodes]:
+                total += gain
+            taken = nodes
+            value = trust * total - price
+            if value > best or self.fixed:
+                best, self.nodes, self.promised = value, nodes, total
+            self.gains[nodes + self._n_forced] = total
+            wider = steps[number + 1 :]
+            if wider and wider[0][0] + self._n_forced <= self.look_to:
+                continue
+            # What is still to come gains at most as much as this node did.
+            most = gains[nodes - 1] if nodes <= len(gains) else 0.0
+            if not any(trust * (total + (more - nodes) * most) - cost > best for more, cost in wider):
+                return
