@@ -153,3 +153,30 @@ def test_a_stall_does_not_end_drafting():
     choice = taken(pace.choice(1, 64), [0.9] * 63)
     pace.step(choice, 1 + choice.nodes, 2, 60_000.0)  # another program, or a laptop that slept
     assert 0 not in run(pace, costs, [0.9] * 63, 200)
+
+
+def test_what_a_prompt_costs_the_steps_behind_it_is_not_held_against_drafts():
+    """Plain decoding would pay it too: on a GPU it is several steps' time for each answer."""
+
+    def slept(of_prompts):
+        costs = FixedCosts({1: 10, 4: 14, 64: 2000}, 40.0)
+        pace = Pace(costs, learned=5000)
+        naps, drafted = 0, []
+        for step in range(600):
+            if step % 12 == 0 and of_prompts:
+                pace.begin()
+            if pace.asleep:
+                pace.plain_step()
+                naps += 1
+                continue
+            choice = taken(pace.choice(1, 64), [0.4, 0.3, 0.2, *[0.0] * 60])
+            width = 1 + choice.nodes
+            drafted.append(width > 1)
+            costs.observe(width, 0.0)
+            slow = 40.0 if step % 12 < 2 else 0.0
+            pace.step(choice, width, 2 if step % 3 else 1, costs.of(width) + slow)
+        assert any(drafted)
+        return naps
+
+    assert slept(of_prompts=False) > 100
+    assert slept(of_prompts=True) == 0

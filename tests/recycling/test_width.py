@@ -2,8 +2,8 @@
 
 import pytest
 
-from trchat.recycling.fixed_costs import FixedCosts
 from trchat.recycling.cost import LADDER
+from trchat.recycling.fixed_costs import FixedCosts
 from trchat.recycling.width import WidthChoice
 
 SURE = [0.95] * 63

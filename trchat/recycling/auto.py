@@ -66,6 +66,7 @@ class AutoDrafter:
         self.settle()
         self._began = self._choice = None
         self.costs.begin()
+        self._pace.begin()
         self._proposer.begin(prompt)
 
     def draft(self, room: int, n_forced: int = 1) -> DraftTree:

@@ -15,12 +15,13 @@ _STAY = 20  # steps that a home is kept for, at least, to pay for going there
 _HOPELESS = 0.85  # of the best width's pace
 _TRIAL_STEPS = 8  # at the beginning, all of which look far
 _SCHOOL = 128  # steps of a drafter that knows nothing yet, drafted as wide as one that does would
-_SCHOOL_FEE = 24.0  # plain steps' time that it may lose
+_SCHOOL_FEE = 40.0  # plain steps' time that it may lose
 _WORTH_SCHOOL = 1.05  # times plain decoding's pace, to be expected of it afterwards
 _TRUST, _TRUSTED = 0.6, 200  # of what an untaught drafter promises; steps after which it is taken at its word
 _TRIAL, _SHORT_TRIAL = 400, 100  # steps to learn from before drafting may be given up
 _FAR_OFF = 0.8  # of plain decoding's pace: a short trial tells as much
 _FIRST_PLAIN = 4  # plain steps at the beginning, where none of an answer was seen to compare with
+_AFTER_PROMPT = 2  # steps that are slower because a prompt came before: plain ones would be too
 _STALL = 2.0  # times what a step may take: what is longer would have held up a plain step too
 _NAP, _LONGEST_NAP = 128, 4096  # plain steps before drafting is tried again; twice as many each time
 _RETRY_COSTS = 0.03  # of the time of a nap that trying again may take; or, where drafting has saved
@@ -70,6 +71,7 @@ class Pace:
         self._credit_ms = 0.0  # what drafting has saved lately against plain decoding
         self._lost_ms = 0.0  # what it has lost since it woke up
         self._hopeful = LADDER[-1]
+        self._after_prompt = 0  # steps that will still be slower
         self.home = 1
 
     @property
@@ -81,6 +83,10 @@ class Pace:
     def asleep(self) -> bool:
         """Whether the next step is to do without trees and without learning."""
         return self._asleep > 0
+
+    def begin(self) -> None:
+        """Say that a prompt came between."""
+        self._after_prompt = _AFTER_PROMPT
 
     def choice(self, n_forced: int, widest: int) -> WidthChoice:
         """A choice for one step; the batch will hold ``n_forced`` known tokens and be ``widest`` at most."""
@@ -97,9 +103,12 @@ class Pace:
 
     def step(self, choice: WidthChoice, width: int, tokens: int, milliseconds: float) -> None:
         """Take in what one step of ``width`` tokens promised, and the ``tokens`` it brought in its time."""
-        milliseconds = min(milliseconds, _STALL * (self._costs.of(width) + self._costs.change_ms))
+        expected = self._costs.of(width)
+        most = expected if self._after_prompt else _STALL * (expected + self._costs.change_ms)
+        milliseconds = min(milliseconds, most)
+        self._after_prompt = max(self._after_prompt - 1, 0)
         self._tokens = _FADE * self._tokens + 1 + choice.promised
-        self._ms = _FADE * self._ms + self._costs.of(width)
+        self._ms = _FADE * self._ms + expected
         if not choice.fixed:
             self._seen_tokens = _SEEN_FADE * self._seen_tokens + tokens
             self._seen_ms = _SEEN_FADE * self._seen_ms + milliseconds
@@ -127,6 +136,7 @@ class Pace:
     def plain_step(self) -> None:
         """Count one step without trees and learning."""
         self._asleep -= 1
+        self._after_prompt = max(self._after_prompt - 1, 0)
         if not self._asleep:
             self._steps = 0  # what was expected before does not count any more
             self._tokens = self._ms = self._seen_tokens = self._seen_ms = 0.0
