@@ -188,3 +188,28 @@ def test_models_that_cannot_branch_are_decoded_plainly():
     steps = run(Oracle(2), max_tokens=20, can_draft=False)
     assert [step.width for step in steps] == [1] * 20
     assert text(steps) == plain_greedy(PROMPT, 20)
+
+
+@pytest.mark.parametrize(
+    ("on_gpu", "wait_s", "beside"), [(True, 3.0, True), (True, 0.0, False), (False, 3.0, False)]
+)
+def test_learning_beside_a_busy_gpu_is_no_work_around_the_model(monkeypatch, on_gpu, wait_s, beside):
+    now = [0.0]
+    for module in ("loop", "kv_cache"):
+        monkeypatch.setattr(f"trchat.decoding.{module}.perf_counter", lambda: now[0])
+
+    class Slow(ScriptedContext):
+        def logits(self, n_rows):
+            now[0] += wait_s
+            return super().logits(n_rows)
+
+    class Late(NoDrafter):
+        def catch_up(self):
+            now[0] += 5.0
+
+    context = Slow(computes_apart=on_gpu, keeps_order=False, n_spare=0)
+    for step in run(Late(), context=context, max_tokens=3):
+        assert (step.beside_s, step.learn_s) == ((5.0, 0.0) if beside else (0.0, 5.0))
+        assert step.decode_s == wait_s
+        assert step.host_s == (0.0 if beside else 5.0)
+        assert step.seconds == 5.0 + wait_s

@@ -11,7 +11,7 @@ from trchat.decoding.loop import Step
 from trchat.llama.sampler import Sampling
 from trchat.recycling.drafter import Drafter
 
-PARTS = ("draft", "decode", "accept", "learn", "cache")
+PARTS = ("draft", "decode", "beside", "accept", "learn", "cache")
 """Of a step, as trchat.decoding.loop.Step times them."""
 
 WARM_UP = "Say hello."
@@ -27,7 +27,7 @@ class Measurement:
         seconds: decoding and host work, the prompt not counted.
         host_s: of these, everything but the model.
         widths: tokens in each batch.
-        parts: seconds by part of a step: draft, decode, accept, learn, cache.
+        parts: seconds by part of a step, as Step names them.
     """
 
     question: Question

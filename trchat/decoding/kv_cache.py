@@ -22,6 +22,8 @@ from trchat.recycling.tree import DraftTree
 LONGEST_GAP = 12
 """Hidden cells that keeping the accepted part of one tree may cost."""
 
+_WAITED_S = 1e-4  # asking a GPU that is done takes less
+
 
 class TreeContext(Protocol):
     """What is needed of a llama.cpp context (see trchat.llama.context)."""
@@ -48,7 +50,8 @@ class TreeContext(Protocol):
 class KVCache:
     """The one owner of what the context's KV cache holds: one token per position, in order.
 
-    ``decode_s`` is how long the model took for what was last submitted, in seconds.
+    ``decode_s`` is how long the model was waited for, of what was last submitted, in seconds; ``waited``,
+    whether a GPU was still at it when ``result`` was asked for.
 
     Sequence 0 always holds everything. A tree needs at least one sequence per leaf, and each must hold the
     whole prefix; they are brought up to date only when a tree uses them. The last sequence holds the hidden
@@ -59,6 +62,7 @@ class KVCache:
         self.context = context
         self.tokens: list[int] = []
         self.decode_s = 0.0
+        self.waited = False
         self._gaps: list[tuple[int, int]] = []  # of each hidden cell: tokens before its gap, its position
         self._hidden_seq = context.n_seq - 1
         self._held = [0] * (context.n_seq - 1)  # positions [0, held) each sequence can see
@@ -190,7 +194,9 @@ class KVCache:
         assert self._tree is not None, "result follows submit"
         start = perf_counter()
         logits = self.context.logits(1 + len(self._tree))  # waits for a GPU
-        self.decode_s += perf_counter() - start
+        wait_s = perf_counter() - start
+        self.decode_s += wait_s
+        self.waited = self.computes_apart and wait_s > _WAITED_S
         return logits
 
     def keep(self, path: Sequence[int]) -> int:

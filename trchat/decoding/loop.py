@@ -22,6 +22,8 @@ class Step:
         width: tokens in the batch, forced ones included.
         finish: ``stop`` (an end-of-generation token, the last of ``tokens``), ``length``, or None.
         draft_s, decode_s, accept_s, learn_s, cache_s: seconds spent on each part.
+        beside_s: seconds of learning while a GPU computed, and still did afterwards: a part of the model's
+            time as ``decode_s`` is, which it is not counted in.
     """
 
     tokens: tuple[int, ...]
@@ -34,6 +36,7 @@ class Step:
     accept_s: float
     learn_s: float
     cache_s: float
+    beside_s: float = 0.0
 
     @property
     def drafted(self) -> int:
@@ -47,8 +50,13 @@ class Step:
 
     @property
     def host_s(self) -> float:
-        """Seconds around the model: everything but the decode."""
+        """Seconds around the model: everything but its own time."""
         return self.draft_s + self.accept_s + self.learn_s + self.cache_s
+
+    @property
+    def seconds(self) -> float:
+        """What the step took."""
+        return self.host_s + self.decode_s + self.beside_s
 
 
 def generate(
@@ -96,7 +104,8 @@ def generate(
         finish = "stop" if tokens[-1] in end_tokens else "length" if left == 0 else None
         settled = perf_counter()
         draft_s, accept_s = drafted - start, accepted - decoded
-        learn_s = (caught_up - submitted) + (learned - accepted)
+        beside_s = caught_up - submitted if cache.waited else 0.0
+        learn_s = (learned - accepted) + (caught_up - submitted) - beside_s
         yield Step(
             tokens=tokens,
             tree=tree,
@@ -107,7 +116,9 @@ def generate(
             decode_s=cache.decode_s,
             accept_s=accept_s,
             learn_s=learn_s,
-            cache_s=(settled - start) - (draft_s + cache.decode_s + accept_s + learn_s),  # all the rest
+            # All the rest.
+            cache_s=(settled - start) - (draft_s + cache.decode_s + beside_s + accept_s + learn_s),
+            beside_s=beside_s,
         )
         if finish:
             return

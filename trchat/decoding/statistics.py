@@ -23,7 +23,7 @@ class Statistics:
         self.drafted += step.drafted
         self.accepted += step.accepted
         self.host_s += step.host_s
-        self.seconds += step.host_s + step.decode_s
+        self.seconds += step.seconds
 
     @property
     def tokens_per_step(self) -> float:

@@ -24,7 +24,7 @@ class PlainSpeed:
         narrowest = min((width for width, times in self._times.items() if len(times) >= ENOUGH), default=0)
         if not narrowest or step.width <= narrowest:
             times = self._times.setdefault(step.width, deque(maxlen=_KEPT))
-            times.append(step.decode_s + step.host_s)
+            times.append(step.seconds)
 
     def ratio(self, tokens_per_s: float, costs: "Costs | None" = None) -> tuple[float | None, bool]:
         """How much faster than plain decoding this is, and whether one-token steps were timed.
