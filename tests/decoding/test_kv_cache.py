@@ -158,6 +158,18 @@ def test_trees_of_one_size_use_as_many_sequences_whatever_their_shape(n):
     assert sequences(deep) == sequences(bushy) == sequences(fan)
 
 
+@pytest.mark.parametrize("where", [{}, {"keeps_order": False, "n_spare": 0}])
+def test_a_chain_that_is_all_accepted_is_shown_to_the_sequences_that_saw_its_beginning(where):
+    cache = KVCache(ScriptedContext(**where))
+    list(cache.prefill(PROMPT))
+    chain = list(range(20))
+    cache.verify([9], tree([node % 16 for node in chain], [ROOT, *chain[:-1]]))
+    assert cache.keep(chain) == 20
+    logits = cache.verify([7], tree(list(range(16)), [ROOT] * 16))
+    for row in range(1, 17):
+        assert (logits[row] == next_logits([*cache.tokens, 7, row - 1])).all()
+
+
 def test_prefill_goes_batch_by_batch():
     cache = KVCache(ScriptedContext())
     tokens = list(range(10)) * 30

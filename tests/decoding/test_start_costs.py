@@ -77,6 +77,14 @@ def test_what_a_gpu_sets_up_once_does_not_hide_wide_batches(monkeypatch, once_ms
         assert costs.change_ms == pytest.approx(13.0)
 
 
+def test_nor_does_what_it_sets_up_before_anything_else(monkeypatch):
+    def milliseconds(n_tokens, run):
+        return (16, 9, 6, 6)[run - 1] + (250 if n_tokens == 1 and run == 1 else 0)
+
+    costs, _ = measured(monkeypatch, milliseconds, computes_apart=True)
+    assert 64 in costs.curve
+
+
 @pytest.mark.parametrize("held_up", (2, 4, 8, 32))
 def test_one_run_that_is_held_up_neither_makes_a_width_dear_nor_changes_free(monkeypatch, held_up):
     def milliseconds(n_tokens, run):

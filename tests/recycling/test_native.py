@@ -240,7 +240,7 @@ def test_searches_find_the_same(both, width, levels):
 
 
 @compiled
-@given(draft_trees(most=12))
+@given(draft_trees(most=40))
 def test_sequences_of_a_tree_are_the_same(tree):
     if not len(tree):
         return
@@ -248,11 +248,12 @@ def test_sequences_of_a_tree_are_the_same(tree):
     for kernel in (KERNEL, None):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(binding, "KERNEL", kernel)
-            sequences = TreeSequences(16, 14)
+            sequences = TreeSequences(48, 40)
             sequences.assign(tree)
             seen_by = [sequences.of(node).tolist() for node in range(len(tree))]
-            assigned.append((sequences.n, sequences.depths[: len(tree)].tolist(), seen_by))
+            assigned.append((sequences.depths[: len(tree)].tolist(), seen_by))
     assert assigned[0] == assigned[1]
+    assert {seq for seen in assigned[0][1] for seq in seen} == set(range(len(tree)))
 
 
 def test_a_tree_whose_parents_do_not_come_first_is_refused(either_way):

@@ -42,6 +42,16 @@ def test_a_drafter_that_knows_nothing_yet_drafts_as_wide_as_one_that_does():
     assert max(run(Pace(costs, learned=5000), costs, nothing, 100)) == 1
 
 
+def test_a_school_ends_when_it_has_lost_forty_plain_steps():
+    costs = FixedCosts({1: 10, 2: 10.5, 4: 11, 8: 12, 16: 20, 64: 80}, 0.0)
+    pace = Pace(costs)
+    steps = 0
+    while (choice := taken(pace.choice(1, 64), [0.01] * 63)).fixed:
+        pace.step(choice, 1 + choice.nodes, 1, 24.0)  # held up, and not by its width
+        steps += 1
+    assert steps == 29
+
+
 def test_the_home_width_is_the_best_one_to_stay_at():
     costs = FixedCosts({1: 10, 2: 15, 4: 16, 8: 17, 16: 60, 64: 400}, 2.0)
     pace = Pace(costs, learned=5000)

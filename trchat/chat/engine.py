@@ -105,7 +105,7 @@ class Engine(Owned):
         self.template.close()
 
     def learn_costs(self, load_s: float) -> None:
-        """Measure step times, for at most 0.3 s or 5 % of ``load_s``; on a GPU at most twice as long."""
+        """Measure step times, for about 0.3 s or 5 % of ``load_s`` at most, on a GPU for twice as long."""
         measure_start(self._cache, self.costs, load_s)
 
     def forget(self) -> None:

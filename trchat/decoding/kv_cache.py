@@ -53,9 +53,8 @@ class KVCache:
     ``decode_s`` is how long the model was waited for, of what was last submitted, in seconds; ``waited``,
     whether a GPU was still at it when ``result`` was asked for.
 
-    Sequence 0 always holds everything. A tree needs at least one sequence per leaf, and each must hold the
-    whole prefix; they are brought up to date only when a tree uses them. The last sequence holds the hidden
-    cells.
+    Sequence 0 always holds everything. A tree uses some of the others (see TreeSequences), and each of those
+    must hold the whole prefix; they are brought up to date only then. The last one holds the hidden cells.
     """
 
     def __init__(self, context: TreeContext) -> None:
@@ -230,10 +229,10 @@ class KVCache:
     def _settle(self, tree: DraftTree, path: Sequence[int], base: int) -> None:
         """Show the kept ``path`` to sequence 0, hide the nodes between its nodes, free all others."""
         context, sequences = self.context, self._sequences
-        kept, n_seeing = len(path), sequences.n_seeing
+        kept, n_seq = len(path), sequences.n
         end = base + kept
         # How much of the kept path each sequence sees.
-        shared = [0] * sequences.n
+        shared = [0] * n_seq
         for length, node in enumerate(path, 1):
             for seq in sequences.of(node).tolist():
                 shared[seq] = length
@@ -249,12 +248,12 @@ class KVCache:
             if all(place < end for _, place in self._gaps):
                 # One pass for all sequences.
                 context.remove(ALL_SEQUENCES, end, END)
-                stop, astray = end, [seq for seq in range(n_seeing) if shared[seq] < kept]
+                stop, astray = end, [seq for seq in range(n_seq) if shared[seq] < kept]
             else:
-                stop, astray = END, list(range(n_seeing))
+                stop, astray = END, list(range(n_seq))
             for seq in astray:
                 context.remove(seq, base + shared[seq], stop)
-        self._held[: sequences.n] = [base + length for length in shared]
+        self._held[:n_seq] = [base + length for length in shared]
 
     def _hide(self, path: Sequence[int], base: int) -> None:
         """Give the rejected nodes before the end of ``path`` to a sequence that nothing attends to."""

@@ -20,8 +20,8 @@ def measure_start(cache: KVCache, costs: StepCosts, load_s: float) -> None:
     """Time batches of a few widths in the empty ``cache``; none is begun that would take it beyond 0.3 s, or
     beyond 5 % of the time loading took.
 
-    On a GPU as much may go in addition into what the first batch of a width brings there, its kernels and
-    their workspace: it is paid once, by whoever comes first, and a width that was not measured for it may
+    On a GPU about as much may go in addition into what the first batch of a width brings there, its kernels
+    and their workspace: it is paid once, by whoever comes first, and a width that was not measured for it may
     look too dear ever to be tried.
 
     The last run of a width counts. The first one builds the compute graph and, after loading, brings
@@ -45,7 +45,7 @@ def measure_start(cache: KVCache, costs: StepCosts, load_s: float) -> None:
             cache.verify([0], chain_tree(np.zeros(width - 1, np.int32)))
             cache.truncate(0)
             times.append(cache.decode_s * 1e3)
-            if cache.computes_apart and run == 0 and width > 1:
+            if cache.computes_apart and run == 0:
                 once_s = min(once_s + max(cache.decode_s - expected, 0.0), budget)
         if width == _WIDTHS[0]:
             costs.measured_plain(times[-1])

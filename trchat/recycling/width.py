@@ -60,8 +60,8 @@ class WidthChoice:
     def decide(self, grow: Callable[[int], Sequence[float]]) -> None:
         """Have ``grow`` take up to so many nodes, and more while more may pay.
 
-        It returns the gains of all so far, largest first. Where there are fewer than asked for, the usual
-        width may still be the cheapest.
+        It returns the gains of all so far, about the largest first. Where there are fewer than asked for, the
+        usual width may still be the cheapest.
         """
         steps, trust, best = self._steps, self._trust, self._nothing
         gains: Sequence[float] = ()
@@ -79,7 +79,7 @@ class WidthChoice:
             wider = steps[number + 1 :]
             if wider and wider[0][0] + self._n_forced <= self.look_to:
                 continue
-            # What is still to come gains at most as much as this node did.
+            # What is still to come hardly gains more than this node did.
             most = gains[nodes - 1] if nodes <= len(gains) else 0.0
             if not any(trust * (total + (more - nodes) * most) - cost > best for more, cost in wider):
                 return

@@ -1,13 +1,15 @@
 /* Which sequence sees which node of a tree: twin of trchat/decoding/sequences.py. */
 #include "kernel.h"
 
-/* Of a tree of n > 0 nodes: depths (n,), counts (n,): how many sequences see each node, ids: which, a row of
- * `stride` for each node; leaves: scratch, room for n. Returns how many sequences see any node: one for each leaf,
- * and as many twins of the first as make `with_twins`; -1: a parent does not come before its child. */
-API int32_t trchat_sequences(const int32_t *parents, int32_t n, int32_t with_twins, int32_t *depths,
-                             int32_t *counts, int32_t *ids, int64_t stride, int32_t *leaves) {
+enum { TWINS_SEE = 3 };
+
+/* Of a tree of n > 0 nodes and at most n_seq leaves: depths (n,), counts (n,): how many sequences see each node,
+ * ids: which, a row of `stride` for each node; leaves: scratch, room for n. The sequences that have no leaf of their
+ * own see the first nodes on the way to the first one. False: a parent does not come before its child. */
+API bool trchat_sequences(const int32_t *parents, int32_t n, int32_t n_seq, int32_t *depths, int32_t *counts,
+                          int32_t *ids, int64_t stride, int32_t *leaves) {
     for (int32_t node = 0; node < n; node++) {
-        if (parents[node] < ROOT || parents[node] >= node) return -1;
+        if (parents[node] < ROOT || parents[node] >= node) return false;
         depths[node] = parents[node] == ROOT ? 1 : depths[parents[node]] + 1;
         counts[node] = 0;
         if (parents[node] != ROOT) counts[parents[node]] = 1; /* no leaf */
@@ -24,11 +26,11 @@ API int32_t trchat_sequences(const int32_t *parents, int32_t n, int32_t with_twi
         if (!counts[node] && node != leaves[0]) leaves[n_leaves++] = node;
     }
     for (int32_t node = 0; node < n; node++) counts[node] = 0;
-    const int32_t n_seeing = n_leaves < with_twins ? with_twins : n_leaves;
-    for (int32_t seq = 0; seq < n_seeing; seq++) {
-        for (int32_t node = leaves[seq < n_leaves ? seq : 0]; node != ROOT; node = parents[node]) {
-            ids[node * stride + counts[node]++] = seq;
+    for (int32_t seq = 0; seq < n_seq; seq++) {
+        const bool twin = seq >= n_leaves;
+        for (int32_t node = leaves[twin ? 0 : seq]; node != ROOT; node = parents[node]) {
+            if (!twin || depths[node] <= TWINS_SEE) ids[node * stride + counts[node]++] = seq;
         }
     }
-    return n_seeing;
+    return true;
 }
