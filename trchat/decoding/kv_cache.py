@@ -228,32 +228,35 @@ class KVCache:
 
     def _settle(self, tree: DraftTree, path: Sequence[int], base: int) -> None:
         """Show the kept ``path`` to sequence 0, hide the nodes between its nodes, free all others."""
-        context, sequences = self.context, self._sequences
-        kept, n_seq = len(path), sequences.n
-        end = base + kept
         # How much of the kept path each sequence sees.
-        shared = [0] * n_seq
+        shared = [0] * self._sequences.n
         for length, node in enumerate(path, 1):
-            for seq in sequences.of(node).tolist():
+            for seq in self._sequences.of(node).tolist():
                 shared[seq] = length
-        if kept < len(tree):
-            if kept:
-                seen_by = shared.index(kept)
-                if context.keeps_order:
-                    self._hide(path, base)
-                if seen_by:
-                    context.remove(0, base + shared[0], END)
-                    context.copy(seen_by, 0, base + shared[0], end)
-                    shared[0] = kept
-            if all(place < end for _, place in self._gaps):
-                # One pass for all sequences.
-                context.remove(ALL_SEQUENCES, end, END)
-                stop, astray = end, [seq for seq in range(n_seq) if shared[seq] < kept]
-            else:
-                stop, astray = END, list(range(n_seq))
-            for seq in astray:
-                context.remove(seq, base + shared[seq], stop)
-        self._held[:n_seq] = [base + length for length in shared]
+        if len(path) < len(tree):
+            self._reject(path, shared, base)
+        self._held[: len(shared)] = [base + length for length in shared]
+
+    def _reject(self, path: Sequence[int], shared: list[int], base: int) -> None:
+        """Leave of a tree just the kept ``path``; ``shared`` says how much of it each sequence sees."""
+        context, kept = self.context, len(path)
+        end = base + kept
+        if kept:
+            seen_by = shared.index(kept)
+            if context.keeps_order:
+                self._hide(path, base)
+            if seen_by:
+                context.remove(0, base + shared[0], END)
+                context.copy(seen_by, 0, base + shared[0], end)
+                shared = [kept, *shared[1:]]
+        if all(place < end for _, place in self._gaps):
+            # One pass for all sequences.
+            context.remove(ALL_SEQUENCES, end, END)
+            stop, astray = end, [seq for seq, length in enumerate(shared) if length < kept]
+        else:
+            stop, astray = END, list(range(len(shared)))
+        for seq in astray:
+            context.remove(seq, base + shared[seq], stop)
 
     def _hide(self, path: Sequence[int], base: int) -> None:
         """Give the rejected nodes before the end of ``path`` to a sequence that nothing attends to."""

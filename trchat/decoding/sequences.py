@@ -7,7 +7,7 @@ from trchat.recycling.native import binding
 from trchat.recycling.native.binding import address
 from trchat.recycling.tree import ROOT, DraftTree
 
-_TWINS_SEE = 3  # nodes of the way down to the first leaf; as in sequences.c
+_TWINS_SEE = 3  # nodes of the way down to the first leaf
 
 
 class TreeSequences:
@@ -43,7 +43,7 @@ class TreeSequences:
         self.n = min(n, self.n_seq)
         if binding.KERNEL is None:
             self._assign(tree)
-        elif not binding.KERNEL.sequences(address(tree.parents), n, self.n, *self._places):
+        elif not binding.KERNEL.sequences(address(tree.parents), n, self.n, _TWINS_SEE, *self._places):
             raise ValueError("a draft's parents come before their children")
 
     def _assign(self, tree: DraftTree) -> None:

@@ -24,7 +24,7 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "rates_learn": (None, [_POINTER, _POINTER, _POINTER, _WHOLE]),
     "rate": (c_double, [_POINTER, c_int32]),
     "rates_free": (None, [_POINTER]),
-    "sequences": (c_bool, [_POINTER, c_int32, c_int32, _POINTER, _POINTER, _POINTER, _WHOLE, _POINTER]),
+    "sequences": (c_bool, [_POINTER] + [c_int32] * 3 + [_POINTER] * 3 + [_WHOLE, _POINTER]),
     "grower_new": (
         _POINTER,
         [_POINTER] * 4
