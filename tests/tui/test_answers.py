@@ -22,7 +22,7 @@ def test_a_question_is_answered_shown_and_saved(run_chat):
         assert chat.messages == [("user", "Hi"), ("assistant", "Hello world.")]
         await chat.sees("Hello world.")
         assert chat.screen.prompt.text == ""
-        await chat.sees("tokens/s", "2.00 per step")
+        await chat.sees("context 5 of 4,096 · 200.0 tokens/s")
 
     run_chat(test)
     assert stored() == [("user", "Hi", None), ("assistant", "Hello world.", "stop")]
@@ -260,3 +260,46 @@ def test_an_answer_that_a_crash_cut_short_says_so(run_chat):
         await chat.sees("Half of it", "interrupted")
 
     run_chat(test, continue_id=0)
+
+
+def test_while_the_next_answer_is_waited_for_the_last_ones_speed_is_gone(run_chat):
+    async def test(chat):
+        await chat.send("Hi")
+        await chat.sees("tokens/s")
+        await chat.send("Ho", wait=False)
+        await chat.at_stop()
+        assert "tokens/s" not in chat.screen.status.visual.plain
+        assert "context 5 of 4,096" in chat.screen.status.visual.plain
+        assert "thinking" not in chat.words
+        chat.engine.go_on.set()
+        await chat.idle()
+        await chat.sees("tokens/s")
+
+    run_chat(test, ScriptedEngine([["Hello ", "world."], [STOP_HERE, "Yes."]]))
+
+
+def test_the_status_line_keeps_what_matters_most_where_it_is_narrow(run_chat):
+    async def test(chat):
+        await chat.send("/system Answer as a pirate.")
+        await chat.send("/persona-save pirate")
+        await chat.send("Hi")
+        line = chat.screen.status.visual.plain
+        model = chat.session.prepared.model.name
+        assert line.startswith(f"{model} · pirate ") and line.endswith("of 4,096 · 200.0 tokens/s")
+        await chat.pilot.resize_terminal(40, 20)
+        await chat.until(lambda: len(chat.screen.status.visual.plain) <= 40)
+        assert chat.screen.status.visual.plain.endswith("200.0 tokens/s")
+        assert chat.screen.status.visual.plain.startswith(model[:8])
+
+    run_chat(test, size=(120, 30))
+
+
+def test_another_conversation_begins_with_an_empty_lens(run_chat):
+    async def test(chat):
+        await chat.pilot.press("ctrl+l")
+        await chat.send("Hi")
+        await chat.sees("wor 90% ✓")
+        await chat.send("/new")
+        await chat.until(lambda: "wor 90%" not in chat.words)
+
+    run_chat(test, size=(130, 45))

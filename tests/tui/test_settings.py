@@ -32,7 +32,7 @@ def test_the_context_size_reloads_the_model(run_chat):
         await chat.send("/set ctx 1024")
         await chat.until(lambda: len(chat.engine.opened) == 2)
         assert chat.engine.opened[1][2] == 1024
-        await chat.sees("/1024")
+        await chat.sees("of 1,024")
 
     run_chat(test)
 

@@ -86,7 +86,7 @@ def test_chatting_in_a_real_terminal(terminal):
 def test_no_color_is_honoured_in_a_real_terminal(terminal):
     terminal.start(NO_COLOR="1")
     terminal.keys("typed ahead")
-    terminal.sees("typed ahead", "context 0/")
+    terminal.sees("typed ahead", "context 0 of ")
     coloured = {str(code) for code in (*range(30, 39), *range(40, 49), *range(90, 98), *range(100, 108))}
     assert not terminal.styles() & coloured
     terminal.keys("C-q")

@@ -142,7 +142,7 @@ def lens_lines(grown: Grown) -> list[str]:
     speed = grown.speed
     parts = [f"{speed.tokens_per_s:.1f} tokens/s", f"{speed.tokens_per_step:.2f} tokens per step"]
     if speed.ratio is not None:
-        parts.append(f"{'' if speed.ratio_exact else 'at most '}{speed.ratio:.1f} times plain decoding")
+        parts.append(f"{speed.ratio:.1f} times plain decoding")
     guessed = (
         f"{speed.accepted} of {speed.drafted} guesses accepted" if speed.drafted else "nothing was guessed"
     )

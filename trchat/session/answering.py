@@ -9,7 +9,6 @@ from trchat.errors import TrchatError
 from trchat.session.job import POST_INTERVAL_S, Comparison, Job
 from trchat.session.news import Compared, Comparing, Dropped, Ended, Reading, Speed
 from trchat.session.outbox import Outbox
-from trchat.session.plain_speed import PlainSpeed
 from trchat.session.progress import Progress
 from trchat.session.typed_setting import typed_here
 
@@ -25,20 +24,18 @@ def write_answer(
     store: "ConversationStore",
     outbox: Outbox,
     stop: threading.Event,
-    plain: PlainSpeed,
     lens: threading.Event,
 ) -> None:
     """Run ``job``, telling ``outbox`` and saving to ``store``; whatever happens, ``Ended`` comes last.
 
-    ``stop`` ends it early and keeps what there is; ``plain`` is told how long steps take;
-    ``lens`` asks for the draft trees as well.
+    ``stop`` ends it early and keeps what there is; ``lens`` asks for the draft trees as well.
     """
     from trchat.chat.engine import new_answer
     from trchat.chat.saved_answer import SavedAnswer
 
     answer = new_answer(job.seed)
     saved = SavedAnswer(store, job.message_id, job.opening, job.opening_tokens)
-    progress = Progress(engine, job.message_id, plain, lens)
+    progress = Progress(engine, job.message_id, lens)
     error: str | None = None
     finish = "error"
     try:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from trchat.session.job import Comparison, Job
 from trchat.session.news import Compared, Ended, LoadFailed, Loading, Notice, Ready, Speed
 from trchat.session.outbox import Outbox
-from trchat.session.plain_speed import PlainSpeed
 
 if TYPE_CHECKING:
     from trchat.chat.engine import Engine
@@ -49,7 +48,6 @@ class EngineHost:
         self._stack = ExitStack()
         self._engine: Engine | None = None
         self._drafters: dict[str, Drafter] = {}
-        self._plain = PlainSpeed()
 
     def load(self, prepared: "Prepared") -> "Future[None]":
         """Free the model that is loaded, or still being loaded, and load another."""
@@ -111,7 +109,6 @@ class EngineHost:
                 self.outbox.put(LoadFailed(_explain(trouble)))
             return
         self._engine = engine
-        self._plain = PlainSpeed()
         mode = prepared.settings.draft if engine.model.can_draft else "off"
         self._drafters = {mode: engine.drafter}
         self.outbox.put(self._ready(engine))
@@ -150,7 +147,7 @@ class EngineHost:
             refuse_answer(job, self._store, self.outbox, NO_MODEL)
             return
         try:
-            write_answer(self._engine, job, self._store, self.outbox, stop, self._plain, self.lens)
+            write_answer(self._engine, job, self._store, self.outbox, stop, self.lens)
         except Exception as trouble:  # or the chat would wait for this answer for ever
             self.outbox.put(Ended(job.message_id, "error", Speed(), _explain(trouble)))
 

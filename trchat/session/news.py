@@ -36,8 +36,7 @@ class Drafted:
 class Speed:
     """How an answer goes so far.
 
-    ``ratio`` is the speed over plain decoding's, None while there is nothing to compare with; ``ratio_exact``
-    says that one-token steps were timed, else the ratio is an upper bound from the narrowest steps seen.
+    ``ratio`` is the speed over plain decoding's, None while there is nothing to compare with.
     """
 
     tokens: int = 0
@@ -47,7 +46,6 @@ class Speed:
     accepted: int = 0
     context_used: int = 0
     ratio: float | None = None
-    ratio_exact: bool = False
 
     @property
     def tokens_per_s(self) -> float:

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 class Progress:
     """Sums of one answer, and what its front end has not heard yet."""
 
-    def __init__(self, engine: "Engine", message_id: int, plain: PlainSpeed, lens: threading.Event) -> None:
+    def __init__(self, engine: "Engine", message_id: int, lens: threading.Event) -> None:
         self.speed = Speed()
         self._engine = engine
         self._message_id = message_id
-        self._plain = plain
+        self._plain = PlainSpeed()
         self._lens = lens
         self._cutter = PieceCutter(engine.model.piece)
         self._text: list[str] = []
@@ -52,7 +52,8 @@ class Progress:
         if not self._step_tokens and not (last and self._last):
             return None
         sums = answer.statistics
-        ratio, exact = self._plain.ratio(sums.tokens_per_s, self._engine.costs)
+        # Only the drafter that decides by step times keeps them up to date.
+        costs = self._engine.costs if self._engine.drafter.mode == "auto" else None
         self.speed = Speed(
             sums.tokens,
             sums.steps,
@@ -60,8 +61,7 @@ class Progress:
             sums.drafted,
             sums.accepted,
             answer.prompt_tokens + len(answer.token_ids),
-            ratio,
-            exact,
+            self._plain.ratio(costs),
         )
         shown = last or self._lens.is_set()
         grown = Grown(

@@ -55,6 +55,13 @@ class Session:
         return self._system or None
 
     @property
+    def persona(self) -> str:
+        """The persona whose text is the system prompt; ``system prompt`` for another text, else empty."""
+        system = self.system
+        named = (name for name, placed in self.prepared.config.personas.items() if placed.value == system)
+        return next(named, "system prompt") if system else ""
+
+    @property
     def busy(self) -> bool:
         """Whether an answer is being written."""
         return self.writing is not None

@@ -13,11 +13,10 @@ from textual.command import Provider
 from trchat.session.start import start_session
 from trchat.startup import Prepared
 from trchat.text.one_line import one_line
-from trchat.tui.keys import APP_KEYS, CHAT_KEYS, keymap
+from trchat.tui.bindings import all_bindings
+from trchat.tui.keys import APP_KEYS, keymap
 from trchat.tui.palette import SlashCommands
 from trchat.tui.screens.chat import ChatScreen, NewsArrived
-from trchat.tui.widgets.message_view import MessageView
-from trchat.tui.widgets.prompt import Prompt
 
 if TYPE_CHECKING:
     from trchat.session.host import OpenEngine
@@ -44,9 +43,7 @@ class TrchatApp(App[None]):
         """Begin to load the model at once. Raises UsageError for keys that cannot be bound."""
         # https://no-color.org: the terminal's own colours only, and what needs a mark is set off by style.
         super().__init__(ansi_color=True if os.environ.get("NO_COLOR") else None)
-        actions = [each for each in (*Prompt.BINDINGS, *MessageView.BINDINGS) if not isinstance(each, tuple)]
-        chosen = keymap(prepared.config, [*CHAT_KEYS, *APP_KEYS, *actions])
-        self.set_keymap(dict(chosen))
+        self.set_keymap(dict(keymap(prepared.config, all_bindings())))
         self.failure: Exception | None = None
         """What nobody foresaw, and ended the chat."""
         self._warnings: list[str] = []

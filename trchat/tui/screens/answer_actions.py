@@ -81,7 +81,8 @@ class AnswerActions(ChatBase):
         self.show_keys()
         self._show_standing_hint()
         self.panel.begin()
-        self.status.set_state("thinking" if self.session.loaded else "waiting for the model")
+        self.status.set_state("reading the question" if self.session.loaded else "waiting for the model")
+        self.status.forget_speed()
 
     async def _show_asked(self) -> None:
         thread = self.session.thread

@@ -99,9 +99,16 @@ class ChatBase(Screen[None]):
             idle.add("branch(1)")
         self.keys.leave_out(frozenset(idle))
 
+    def show_settings(self) -> None:
+        """Say what answers, and as whom."""
+        name = self.session.prepared.model.name
+        self.transcript.model = name
+        self.status.set_model(name, self.session.n_ctx, self.session.persona)
+
     async def show_thread(self) -> None:
         """Draw the conversation as the session has it now."""
         thread = self.session.thread
+        self.show_settings()
         self.transcript.writing = self.session.writing
         await self.transcript.show(thread.messages, thread.siblings)
         self.prompt.recall_from([each.text for each in thread.messages if each.role == "user"])

@@ -42,7 +42,7 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
         """Show the conversation to go on with, and what the engine has said so far."""
         self.panel.display = False
         self.show_hint("")
-        self._show_settings()
+        self.show_settings()
         await self.show_thread()
         self.warn()
         await self.take_news()
@@ -73,7 +73,7 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
             case LoadFailed(reason):
                 self._model_failed(reason)
             case Reading(_, done, total):
-                self.status.set_state(f"reading the prompt {done}/{total}")
+                self.status.set_state(f"reading the question {done / max(total, 1):.0%}")
             case Dropped():
                 self._dropped(news)
             case Grown():
@@ -102,7 +102,7 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
         self.session.ready(news.n_ctx)
         self.bar.display = False
         self.status.set_state("")
-        self._show_settings()
+        self.show_settings()
         self.panel.show_learned(news.rows_learned, news.came_free)
         # What is there now stays. Without this the collector looks through all of it while an answer is
         # written, and holds up the model's thread for 50 ms.

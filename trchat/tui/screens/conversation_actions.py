@@ -16,6 +16,7 @@ class ConversationActions(ChatBase):
     async def action_new(self) -> None:
         """Begin another conversation."""
         if self.attempt(self.session.new):
+            self.panel.begin()
             await self.show_thread()
             self.prompt.focus()
 
@@ -33,6 +34,7 @@ class ConversationActions(ChatBase):
     async def _opened(self, chosen: str | None) -> None:
         current = self.session.thread.conversation
         if chosen is not None and self.attempt(lambda: self.session.open(int(chosen))):
+            self.panel.begin()
             await self.show_thread()
         elif current is not None:
             if self.session.thread.deleted:

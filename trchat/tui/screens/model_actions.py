@@ -42,7 +42,7 @@ class ModelActions(ChatBase):
         except TrchatError as error:
             self.tell(str(error), "warning")
             return False
-        self._show_settings()
+        self.show_settings()
         return True
 
     def warn(self) -> None:
@@ -53,11 +53,6 @@ class ModelActions(ChatBase):
     async def pick(self, screen: ModalScreen[str | None]) -> str | None:
         """Open a screen above this one and wait for what is chosen there."""
         return await self.app.push_screen(screen, wait_for_dismiss=True)
-
-    def _show_settings(self) -> None:
-        prepared = self.session.prepared
-        self.transcript.model = prepared.model.name
-        self.status.set_model(prepared.model.name, prepared.settings.draft, self.session.n_ctx)
 
     @work(group="models", exclusive=True)
     async def action_model(self, name: str = "") -> None:
@@ -146,6 +141,7 @@ class ModelActions(ChatBase):
         if not system:
             self.tell("there is no system prompt to save: /system TEXT sets one", "warning")
         elif self.attempt(lambda: change_config(("personas", name), system)):
+            self.change()  # the status line names it now
             self.tell(f"saved as persona {name}")
 
     @work(group="themes", exclusive=True)
