@@ -27,7 +27,7 @@ MAY_USE = {
 }
 ABOVE = {
     "chat": {"config", "drafting", "gpu_layers", "model_store"},
-    "session": {"config", "config_rules", "drafting", "startup"},
+    "session": {"config", "config_file", "config_rules", "drafting", "startup"},
     "plain": {"config_file", "config_rules", "startup"},
     "tui": {"config_file", "config_rules", "startup"},
 }

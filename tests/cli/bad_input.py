@@ -86,7 +86,7 @@ FILES = [
     (["ask", *GOOD, "--template", "syntax.jinja", "Hi"], 1, "the chat template is broken: "),
 ]
 MODELS = [
-    (["ask", "Hi"], 3, "no model to chat with: name one with --model FILE"),
+    (["ask", "Hi"], 3, "no model found: name one with --model FILE"),
     (["ask", "-m", "", "Hi"], 3, "the model's name is empty"),
     (["ask", "-m", "no-such-model", "Hi"], 3, "no model is called 'no-such-model'"),
     (["ask", "-m", "x" * 5000, "Hi"], 3, "no model is called 'xxx"),

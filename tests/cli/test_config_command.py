@@ -47,7 +47,7 @@ def test_without_file_or_model_it_still_shows_the_settings(program, home):
     code, out, err = outcome(program("config"))
     assert code == 0
     assert out.startswith(f"{home / 'config.toml'} (not there)\nSETTING\tVALUE\tFROM\nmodel\t-\tdefault\n")
-    assert err.startswith("trchat: no model to chat with: ") and err.count("\n") == 1
+    assert err.startswith("trchat: no model found: ") and err.count("\n") == 1
 
 
 def test_path(program, home):

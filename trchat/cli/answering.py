@@ -21,7 +21,7 @@ from trchat.cli.report import report, statistics_line
 from trchat.cli.streams import Notices, Output
 from trchat.errors import TrchatError
 from trchat.llama.sampler import Sampling
-from trchat.startup import Prepared, warnings
+from trchat.startup import Prepared, note_used, warnings
 from trchat.storage.conversation_rows import title_from
 from trchat.storage.conversations import ConversationStore, open_history
 from trchat.text.code_block import first_code_block
@@ -97,6 +97,8 @@ class _Answering:
                 remember=Remember(write=not self.args.no_save),
             ) as engine:
                 load_s = perf_counter() - start
+                if not self.args.no_save:
+                    note_used(self.prepared)
                 self._say_limits(engine)
                 hot_rows = engine.drafter.rows_learned
                 mode = settings.draft if engine.model.can_draft else "off"

@@ -40,10 +40,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Chat until the user leaves; returns the exit code."""
+    from trchat.catalog.resolve import NoModelNamedError
     from trchat.startup import prepare
 
     flags = vars(args)
-    prepared = prepare(flags)
+    try:
+        prepared = prepare(flags)
+    except NoModelNamedError:
+        chosen = choose_model(args)
+        if chosen is None:
+            raise
+        flags = {**flags, "model": chosen}
+        prepared = prepare(flags)
     if wants_plain(args):
         from trchat.plain.chat import chat
 
@@ -58,6 +66,19 @@ def run(args: argparse.Namespace) -> int:
     if app.failure is not None:
         raise app.failure
     return int(app.return_code or 0)
+
+
+def choose_model(args: argparse.Namespace) -> str | None:
+    """Ask which model to chat with; its path, or None where nobody can be asked or nobody answers."""
+    if not (sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()):
+        return None
+    if wants_plain(args):
+        from trchat.plain.choose import choose_model as ask
+
+        return ask()
+    from trchat.tui.screens.models import ChooseModel
+
+    return ChooseModel().run()
 
 
 def wants_plain(args: argparse.Namespace) -> bool:

@@ -3,18 +3,20 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from trchat.catalog.listing import list_models
 from trchat.config_file import change_config, load_config
 from trchat.config_rules import SETTINGS
 from trchat.errors import TrchatError, UsageError
 from trchat.paths import user_path
+from trchat.plain.choose import write_models
 from trchat.plain.output import notice, write
 from trchat.session.attachments import read_attachment
 from trchat.session.clipboard import copy_natively
 from trchat.session.commands import COMMANDS, branch_step
+from trchat.session.explained import EXPLAINED
+from trchat.session.models import models_to_choose
 from trchat.session.news import Compared, Ready
 from trchat.session.save import save_markdown
-from trchat.session.typed_setting import parse_assignment
+from trchat.session.typed_setting import parse_assignment, split_keep
 from trchat.storage.export import heading
 from trchat.text.code_block import numbered_code_block
 from trchat.text.number import whole_number
@@ -165,18 +167,36 @@ def _change(chat: "PlainChat", **values: str | int | float | None) -> bool:
 
 
 def _model(chat: "PlainChat", argument: str) -> None:
-    if argument:
-        if _change(chat, model=argument):
-            notice(f"the model is {chat.session.prepared.model.name}")
+    argument, scope = split_keep(argument)
+    number = whole_number(argument)
+    if number is not None:
+        models = models_to_choose(chat.session.prepared.model)[0]
+        if not 1 <= number <= len(models):
+            raise UsageError(f"there is no model {number}; /model lists them")
+        argument = str(models[number - 1].model.path)
+    elif not argument and not scope:
+        write_models(chat.session.prepared.model)
+        notice("/model NUMBER or /model NAME switches")
         return
-    for model in list_models()[0]:
-        write(f"{model.name}\n")
-    notice("/model NAME chooses one")
+    if not argument or _change(chat, model=argument):
+        notice(f"the model is now {chat.session.prepared.model.name}")
+        if scope:
+            notice(chat.session.keep("model", scope))
 
 
 def _system(chat: "PlainChat", argument: str) -> None:
-    _change(chat, system=argument)
-    notice("the system prompt is set" if argument else "there is no system prompt now")
+    text, scope = split_keep(argument)
+    if not text and not scope:
+        system = chat.session.system
+        write(f"{system}\n" if system else "There is no system prompt; /system TEXT sets one.\n")
+    elif text == "clear":
+        _change(chat, system="")
+        notice("system prompt removed")
+    elif text:
+        _change(chat, system=text)
+        notice("system prompt set")
+    if scope:
+        notice(chat.session.keep("system", scope))
 
 
 def _persona(chat: "PlainChat", argument: str) -> None:
@@ -199,15 +219,18 @@ def _save_persona(chat: "PlainChat", argument: str) -> None:
 
 
 def _set(chat: "PlainChat", argument: str) -> None:
+    argument, scope = split_keep(argument)
     field, value = parse_assignment(argument)
     if _change(chat, **{field: value}):
-        notice(f"{field} is {_in_force(chat, field)}")
+        notice(f"{field} is now {_in_force(chat, field)}")
+        if scope:
+            notice(chat.session.keep(field, scope))
 
 
 def _settings(chat: "PlainChat", _argument: str) -> None:
     for name in SETTINGS:
-        write(f"{name}: {_in_force(chat, name)}\n")
-    notice("/set NAME VALUE changes one")
+        write(f"{name}: {_in_force(chat, name)} ({EXPLAINED[name]})\n")
+    notice("/set NAME VALUE changes one; --keep at its end makes it the default")
 
 
 def _in_force(chat: "PlainChat", name: str) -> object:

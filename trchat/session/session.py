@@ -6,11 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from trchat.chat.reasoning import rejoined
+from trchat.config_file import change_config, setting_key
+from trchat.config_rules import MODEL
 from trchat.errors import UsageError
 from trchat.session.host import EngineHost
 from trchat.session.job import Comparison, Job
 from trchat.session.thread import Thread
-from trchat.startup import Prepared, prepare
+from trchat.startup import Prepared, note_used, prepare
 from trchat.storage.records import Message
 
 if TYPE_CHECKING:
@@ -92,6 +94,27 @@ class Session:
             self.host.set_draft(self.settings.draft)
         return False
 
+    def keep(self, name: str, scope: str = "all") -> str:
+        """Make a setting's present value the default, for ``all`` models or this ``model``.
+
+        Returns what to say of it. Raises UsageError or TrchatError where the file cannot be changed.
+        """
+        value = self._system if name == "system" else getattr(self.settings, name)
+        model = self.prepared.model
+        if name == "model":
+            value = model.lasting_name
+        for_model = scope == "model" and name in MODEL
+        path = change_config(("model", model.name, name) if for_model else setting_key(name), value)
+        flags = {each: flag for each, flag in self._flags.items() if each != name}
+        prepared = prepare(flags)
+        whom = f"for {model.name}" if for_model else "for all models"
+        told = f"kept {name} {whom} in {path.name}" if value is not None else f"{name} has no default now"
+        if getattr(prepared.settings, name) == getattr(self.settings, name):
+            self._flags, self.prepared, self.changed = flags, prepared, self.changed - {name}
+        elif name != "model":
+            told += f"; {prepared.settings.origins[name]} overrides it at the next start"
+        return told
+
     def open(self, conversation_id: int) -> None:
         """Go on with an earlier conversation and its system prompt."""
         self.must_be_free()
@@ -169,6 +192,7 @@ class Session:
     def ready(self, n_ctx: int) -> None:
         """Take note that the model is there, with a context of ``n_ctx`` tokens."""
         self.n_ctx, self.loaded = n_ctx, True
+        note_used(self.prepared)
 
     def ended(self, message_id: int) -> str | None:
         """Take note that an answer has ended: the branch is fetched anew.

@@ -31,6 +31,22 @@ def parse_setting(name: str, text: str) -> tuple[str, Value | None]:
         raise UsageError(f"{field} must be {rule.meaning}, not {one_line(text)!r}") from None
 
 
+def split_keep(typed: str) -> tuple[str, str | None]:
+    """What was typed without a ``--keep`` at its end, and for whom to keep it: ``all``, ``model`` or None.
+
+    Raises UsageError for another word behind it.
+    """
+    found = re.search(r"(?:^|\s)--keep(?:[ =](\S+))?\s*$", typed)
+    if found is None:
+        return typed, None
+    scope = found[1] or "all"
+    if scope not in ("all", "model"):
+        raise UsageError(
+            f"--keep keeps it for all models, --keep model for this one; not {one_line(scope)!r}"
+        )
+    return typed[: found.start()].rstrip(), scope
+
+
 def typed_here(advice: str) -> str:
     """Advice that names flags, with what is typed in a chat instead: the program runs already."""
     advice = re.sub(r"(?<!\S)(?:--ctx|-c)(?!\S)", "/set ctx", advice)

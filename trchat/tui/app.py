@@ -17,11 +17,11 @@ from trchat.tui.bindings import all_bindings
 from trchat.tui.keys import APP_KEYS, keymap
 from trchat.tui.palette import SlashCommands
 from trchat.tui.screens.chat import ChatScreen, NewsArrived
+from trchat.tui.screens.model_actions import DEFAULT_THEME
 
 if TYPE_CHECKING:
     from trchat.session.host import OpenEngine
 
-DEFAULT_THEME = "textual-dark"
 SWITCH_INTERVAL_S = 0.0005
 """How long the model's thread may have to wait for the interpreter while something is drawn. With Python's
 own 5 ms, every drawing delays the next step by as long as it takes."""

@@ -4,16 +4,19 @@ from textual import work
 from textual.screen import ModalScreen
 from textual.widgets import ProgressBar
 
-from trchat.catalog.listing import list_models
-from trchat.config_file import change_config, load_config
+from trchat.config_file import FILE_NAME, change_config, load_config
 from trchat.config_rules import SETTINGS
 from trchat.errors import ModelError, TrchatError
-from trchat.session.typed_setting import may_be, parse_assignment, typed_here
+from trchat.session.typed_setting import may_be, parse_assignment, split_keep, typed_here
 from trchat.startup import warnings
-from trchat.text.units import byte_size
 from trchat.tui.screens.ask_line import AskLine
 from trchat.tui.screens.base import ChatBase
+from trchat.tui.screens.models import choose_model
 from trchat.tui.screens.pick import Choice, PickScreen, narrowed
+from trchat.tui.screens.settings import SettingsScreen
+
+DEFAULT_THEME = "textual-dark"
+NO_SYSTEM = "There is no system prompt; /system TEXT sets one."
 
 
 class ModelActions(ChatBase):
@@ -57,65 +60,90 @@ class ModelActions(ChatBase):
     @work(group="models", exclusive=True)
     async def action_model(self, name: str = "") -> None:
         """Choose a model by name, or from the list."""
-        if not self.attempt(self.session.must_be_free):
+        try:
+            self.session.must_be_free()
+            name, scope = split_keep(name)
+        except TrchatError as error:
+            self.tell(str(error), "warning")
             return
         if not name:
-            models, problems = await self.run_worker(list_models, thread=True).wait()
-            for problem in problems[:3]:
-                self.tell(problem, "warning")
-            choices = [
-                Choice(
-                    str(model.path),
-                    model.name,
-                    f"{model.card.quantisation} · {byte_size(model.card.size)} · {model.source}",
-                )
-                for model in models
-            ]
-            name = await self.pick(PickScreen("Models", narrowed(choices))) or ""
-        if name:
-            self.change(model=name)
+            name = await choose_model(self.app, self.session.prepared.model) or ""
+        if name and name != str(self.session.prepared.model.path) and not self.change(model=name):
+            return
+        if scope:
+            self.keep("model", scope)
 
     @work(group="settings", exclusive=True)
     async def action_settings(self) -> None:
         """Show all settings; the chosen one is asked for, until the user leaves."""
+        name: str | None = None
         while True:
-            settings = self.session.settings
-            now = {name: _shown(getattr(settings, name)) for name in SETTINGS}
-            now |= {"model": self.session.prepared.model.name, "ctx": str(self.session.n_ctx)}
-            now["theme"] = self.app.theme
-            changed = {*self.session.changed} | ({"theme"} if self._theme_changed else set())
-            origins = {**settings.origins} | dict.fromkeys(changed, "changed here")
-            choices = [
-                Choice(name, f"{name:<15}{now[name][:40]:<14}", origins.get(name, "")) for name in SETTINGS
-            ]
-            name = await self.pick(PickScreen("Settings", narrowed(choices)))
+            screen = SettingsScreen(self._settings_now, self.keep, name)
+            name = await self.pick(screen)
             if name is None:
                 return
+            settings = self.session.settings
             value = self.app.theme if name == "theme" else getattr(settings, name)
-            about = f"{may_be(name)}; nothing returns to the configured value"
+            about = f"{may_be(name)}; leave it empty for the default"
             shown = "" if value is None else str(value)
             while (typed := await self.pick(AskLine(name, shown, about))) is not None:
                 if self.set_setting(f"{name} {typed}"):
                     break
                 shown = typed  # to be corrected
 
+    def _settings_now(self) -> list[Choice]:
+        """The settings with their values and where each comes from."""
+        settings = self.session.settings
+        now = {name: _shown(getattr(settings, name)) for name in SETTINGS}
+        now |= {"model": self.session.prepared.model.name, "ctx": str(self.session.n_ctx)}
+        now["theme"] = self.app.theme
+        origins = {**settings.origins} | dict.fromkeys(self.session.changed, "changed here")
+        if self._theme_changed:
+            origins["theme"] = FILE_NAME
+        return [Choice(name, f"{name:<15}{now[name][:40]:<14}", origins.get(name, "")) for name in SETTINGS]
+
     def set_setting(self, argument: str) -> bool:
         """Change one setting, as ``name value`` or ``name=value``. False when it was refused."""
         try:
+            argument, scope = split_keep(argument)
             field, value = parse_assignment(argument)
         except TrchatError as error:
             self.tell(str(error), "warning")
             return False
         if field == "theme":
-            return self.choose_theme(str(value or "textual-dark"))
+            return self.choose_theme(str(value or DEFAULT_THEME))
         if changed := self.change(**{field: value}):
-            self.tell(f"{field} is {_shown(getattr(self.session.settings, field))}")
+            self.tell(f"{field} is now {_shown(getattr(self.session.settings, field))}")
+            if scope:
+                self.keep(field, scope)
         return changed
 
+    def keep(self, field: str, scope: str = "all") -> None:
+        """Make a setting's present value the default, for ``all`` models or this ``model``."""
+        try:
+            self.tell(self.session.keep(field, scope))
+        except TrchatError as error:
+            self.tell(str(error), "warning")
+
     def set_system(self, text: str) -> None:
-        """Set the system prompt from the next answer on; an empty text takes it away."""
-        if self.change(system=text):
-            self.tell("the system prompt is set" if text else "there is no system prompt now")
+        """Set the system prompt from the next answer on; ``clear`` removes it, nothing shows it."""
+        try:
+            text, scope = split_keep(text)
+        except TrchatError as error:
+            self.tell(str(error), "warning")
+            return
+        if not text and not scope:
+            system = self.session.system
+            self.say(
+                f"System prompt:\n{system}" if system else "There is no system prompt; /system TEXT sets one."
+            )
+            return
+        if text and not self.change(system="" if text == "clear" else text):
+            return
+        if text:
+            self.tell("system prompt removed" if text == "clear" else "system prompt set")
+        if scope:
+            self.keep("system", scope)
 
     @work(group="personas", exclusive=True)
     async def action_personas(self, name: str = "") -> None:

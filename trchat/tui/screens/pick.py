@@ -45,9 +45,11 @@ class PickScreen(ModalScreen[str | None]):
         *,
         query: str = "",
         empty: str = "nothing found",
+        selected: str | None = None,
     ) -> None:
-        """``find`` gives the choices for what was typed."""
+        """``find`` gives the choices for what was typed; ``selected`` is highlighted at first."""
         super().__init__()
+        self._first = selected
         self._title = title
         self._find = find
         self._query = query
@@ -74,6 +76,9 @@ class PickScreen(ModalScreen[str | None]):
         choices = self._find(self.query_one(Input).value.strip())
         listed.set_options([Option(_line(choice), id=choice.id) for choice in choices])
         self.query_one("#empty").display = not choices
+        ids = [choice.id for choice in choices]
+        if self._first in ids:
+            place, self._first = ids.index(self._first), None
         if choices:
             listed.highlighted = min(place, len(choices) - 1)
 
