@@ -143,7 +143,7 @@ def test_another_model_is_chosen_from_the_list(run_chat, tmp_path, monkeypatch):
     async def test(chat):
         await chat.pilot.press("f3")
         await chat.sees("tiny-model")
-        await chat.pilot.press("enter")
+        await chat.pilot.press(*"tiny", "enter")
         await chat.until(lambda: len(chat.engine.opened) == 2)
         assert chat.engine.opened[1][0] == tiny
 
@@ -297,7 +297,7 @@ def test_a_setting_is_kept_by_command_with_comments_as_they_were(run_chat, home)
         await chat.send("/system Be brief. --keep")
         await chat.sees("kept system for all models")
         assert chat.session.changed == frozenset()
-        assert chat.session.settings.origins["temp"] == "config.toml:5"
+        assert chat.session.settings.origins["temp"] == "config.toml:6"
         await chat.send("/set min_p 0.1 --keep me")
         await chat.sees("--keep model for this one")
         assert chat.session.settings.min_p == 0.05

@@ -41,9 +41,7 @@ def split_keep(typed: str) -> tuple[str, str | None]:
         return typed, None
     scope = found[1] or "all"
     if scope not in ("all", "model"):
-        raise UsageError(
-            f"--keep keeps it for all models, --keep model for this one; not {one_line(scope)!r}"
-        )
+        raise UsageError(f"--keep is for all models, --keep model for this one; not {one_line(scope)!r}")
     return typed[: found.start()].rstrip(), scope
 
 
