@@ -132,7 +132,7 @@ OTHERS = [
     (["bench", "--questions", "a\x1b[31m\nb"], 2, "cannot read questions from a␛[31m␊b: No such"),
     (["bench", "--cost-curve", "a\x1b[31m\nb:x"], 2, "cannot read cost curves from a␛[31m␊b: "),
     (["matrix", "import", "a\x1b[31m\nb"], 2, "cannot read a␛[31m␊b: "),
-    (["config", "nosuch"], 2, "only 'path' may follow, not 'nosuch'"),
+    (["config", "nosuch"], 2, "there is no action 'nosuch', only get, set, unset, edit, path"),
     (["completion", "tcsh"], 2, "invalid choice: 'tcsh'"),
     (["completion"], 2, "required: shell"),
 ]

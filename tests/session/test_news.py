@@ -41,7 +41,7 @@ def test_the_text_is_cut_into_what_was_guessed_and_what_was_not():
     words = [b"?", b"The ", b"sky ", b"is ", "é".encode()[:1], "é".encode()[1:]]
     cutter = PieceCutter(words.__getitem__)
     assert cutter.cut(step([1, 2, 3], TREE, (0, 1)), "lookup") == [
-        Piece("The sky ", True, "prompt"),
+        Piece("The sky ", True, "repeated text"),
         Piece("is ", False),
     ]
     # A character that is not whole yet waits, and belongs to the token that completes it.
@@ -54,9 +54,9 @@ def test_the_tree_is_told_with_its_tokens_as_text():
     drafted = draw(step([1, 4], TREE, (0,)), "root", words.__getitem__, "recycling")
     assert (drafted.root, drafted.bonus) == ("root", "d")
     assert drafted.nodes == (
-        Node("a", ROOT, True, 0.5, "matrix"),
-        Node("b", 0, False, 0.25, "matrix"),
-        Node("c", ROOT, False, 0.125, "matrix"),
+        Node("a", ROOT, True, 0.5, "learned"),
+        Node("b", 0, False, 0.25, "learned"),
+        Node("c", ROOT, False, 0.125, "learned"),
     )
 
 

@@ -33,10 +33,10 @@ def test_keys_that_come_all_at_once_act_in_their_order(run_chat):
         keys = ["o", "x", "backspace", "k", "enter", "n", "o", "ctrl+u", "y", "e", "s", "enter", "!"]
         for key in keys:  # all in the queue before any is handled
             chat.app.post_message(_key(key))
-        await chat.until(lambda: len(chat.engine.prompts) == 1)
+        await chat.until(lambda: len(chat.engine.prompts) == 2)
         await chat.idle()
-        assert chat.messages[0] == ("user", "ok")
-        # The second came while the first was being answered: it is refused, and given back or typed over.
+        assert [text for role, text in chat.messages if role == "user"] == ["ok", "yes"]
+        # The second waits for the end of the first.
         assert chat.screen.prompt.text.endswith("!")
 
     run_chat(test)
@@ -107,7 +107,7 @@ def test_quitting_while_it_writes_saves_what_there_is(run_chat):
 def test_a_cut_answer_is_continued_in_its_place(run_chat):
     async def test(chat):
         await chat.send("Count")
-        await chat.sees("/continue goes on")
+        await chat.sees("/continue writes on")
         chat.engine.finish = "stop"
         await chat.pilot.press("ctrl+g")
         await chat.idle()
@@ -151,7 +151,7 @@ def test_reasoning_that_was_cut_is_continued_as_reasoning(run_chat):
     run_chat(test, ScriptedEngine(script, finish="length"))
 
 
-def test_copying_says_how_it_was_done(run_chat, monkeypatch):
+def test_copying_says_what_was_copied(run_chat, monkeypatch):
     copied = []
     monkeypatch.setattr(
         "trchat.tui.screens.answer_actions.copy_natively", lambda text: copied.append(text) or "a-program"
@@ -160,7 +160,7 @@ def test_copying_says_how_it_was_done(run_chat, monkeypatch):
     async def test(chat):
         await chat.send("Code?")
         await chat.pilot.press("f8")
-        await chat.sees("with a-program")
+        await chat.sees("Copied the message")
         await chat.send("/copy 1")
         await chat.until(lambda: len(copied) == 2)
         assert copied == ["Look:\n```python\nx = 1\n```\n", "x = 1"]
@@ -174,7 +174,7 @@ def test_without_a_clipboard_program_the_terminal_is_asked(run_chat, monkeypatch
     async def test(chat):
         await chat.send("Hi")
         await chat.pilot.press("f8")
-        await chat.sees("OSC 52")
+        await chat.sees("Copied the message")
         assert chat.app.clipboard == "Hello world."
 
     run_chat(test)
@@ -219,7 +219,7 @@ def test_a_comparison_that_differs_says_where(run_chat):
         await chat.send("Hi")
         await chat.pilot.press("ctrl+t")
         await chat.idle()
-        await chat.sees("part after 3 characters")
+        await chat.sees("differ after 3 characters")
 
     run_chat(test, ScriptedEngine([["abcd"], ["abcx"]]))
 

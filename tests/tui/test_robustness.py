@@ -90,11 +90,11 @@ def test_a_conversation_that_another_trchat_removes_while_it_is_shown(run_chat):
         await chat.sees("Conversations", "One")
         removed_elsewhere(chat)
         await chat.pilot.press("f2")
-        await chat.sees("no conversation has these words")
+        await chat.sees("no conversation matches")
         await chat.pilot.press("escape")
         await chat.until(lambda: chat.messages == [])
         await chat.send("/rename it")
-        await chat.sees("there is no conversation yet")
+        await chat.sees("no conversation yet")
 
     run_chat(test)
 

@@ -98,7 +98,7 @@ def test_the_settings_screen_finds_what_is_called_so_first(run_chat):
 def test_the_settings_show_the_theme_in_use(run_chat):
     async def test(chat):
         await chat.pilot.press("f4", *"theme")
-        await chat.sees("theme textual-dark default")
+        await chat.sees("theme trchat-dark default")
         await chat.pilot.press("escape")
         await chat.send("/theme nord")
         await chat.pilot.press("f4", *"theme")

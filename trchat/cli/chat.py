@@ -56,13 +56,18 @@ def run(args: argparse.Namespace) -> int:
         from trchat.plain.chat import chat
 
         return chat(flags, prepared)
+    from trchat.cli.streams import say
     from trchat.tui.app import TrchatApp
 
     app = TrchatApp(flags, prepared)
+    hint: str | None = None
     try:
         app.run()
+        hint = app.session.how_to_resume()
     finally:
         app.close_session()
+    if hint:
+        say(hint)
     if app.failure is not None:
         raise app.failure
     return int(app.return_code or 0)

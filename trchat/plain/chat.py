@@ -7,7 +7,7 @@ from trchat.errors import TrchatError
 from trchat.plain.commands import LeaveError, carry_out
 from trchat.plain.input import read_line
 from trchat.plain.output import label, notice, write
-from trchat.session.attachments import Attachment, with_attachments
+from trchat.session.attachments import Attachment, mentioned, with_attachments
 from trchat.session.commands import parse_command, unescaped
 from trchat.session.news import ENDS, Compared, Dropped, Ended, Grown, LoadFailed, Notice, Ready
 from trchat.session.session import Session
@@ -35,7 +35,7 @@ class PlainChat:
         self.warn()
         if not self.wait_for(Ready):
             return EXIT_MODEL
-        notice(f"{self.session.prepared.model.name} is ready. /help shows commands, /quit leaves.")
+        notice(f"{self.session.prepared.model.name} is ready. /help lists commands, /quit exits.")
         self.show_latest()
         while True:
             try:
@@ -94,7 +94,7 @@ class PlainChat:
         if parsed is not None:
             carry_out(self, parsed[0].name, parsed[1])
         elif text.strip():
-            self.session.ask(with_attachments(unescaped(text), self.attached))
+            self.session.ask(with_attachments(unescaped(text), [*self.attached, *mentioned(text, notice)]))
             self.attached = []
             self.follow()
 
@@ -107,7 +107,7 @@ class PlainChat:
             case Notice(line):
                 notice(line)
             case LoadFailed(reason):
-                notice(f"the model cannot be loaded: {reason}")
+                notice(f"the model could not be loaded: {reason}")
             case Dropped():
                 self.session.dropping()
                 notice(str(news))
@@ -143,18 +143,19 @@ def lens_lines(grown: Grown) -> list[str]:
     parts = [f"{speed.tokens_per_s:.1f} tokens/s", f"{speed.tokens_per_step:.2f} tokens per step"]
     if speed.ratio is not None:
         parts.append(f"{speed.ratio:.1f} times plain decoding")
-    guessed = (
-        f"{speed.accepted} of {speed.drafted} guesses accepted" if speed.drafted else "nothing was guessed"
-    )
+    guessed = f"{speed.accepted} of {speed.drafted} guesses accepted" if speed.drafted else "no guesses"
     lines = [", ".join(parts), guessed]
     lines += [f"{name}: {hits} of {tried}" for name, hits, tried in grown.by_source]
-    return [*lines, f"{grown.rows_learned:,} rows of candidates learned"]
+    return [*lines, f"{grown.rows_learned:,} predictions learned for this model"]
 
 
 def chat(flags: Mapping[str, object], prepared: Prepared) -> int:
     """Chat line by line; returns the exit code."""
     plain = PlainChat(flags, prepared)
     try:
-        return plain.run()
+        code = plain.run()
+        if hint := plain.session.how_to_resume():
+            notice(hint)
+        return code
     finally:
         plain.session.close()

@@ -37,7 +37,7 @@ def carry_out(chat: "PlainChat", name: str, argument: str) -> None:
     """Run one command. Raises TrchatError when it is refused, LeaveError to leave."""
     if name in ONLY_ON_SCREEN:
         raise UsageError(
-            "ctrl+c stops an answer" if name == "stop" else f"/{name} is for the full-screen chat"
+            "Ctrl+C stops an answer" if name == "stop" else f"/{name} is for the full-screen chat"
         )
     HANDLERS[name](chat, argument)
 
@@ -54,7 +54,7 @@ def _quit(chat: "PlainChat", _argument: str) -> None:
 
 def _new(chat: "PlainChat", _argument: str) -> None:
     chat.session.new()
-    notice("a new conversation begins")
+    notice("new conversation")
 
 
 def _conversations(chat: "PlainChat", argument: str) -> None:
@@ -71,7 +71,7 @@ def _conversations(chat: "PlainChat", argument: str) -> None:
         listed = store.conversations(limit=20)
         lines = [f"{each.id}: {heading(each)}, {each.messages} messages" for each in listed]
     if not lines:
-        raise UsageError("no conversation has these words" if argument else "there is no conversation yet")
+        raise UsageError("no conversation matches" if argument else "no conversation yet")
     for line in lines:
         write(f"{line}\n")
     notice("/conversations NUMBER opens one")
@@ -79,14 +79,14 @@ def _conversations(chat: "PlainChat", argument: str) -> None:
 
 def _current(chat: "PlainChat") -> int:
     if chat.session.thread.conversation is None:
-        raise UsageError("there is no conversation yet")
+        raise UsageError("no conversation yet")
     return chat.session.thread.conversation.id
 
 
 def _rename(chat: "PlainChat", argument: str) -> None:
     chat.session.thread.store.rename(_current(chat), argument)
     chat.session.thread.reload()
-    notice(f"the title is {one_line(argument)}")
+    notice(f"renamed to {one_line(argument)}")
 
 
 def _delete(chat: "PlainChat", _argument: str) -> None:
@@ -94,15 +94,17 @@ def _delete(chat: "PlainChat", _argument: str) -> None:
     chat.session.thread.store.delete(number)
     chat.deleted.append(number)
     chat.session.new()
-    notice("deleted; /undo brings it back")
+    notice("conversation deleted; /undo restores it")
 
 
 def _undo(chat: "PlainChat", _argument: str) -> None:
     if not chat.deleted:
-        raise UsageError("nothing was deleted")
+        raise UsageError("nothing to restore")
     number = chat.deleted.pop()
     chat.session.thread.store.restore(number)
-    notice(f"brought back; /conversations {number} opens it")
+    chat.session.open(number)
+    notice("conversation restored")
+    chat.show_latest()
 
 
 def _save(chat: "PlainChat", argument: str) -> None:
@@ -114,8 +116,8 @@ def _copy(chat: "PlainChat", argument: str) -> None:
     text = chat.session.thread.get(None).text
     program = copy_natively(numbered_code_block(text, argument) if argument else text)
     if program is None:
-        raise UsageError("there is no clipboard program here; /save writes a file")
-    notice(f"copied with {program}")
+        raise UsageError("no clipboard program found; /save writes a file")
+    notice("copied")
 
 
 def _regenerate(chat: "PlainChat", _argument: str) -> None:
@@ -125,7 +127,7 @@ def _regenerate(chat: "PlainChat", _argument: str) -> None:
 
 def _edit(chat: "PlainChat", argument: str) -> None:
     if not argument:
-        raise UsageError("write the question anew: /edit TEXT")
+        raise UsageError("Usage: /edit TEXT")
     chat.session.edit(chat.session.thread.last_question().id, argument)
     chat.follow()
 
@@ -140,21 +142,21 @@ def _branch(chat: "PlainChat", argument: str) -> None:
     thread = chat.session.thread
     branched = thread.last_branched()
     if branched is None:
-        raise UsageError("there is one branch only; /regen or /edit makes another")
+        raise UsageError("only one branch; /regen or /edit adds another")
     if not thread.switch(branched, by):
-        raise UsageError("this is the last branch on that side")
+        raise UsageError("no more branches on that side")
     chat.show_latest()
 
 
 def _attach(chat: "PlainChat", argument: str) -> None:
-    attachment = read_attachment(argument)
+    attachment = read_attachment(argument, notice)
     chat.attached.append(attachment)
-    notice(f"{attachment.name} goes along with the next question")
+    notice(f"attached {attachment.about}; it is sent with the next question")
 
 
 def _detach(chat: "PlainChat", _argument: str) -> None:
     chat.attached.clear()
-    notice("nothing goes along with the next question")
+    notice("attachments removed")
 
 
 def _change(chat: "PlainChat", **values: str | int | float | None) -> bool:
@@ -191,7 +193,7 @@ def _system(chat: "PlainChat", argument: str) -> None:
         write(f"{system}\n" if system else "There is no system prompt; /system TEXT sets one.\n")
     elif text == "clear":
         _change(chat, system="")
-        notice("system prompt removed")
+        notice("system prompt cleared")
     elif text:
         _change(chat, system=text)
         notice("system prompt set")
@@ -204,16 +206,16 @@ def _persona(chat: "PlainChat", argument: str) -> None:
     if argument in personas:
         _system(chat, personas[argument])
     elif argument:
-        raise UsageError(f"there is no persona {argument!r}; known are {', '.join(personas) or 'none'}")
+        raise UsageError(f"no persona is called {argument!r}; there are: {', '.join(personas) or 'none'}")
     elif not personas:
-        raise UsageError("there is no persona yet: /system TEXT, then /persona-save NAME")
+        raise UsageError("no persona yet; set one with /system TEXT, then /persona-save NAME")
     for name, text in personas.items() if not argument else ():
         write(f"{name}: {text}\n")
 
 
 def _save_persona(chat: "PlainChat", argument: str) -> None:
     if not chat.session.system:
-        raise UsageError("there is no system prompt to save: /system TEXT sets one")
+        raise UsageError("no system prompt to save; /system TEXT sets one")
     change_config(("personas", argument), chat.session.system)
     notice(f"saved; /persona {argument} uses it")
 
@@ -243,7 +245,7 @@ def _in_force(chat: "PlainChat", name: str) -> object:
 
 def _lens(chat: "PlainChat", _argument: str) -> None:
     chat.lens = not chat.lens
-    notice("every answer is followed by what was guessed" if chat.lens else "the guesses are not shown")
+    notice("each answer will be followed by what was guessed" if chat.lens else "guesses are no longer shown")
 
 
 def _compare(chat: "PlainChat", _argument: str) -> None:

@@ -156,7 +156,7 @@ def common_length(one: str, other: str) -> int:
 def explain(trouble: BaseException) -> str:
     """One line for a person."""
     if isinstance(trouble, MemoryError):
-        return "there is not enough memory; use a smaller context (/set ctx 2048) or a smaller model"
+        return "not enough memory; try a smaller context (/set ctx 2048) or a smaller model"
     if isinstance(trouble, TrchatError):
         return typed_here(str(trouble))
     return f"{type(trouble).__name__}: {trouble}"

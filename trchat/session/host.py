@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     ]
 
 
-NO_MODEL = "no model is loaded; choose one with /model"
+NO_MODEL = "no model is loaded; /model chooses one"
 
 
 class EngineHost:
@@ -123,10 +123,10 @@ class EngineHost:
     def _ready(self, engine: "Engine") -> Ready:
         notices: list[str] = []
         if engine.template.is_fallback:
-            notices.append("the model brings no chat template; ChatML is used, which may not suit it")
+            notices.append("this model has no chat template; using ChatML, which may not suit it")
         if not engine.model.can_draft:
             notices.append(
-                f"{engine.model.architecture} models keep a state that cannot branch: decoding without drafts"
+                f"{engine.model.architecture} models keep a state that cannot branch; decoding without drafts"
             )
         return Ready(engine.context.n_ctx, engine.drafter.rows_learned, engine.came_free(), tuple(notices))
 

@@ -29,6 +29,12 @@ def models_to_choose(in_use: Model | None = None) -> tuple[list[ListedModel], li
     return [_listed(model, free, in_use) for model in models], problems
 
 
+def model_line(model: Model) -> str:
+    """A model in a line: its name, parameters, quantisation and size."""
+    card = model.card
+    return " · ".join((model.name, parameter_count(card.parameters), card.quantisation, byte_size(card.size)))
+
+
 def _listed(model: Model, free: int | None, in_use: Model | None) -> ListedModel:
     used = in_use is not None and model.path == in_use.path
     card = model.card

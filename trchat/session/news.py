@@ -116,8 +116,8 @@ class Dropped:
             else f"oldest {self.turns} questions and their answers are"
         )
         return (
-            f"The context is full: the {oldest} left out of this prompt. They stay in the conversation; "
-            "/set ctx N gives more room, /new begins afresh."
+            f"The context is full: the {oldest} left out of this prompt, but stay in the conversation. "
+            "/set ctx N makes more room, /new starts over."
         )
 
 
@@ -185,9 +185,9 @@ class Compared:
 
 ENDS = {
     "cancelled": "stopped",
-    "length": "cut by the token limit, /continue goes on",
-    "context": "cut because the context is full",
-    "error": "broken off",
+    "length": "cut off at the token limit; /continue writes on",
+    "context": "cut off: the context is full",
+    "error": "failed",
 }
 """What to say of an answer that did not come to its end, by its ``finish``."""
 

@@ -13,8 +13,20 @@ if TYPE_CHECKING:
 SHOWN_AT_MOST = 100
 """Nodes of one tree; the drawing ends there."""
 
-ONLY_SOURCE = {"recycling": "matrix", "lookup": "prompt"}
+ONLY_SOURCE = {"recycling": "learned", "lookup": "repeated text"}
 """What the modes that draft from one source alone draft from."""
+
+
+SOURCE_NAMES = {
+    "1-token rows": "after 1 token",
+    "2-token rows": "after 2 tokens",
+    "3-token rows": "after 3 tokens",
+    "gap rows": "after a gap",
+    "suffix": "repeated text",
+    "recent": "near misses",
+    "filler": "long shots",
+}
+"""What the drafter's sources are called where people see them: what each went by."""
 
 
 class PieceCutter:
@@ -52,7 +64,8 @@ def sources_of(tree: "DraftTree", mode: str) -> list[str]:
 def _name(kind: int) -> str:
     from trchat.recycling.kinds import main_source
 
-    return main_source(kind)
+    source = main_source(kind)
+    return SOURCE_NAMES.get(source, source)
 
 
 def draw(step: "Step", root: str, piece: Callable[[int], bytes], mode: str) -> Drafted:

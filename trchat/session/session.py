@@ -131,7 +131,7 @@ class Session:
         """Ask; returns the answer that begins."""
         self._may_write()
         if not text.strip():
-            raise UsageError("there is nothing to send")
+            raise UsageError("nothing to send")
         return self._answer(self.thread.add_question(text, self.system))
 
     def regenerate(self, answer_id: int | None = None) -> Message:
@@ -146,7 +146,7 @@ class Session:
         """Ask a question in other words, on a branch of its own; the old branch stays."""
         self._may_write()
         if not text.strip():
-            raise UsageError("there is nothing to send")
+            raise UsageError("nothing to send")
         message = self.thread.store.edit_message(self.thread.get(message_id).id, text)
         self.thread.reload()
         return self._answer(message)
@@ -156,7 +156,7 @@ class Session:
         self._may_write()
         answer = self.thread.get(answer_id)
         if answer.role != "assistant" or answer.finish_reason == "stop":
-            raise UsageError("this answer is complete; ask for more in words")
+            raise UsageError("this answer is complete; ask for more instead")
         question = self.thread.question_of(answer)
         if not self.thread.store.reopen_answer(answer.id):
             raise UsageError("that answer is gone")
@@ -171,9 +171,9 @@ class Session:
         answer = self.thread.get(answer_id)
         seed, mode = answer.settings.get("seed"), str(answer.settings.get("draft", "off"))
         if not isinstance(seed, int) or not answer.completion_tokens or not answer.tokens_per_s:
-            raise UsageError("this answer was not generated here: there is nothing to compare with")
+            raise UsageError("this answer was not generated here, so there is nothing to compare with")
         if answer.id in self._continued:
-            raise UsageError("an answer that was continued cannot be compared; regenerate it first")
+            raise UsageError("a continued answer cannot be compared; regenerate it first")
         question = self.thread.question_of(answer)
         noted = answer.settings
         system = noted.get("system", self.system)
@@ -203,7 +203,7 @@ class Session:
             self.writing = None
         if self.thread.reload():
             return None
-        return "Another trchat has removed this conversation. What you ask now begins a new one."
+        return "This conversation was removed by another trchat. Your next question starts a new one."
 
     @property
     def context_used(self) -> int:
@@ -231,8 +231,15 @@ class Session:
         self._warned.add(conversation.id)
         return (
             f"The context is nearly full: {used:,} of {self.n_ctx:,} tokens. From now on the "
-            "oldest questions may be left out; /set ctx N gives more room, /new begins afresh."
+            "oldest questions may be left out; /set ctx N makes more room, /new starts over."
         )
+
+    def how_to_resume(self) -> str | None:
+        """What to say on leaving, where there is a conversation to come back to."""
+        conversation = self.thread.conversation
+        if conversation is None or self.thread.store.path is None or self.thread.deleted:
+            return None
+        return f"resume this conversation with: trchat --continue {conversation.id}"
 
     def close(self) -> None:
         """Save and free everything."""
@@ -270,7 +277,7 @@ class Session:
     def must_be_free(self) -> None:
         """Raise UsageError while an answer is being written."""
         if self.busy:
-            raise UsageError("an answer is being written; stop it first")
+            raise UsageError("an answer is being written; stop it first (Esc)")
 
 
 NOTED = ("temp", "top_k", "top_p", "min_p", "repeat_penalty", "max_tokens", "draft")

@@ -21,7 +21,7 @@ def parse_setting(name: str, text: str) -> tuple[str, Value | None]:
     field = name.strip().lower().replace("-", "_")
     rule = SETTINGS.get(field)
     if rule is None:
-        raise UsageError(f"there is no setting {one_line(name)!r}; there are {', '.join(SETTINGS)}")
+        raise UsageError(f"no setting is called {one_line(name)!r}; there are {', '.join(SETTINGS)}")
     text = text.strip()
     if text.lower() in ("", "default"):
         return field, None

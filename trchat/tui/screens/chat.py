@@ -23,16 +23,18 @@ from trchat.session.news import (
 from trchat.tui.keys import CHAT_KEYS
 from trchat.tui.screens.answer_actions import AnswerActions
 from trchat.tui.screens.conversation_actions import ConversationActions
+from trchat.tui.screens.find_actions import FindActions
 from trchat.tui.screens.help import HelpScreen
 from trchat.tui.screens.model_actions import ModelActions
 from trchat.tui.screens.slash import carry_out
+from trchat.tui.widgets.in_order import types
 
 
 class NewsArrived(Message):
     """The engine's thread has put something into the outbox; ``Outbox.take`` gives it."""
 
 
-class ChatScreen(AnswerActions, ConversationActions, ModelActions):
+class ChatScreen(ConversationActions, FindActions, ModelActions, AnswerActions):
     """The main screen."""
 
     BINDINGS: ClassVar[list[BindingType]] = list(CHAT_KEYS)
@@ -40,8 +42,10 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
 
     async def on_mount(self) -> None:
         """Show the conversation to go on with, and what the engine has said so far."""
-        self.panel.display = False
+        self.panel.display = self.more.display = self.find.display = False
         self.show_hint("")
+        self.prompt.move_beside = self.move_beside
+        self.prompt.words = self.words
         self.show_settings()
         await self.show_thread()
         self.warn()
@@ -49,8 +53,11 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
 
     def on_key(self, event: events.Key) -> None:
         """What is typed while nothing has the focus, as in the first moment, belongs to the prompt."""
+        if self.find.has_focus and event.key in ("up", "down"):
+            event.stop()
+            self.action_match(-1 if event.key == "up" else 1)
         # By the time it arrives here the prompt may have got the focus; what it handles never comes here.
-        if self.focused in (None, self.prompt) and event.is_printable and event.character:
+        if self.focused in (None, self.prompt) and types(event) and event.character:
             event.stop()
             self.prompt.insert(event.character)
             self.prompt.focus()
@@ -81,7 +88,7 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
             case Ended():
                 await self._ended(news)
             case Comparing(_, done, total):
-                self.status.set_state(f"A/B: plain decoding {done}/{total}")
+                self.status.set_state(f"comparing without drafts {done / max(total, 1):.0%}")
             case Compared():
                 self._compared(news)
 
@@ -113,10 +120,10 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
 
     def _model_failed(self, reason: str) -> None:
         self.bar.display = False
-        self.status.set_state("no model · /model chooses one")
+        self.status.set_state("no model loaded · /model")
         self.say(
-            f"The model cannot be loaded: {reason}\n"
-            "/model chooses another one, /set changes how it is loaded."
+            f"The model could not be loaded: {reason}\n"
+            "/model switches to another one, /set changes how it is loaded."
         )
 
     def _dropped(self, news: Dropped) -> None:
@@ -151,6 +158,7 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
         warning = self.session.warning_of_dropping(news.speed.context_used)
         if warning:
             self.say(warning)
+        await self.send_next("error" if news.error else news.finish)
         self.show_heading()
 
     def _compared(self, news: Compared) -> None:

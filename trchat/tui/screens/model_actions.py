@@ -4,6 +4,7 @@ from textual import work
 from textual.screen import ModalScreen
 from textual.widgets import ProgressBar
 
+from trchat.catalog.sources import find_files
 from trchat.config_file import FILE_NAME, change_config, load_config
 from trchat.config_rules import SETTINGS
 from trchat.errors import ModelError, TrchatError
@@ -14,8 +15,8 @@ from trchat.tui.screens.base import ChatBase
 from trchat.tui.screens.models import choose_model
 from trchat.tui.screens.pick import Choice, PickScreen, narrowed
 from trchat.tui.screens.settings import SettingsScreen
+from trchat.tui.themes import DEFAULT as DEFAULT_THEME
 
-DEFAULT_THEME = "textual-dark"
 NO_SYSTEM = "There is no system prompt; /system TEXT sets one."
 
 
@@ -40,7 +41,7 @@ class ModelActions(ChatBase):
                 self.loading_progress(0.0)
                 self.status.set_context(self.session.context_used)  # the speed was another model's
         except ModelError as error:
-            self.say(f"{error}\n{self.session.prepared.model.name} goes on answering.")
+            self.say(f"{error}\nStill using {self.session.prepared.model.name}.")
             return False
         except TrchatError as error:
             self.tell(str(error), "warning")
@@ -141,9 +142,20 @@ class ModelActions(ChatBase):
         if text and not self.change(system="" if text == "clear" else text):
             return
         if text:
-            self.tell("system prompt removed" if text == "clear" else "system prompt set")
+            self.tell("System prompt cleared" if text == "clear" else "System prompt set")
         if scope:
             self.keep("system", scope)
+
+    def words(self, command: str) -> list[tuple[str, str]]:
+        """The arguments that a command may have here, with a word about each."""
+        match command:
+            case "persona":
+                return [(name, str(placed.value)) for name, placed in load_config().personas.items()]
+            case "theme":
+                return [(name, "") for name in sorted(self.app.available_themes)]
+            case "model":
+                return [(file.name, file.source) for file in find_files()]
+        return []
 
     @work(group="personas", exclusive=True)
     async def action_personas(self, name: str = "") -> None:
@@ -155,22 +167,22 @@ class ModelActions(ChatBase):
             return
         if not name:
             choices = [Choice(each, each, text) for each, text in personas.items()]
-            empty = "none yet: /system TEXT, then /persona-save NAME"
+            empty = "None yet: set one with /system TEXT, then /persona-save NAME"
             picked = PickScreen("Personas", narrowed(choices), empty=empty)
             name = await self.pick(picked) or ""
         if name in personas:
             self.set_system(personas[name])
         elif name:
-            self.tell(f"there is no persona {name!r}; known are {', '.join(personas) or 'none'}", "warning")
+            self.tell(f"no persona is called {name!r}; there are: {', '.join(personas) or 'none'}", "warning")
 
     def save_persona(self, name: str) -> None:
         """Keep the system prompt under a name."""
         system = self.session.system
         if not system:
-            self.tell("there is no system prompt to save: /system TEXT sets one", "warning")
+            self.tell("no system prompt to save; /system TEXT sets one", "warning")
         elif self.attempt(lambda: change_config(("personas", name), system)):
             self.change()  # the status line names it now
-            self.tell(f"saved as persona {name}")
+            self.tell(f"Saved as persona {name}")
 
     @work(group="themes", exclusive=True)
     async def action_theme(self, name: str = "") -> None:
@@ -184,7 +196,7 @@ class ModelActions(ChatBase):
     def choose_theme(self, name: str) -> bool:
         """Use a theme from now on, at the next start too. False when there is no such theme."""
         if name not in self.app.available_themes:
-            self.tell(f"there is no theme {name!r}; /theme shows them", "warning")
+            self.tell(f"no theme is called {name!r}; /theme lists them", "warning")
             return False
         self.app.theme = name
         self._theme_changed = True

@@ -19,6 +19,7 @@ from trchat.text.one_line import one_line
 from trchat.text.units import byte_size
 from trchat.tui.screens.ask_line import AskLine
 from trchat.tui.screens.pick import Choice, PickScreen, narrowed
+from trchat.tui.themes import DARK
 from trchat.tui.widgets.keys_line import KeysLine
 
 DOWNLOAD = "<download>"
@@ -125,6 +126,8 @@ class ChooseModel(App[str | None]):
 
     def on_mount(self) -> None:
         """Ask."""
+        self.register_theme(DARK)
+        self.theme = DARK.name
         self._ask()
 
     @work
