@@ -97,7 +97,9 @@ class _Child:
     def run(self) -> None:
         threading.Thread(target=self._listen, name="orders", daemon=True).start()
         from trchat.chat.loading import open_engine  # brings in llama.cpp, while the front end gets ready
+        from trchat.llama.log import echo_log
 
+        echo_log(sys.stderr)
         order = self._next()
         if order is None:
             return

@@ -12,6 +12,7 @@ from trchat.cli.options import (
     add_sampling_options,
     positive_int,
 )
+from trchat.cli.streams import say
 
 if TYPE_CHECKING:
     from trchat.chat.engine_process import EngineStarter
@@ -51,10 +52,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _chat(args: argparse.Namespace, starter: "EngineStarter") -> int:
+    from trchat.cli.crashed import ask_before_crash
     from trchat.startup import prepare
 
     flags = vars(args)
     prepared = prepare(flags)
+    ask_before_crash(prepared.model.path, say)
     if wants_plain(args):
         from trchat.plain.chat import chat
 
