@@ -71,9 +71,9 @@ def test_all_that_is_said_and_counted_is_as_in_this_process(engine, model):
                 other.step.tokens,
                 other.step.path,
             )
-            assert one.step.tree.tokens.tolist() == other.step.tree.tokens.tolist()
-            assert one.step.tree.parents.tolist() == other.step.tree.parents.tolist()
-            assert one.step.tree.kinds == other.step.tree.kinds
+            outline, tree = one.step.tree, other.step.tree
+            assert outline.tokens == tree.tokens.tolist() and outline.parents == tree.parents.tolist()
+            assert (outline.depths, outline.sources) == (tree.depths, tree.sources)
 
 
 def test_an_answer_that_is_left_holds_what_was_seen_and_the_next_one_is_whole(engine):

@@ -202,7 +202,7 @@ class _Child:
         from trchat.chat.wire import Spellings
 
         if isinstance(event, Delta):
-            tokens = {*event.step.tokens, *event.step.tree.tokens.tolist()} - self._spelled
+            tokens = {*event.step.tokens, *map(int, event.step.tree.tokens)} - self._spelled
             if tokens:
                 self._spelled |= tokens
                 self._sender.put(Spellings({token: engine.piece(token) for token in tokens}))

@@ -5,11 +5,9 @@ happened, and when.
 """
 
 import contextlib
-import os
 import pickle
 import queue
 import subprocess
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -19,6 +17,7 @@ from time import monotonic
 from typing import Any
 
 from trchat.chat.crash import describe_end
+from trchat.chat.engine_start import start_engine
 from trchat.chat.records import Answer, Delta, Event, ModelFacts, Standing, never
 from trchat.chat.settings import REMEMBER, Remember
 from trchat.chat.template import Turn
@@ -35,7 +34,7 @@ from trchat.chat.wire import (
     apply,
 )
 from trchat.config import Settings
-from trchat.errors import CrashError, ModelError, TrchatError
+from trchat.errors import CrashError, ModelError
 from trchat.llama.sampling import Sampling
 from trchat.model_crashes import forget_crash, remember_crash
 from trchat.text.one_line import one_line
@@ -48,14 +47,13 @@ _LOOKS_S = 0.05  # between two looks at whether the user wants to stop
 _KEPT_LINES = 40
 _ENDED_FROM_OUTSIDE = (-9, -15, 1)  # SIGKILL, also for want of memory; SIGTERM; by Windows or by itself
 
-_START = "import sys; sys.path[:] = {path!r}; from trchat.chat.engine_child import main; main()"
-
 
 class EngineStarter:
     """Opens engines, each in a process of its own. The first process starts at once, to be ready in time."""
 
-    def __init__(self) -> None:
-        self._ahead: EngineProcess | None = EngineProcess()
+    def __init__(self, started: "subprocess.Popen[bytes] | None" = None) -> None:
+        """``started`` is a process that was started earlier (see ``engine_start``)."""
+        self._ahead: EngineProcess | None = EngineProcess(started)
 
     def __enter__(self) -> "EngineStarter":
         return self
@@ -93,25 +91,11 @@ class EngineStarter:
 
 
 class EngineProcess:
-    """The process and its pipe. It imports llama.cpp at once, and loads nothing before it is told to."""
+    """The process and its pipe (see ``trchat.chat.engine_child``)."""
 
-    def __init__(self) -> None:
-        """Start it. Raises TrchatError where no process can be started."""
-        command = [sys.executable, "-c", _START.format(path=sys.path)]
-        environment = {
-            **os.environ,
-            "GGML_NO_BACKTRACE": "1",
-        }  # or llama.cpp starts a debugger when it aborts
-        try:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=environment,
-            )
-        except OSError as error:
-            raise TrchatError(f"cannot start the engine's process: {error}") from error
+    def __init__(self, started: "subprocess.Popen[bytes] | None" = None) -> None:
+        """Start it, or take one that was ``started``. Raises TrchatError where no process can be started."""
+        self._process = started or start_engine()
         self._reports: queue.SimpleQueue[list[Report] | None] = queue.SimpleQueue()
         self._printed: deque[str] = deque(maxlen=_KEPT_LINES)
         self._ended = False

@@ -45,9 +45,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Chat until the user leaves; returns the exit code."""
+    from trchat.chat.engine_start import start_engine
+
+    started = start_engine()  # it gets ready while this process does
     from trchat.chat.engine_process import EngineStarter
 
-    with EngineStarter() as starter:  # its process gets ready while this one does
+    with EngineStarter(started) as starter:
         return _chat(args, starter)
 
 
