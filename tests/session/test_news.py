@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from trchat.decoding.loop import Step
-from trchat.recycling.cost import StepCosts
+from trchat.decoding.step import Step
 from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree
 from trchat.session.news import Ended, Grown, Loading, Node, Notice, Piece, Speed
 from trchat.session.outbox import Outbox
@@ -60,10 +59,10 @@ def test_the_tree_is_told_with_its_tokens_as_text():
     )
 
 
-def speeds(plain, *steps, costs=None):
+def speeds(plain, *steps, plain_ms=None):
     for each in steps:
         plain.add(each)
-    return plain.ratio(costs)
+    return plain.ratio(plain_ms)
 
 
 PLAIN, DRAFTED = step([1], seconds=0.010), step([1, 2, 3], TREE, (0, 1), width=4, seconds=0.015)
@@ -85,10 +84,8 @@ def test_no_ratio_without_drafts_enough_tokens_or_plain_steps(steps):
 
 
 def test_what_the_drafter_knows_of_plain_steps_stands_in_for_them():
-    costs = StepCosts()
-    assert speeds(PlainSpeed(), *[DRAFTED] * 40, costs=costs) is None
-    costs.measured_plain(10.0)
-    assert speeds(PlainSpeed(), *[DRAFTED] * 40, costs=costs) == pytest.approx(0.010 * 3 / 0.015)
+    assert speeds(PlainSpeed(), *[DRAFTED] * 40) is None
+    assert speeds(PlainSpeed(), *[DRAFTED] * 40, plain_ms=10.0) == pytest.approx(0.010 * 3 / 0.015)
 
 
 def test_a_ratio_is_never_above_the_tokens_per_step():

@@ -125,6 +125,13 @@ def _regenerate(chat: "PlainChat", _argument: str) -> None:
     chat.follow()
 
 
+def _retry(chat: "PlainChat", _argument: str) -> None:
+    begins = chat.session.retry()
+    notice("loading the model")
+    if chat.wait_for(Ready) and begins is not None:
+        chat.follow()
+
+
 def _edit(chat: "PlainChat", argument: str) -> None:
     if not argument:
         raise UsageError("Usage: /edit TEXT")
@@ -264,6 +271,7 @@ HANDLERS: dict[str, Callable[["PlainChat", str], None]] = {
     "save": _save,
     "copy": _copy,
     "regen": _regenerate,
+    "retry": _retry,
     "edit": _edit,
     "continue": _continue,
     "branch": _branch,

@@ -30,6 +30,7 @@ COMMANDS = (
     Command("save", "[FILE]", "Save this conversation as Markdown"),
     Command("copy", "[N]", "Copy the last answer, or code block N of it"),
     Command("regen", "", "Regenerate the last answer on a new branch"),
+    Command("retry", "", "Restart the engine after a crash, and answer again"),
     Command("edit", "", "Edit the last question and ask again on a new branch"),
     Command("continue", "", "Continue an answer that was cut off or stopped"),
     Command("branch", "[next|previous]", "Show another branch of the last answer"),

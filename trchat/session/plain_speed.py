@@ -3,8 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from trchat.decoding.loop import Step
-    from trchat.recycling.cost import Costs
+    from trchat.decoding.step import Step
 
 ENOUGH_TOKENS = 50
 """What a shorter answer took says more about its first steps than about its speed."""
@@ -34,19 +33,19 @@ class PlainSpeed:
             # Guessing and learning is no part of plain decoding; waiting for a GPU is.
             self._seconds += step.seconds - step.draft_s - step.learn_s
 
-    def ratio(self, costs: "Costs | None" = None) -> float | None:
+    def ratio(self, plain_ms: float | None = None) -> float | None:
         """How many times as fast as plain decoding the answer is so far; None while that is not known.
 
-        ``costs`` may know what a step of one token takes at this length of context; it is asked where too few
-        were taken. As plain decoding needs a step for each token and a step with guesses is no shorter than
-        one without, the ratio cannot be above the tokens per step: what is, is noise.
+        ``plain_ms`` is what a step of one token is known to take at this length of context; it stands in
+        where too few were taken. As plain decoding needs a step for each token and a step with guesses is no
+        shorter than one without, the ratio cannot be above the tokens per step: what is, is noise.
         """
         if not self._drafted or self._tokens < ENOUGH_TOKENS or self._all_seconds <= 0:
             return None
         if self._steps >= ENOUGH_STEPS:
             plain_s = self._seconds / self._steps
-        elif costs is not None and costs.plain_ms is not None:
-            plain_s = costs.plain_ms / 1000
+        elif plain_ms is not None:
+            plain_s = plain_ms / 1000
         else:
             return None
         return min(plain_s * self._tokens / self._all_seconds, self._tokens / self._all_steps)
