@@ -15,6 +15,10 @@ from trchat.catalog.sources import DEMO
 from trchat.config import Settings, settle
 from trchat.config_file import ConfigFile, load_config
 from trchat.config_rules import SETTINGS, Value
+from trchat.errors import UsageError
+from trchat.paths import user_path
+from trchat.text.decode import decode_text
+from trchat.text.one_line import one_line
 
 DEFAULT_CTX = 4096
 """Tokens, when nobody says and the model can."""
@@ -34,6 +38,7 @@ class Prepared:
 def prepare(flags: Mapping[str, object]) -> Prepared:
     """Read the configuration, find the model, settle the settings. Raises UsageError or ModelError."""
     config = load_config()
+    flags = {**flags, **_system_from_file(flags)}
     named = settle(flags, config=config)
     model = resolve_model(named.model)
     header = read_header(model.path)
@@ -66,6 +71,20 @@ def warnings(prepared: Prepared) -> list[str]:
         "what lies beyond is likely to be misread"
     )
     return ([no_room] if no_room else []) + ([too_long] if 0 < trained < prepared.ctx else [])
+
+
+def _system_from_file(flags: Mapping[str, object]) -> dict[str, str]:
+    """The system prompt that ``--system @FILE`` names. Raises UsageError where it cannot be read."""
+    system = flags.get("system")
+    if not isinstance(system, str) or not system.startswith("@"):
+        return {}
+    name = one_line(system[1:])
+    try:
+        raw = user_path(system[1:]).read_bytes()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"--system @FILE reads a file; cannot read {name}: {reason}") from None
+    return {"system": decode_text(raw, name).strip()}
 
 
 def _packaged(model: Model) -> dict[str, Value]:

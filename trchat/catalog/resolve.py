@@ -43,7 +43,7 @@ def resolve_model(name: str | None = None) -> Model:
     if _is_file(path):
         return _checked(FoundFile(plain_name(path.name), path, "path"))
     files = list(named_files())
-    fitting = each_once(_fitting(name, files))
+    fitting = each_once(_fitting(name, files)) or _titled(name, files)
     if not fitting:
         raise ModelError(_not_found(name, path, files))
     return _only(name, fitting)
@@ -94,6 +94,18 @@ def _fitting(wanted: str, files: list[FoundFile]) -> list[FoundFile]:
         or [file for name, file in names if sought in (name.rsplit("/", 1)[-1], name.removesuffix(":latest"))]
         or [file for name, file in names if sought in name]
     )
+
+
+def _titled(wanted: str, files: list[FoundFile]) -> list[FoundFile]:
+    """Files that call themselves so inside, as answers do; the model used last is one of them."""
+    last = last_used()
+    own = [FoundFile(plain_name(last.name), last, "path")] if last is not None else []
+    found = []
+    for file in each_once([*files, *own]):
+        with suppress(ModelError):
+            if (read_header(file.path).text("general.name") or "").lower() == wanted.strip().lower():
+                found.append(file)
+    return found
 
 
 def _only(wanted: str, files: list[FoundFile]) -> Model:

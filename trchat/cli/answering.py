@@ -40,7 +40,7 @@ def answer_question(args: argparse.Namespace, starter: EngineStarter) -> int:
     number = whole_number(args.continued or "")
     if args.continued and number is None:  # `--continue "And why?"` means the latest
         prompt.insert(0, args.continued)
-    question = read_question(prompt, args.files)
+    question = read_question(prompt, args.files, notices.say, stdin=not args.no_stdin)
     with ExitStack() as stack:
         store: ConversationStore | None = None
         before = Earlier()
@@ -122,7 +122,15 @@ class _Answering:
                 return self.stop.exit_code
             raise
         if self.args.json:
-            told = report(answer, name, mode, hot_rows, load_s, recorder.conversation if recorder else None)
+            told = report(
+                answer,
+                name,
+                str(self.prepared.model.path.absolute()),
+                mode,
+                hot_rows,
+                load_s,
+                recorder.conversation if recorder else None,
+            )
             if self.args.extract:
                 told["text"] = self._extracted(told["text"])
             self.output.write(json.dumps(told, ensure_ascii=False) + "\n")

@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The chat's flags, on the top-level parser."""
-    parser.add_argument("-s", "--system", metavar="TEXT", default=argparse.SUPPRESS, help="system prompt")
+    parser.add_argument(
+        "-s",
+        "--system",
+        metavar="TEXT|@FILE",
+        default=argparse.SUPPRESS,
+        help="system prompt, or @ and the name of a file with it",
+    )
     parser.add_argument(
         "--continue",
         dest="continue_id",
