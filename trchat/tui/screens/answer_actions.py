@@ -349,7 +349,7 @@ class AnswerActions(ChatBase):
 
     @on(AnswerBody.CodeWanted)
     def _code_wanted(self, event: AnswerBody.CodeWanted) -> None:
-        view = event.control.parent if event.control else None
+        view = event.body.parent
         if isinstance(view, MessageView):
             view.focus()
             self.action_copy(str(event.number), view.message)

@@ -16,7 +16,7 @@ from trchat.storage.records import Message
 from trchat.text.code_block import without_files
 from trchat.text.one_line import one_line
 from trchat.tui.source_colours import SourceColours
-from trchat.tui.widgets.in_order import LineInput
+from trchat.tui.widgets.find_field import FindField
 from trchat.tui.widgets.keys_line import KeysLine
 from trchat.tui.widgets.lens_panel import LensPanel
 from trchat.tui.widgets.message_view import MessageView
@@ -24,8 +24,6 @@ from trchat.tui.widgets.prompt import Prompt
 from trchat.tui.widgets.status_line import StatusLine
 from trchat.tui.widgets.transcript import Transcript
 from trchat.tui.widgets.welcome import MOST
-
-FIND = "Find in this conversation: ↑ or Enter earlier, ↓ later, Esc closes"
 
 
 class ChatBase(Screen[None]):
@@ -43,7 +41,7 @@ class ChatBase(Screen[None]):
         self.heading = Static("", id="heading", markup=False)
         self.bar = ProgressBar(total=1.0, show_eta=False, show_percentage=False, id="loading")
         self.more = Static(" ↓ more ", id="more", markup=False)
-        self.find = LineInput(placeholder=FIND, id="find")
+        self.find = FindField()
         self.lens_on = False
         self.drawing = Lock()
         """Held while messages are mounted: what the engine says waits until there is a place for it."""

@@ -53,9 +53,6 @@ class ChatScreen(ConversationActions, FindActions, ModelActions, AnswerActions):
 
     def on_key(self, event: events.Key) -> None:
         """What is typed while nothing has the focus, as in the first moment, belongs to the prompt."""
-        if self.find.has_focus and event.key in ("up", "down"):
-            event.stop()
-            self.action_match(-1 if event.key == "up" else 1)
         # By the time it arrives here the prompt may have got the focus; what it handles never comes here.
         if self.focused in (None, self.prompt) and types(event) and event.character:
             event.stop()

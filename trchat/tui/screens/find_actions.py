@@ -5,6 +5,7 @@ from textual.widgets import Input
 
 from trchat.text.code_block import without_files
 from trchat.tui.screens.base import ChatBase
+from trchat.tui.widgets.find_field import FindField
 
 
 class FindActions(ChatBase):
@@ -42,15 +43,11 @@ class FindActions(ChatBase):
         self._mark(event.value)
         self._show_match()
 
-    @on(Input.Submitted, "#find")
-    def _next(self, event: Input.Submitted) -> None:
-        event.stop()
-        self.action_match(-1)
-
-    def action_match(self, by: int) -> None:
+    @on(FindField.Stepped)
+    def _step(self, event: FindField.Stepped) -> None:
         """Go to the match before or after, around the ends."""
         if self._matches:
-            self._match = (self._match + by) % len(self._matches)
+            self._match = (self._match + event.by) % len(self._matches)
             self._show_match()
 
     def _mark(self, wanted: str) -> None:

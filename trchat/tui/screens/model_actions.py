@@ -29,9 +29,8 @@ class ModelActions(ChatBase):
         """Show how much of the model is there."""
         self.bar.display = True
         self.query_one(ProgressBar).update(progress=fraction)
-        name = self.session.prepared.model.name
         # After the weights come step times, the store of candidates and the template's process.
-        self.status.set_state(f"loading {name} {fraction:.0%}" if fraction < 1 else f"preparing {name}")
+        self.status.set_state(f"loading {fraction:.0%}" if fraction < 1 else "preparing")
 
     def change(self, **values: str | int | float | None) -> bool:
         """Change settings, and show what came of it. False when they were refused."""

@@ -44,8 +44,9 @@ class AnswerBody(Widget):
     class CodeWanted(Message):
         """The user wants a copy of the code block with this number, from 1."""
 
-        def __init__(self, number: int) -> None:
+        def __init__(self, body: "AnswerBody", number: int) -> None:
             super().__init__()
+            self.body = body
             self.number = number
 
     def __init__(self, text: str = "") -> None:
@@ -157,7 +158,7 @@ class AnswerBody(Widget):
         number = event.style.meta.get(CODE_NUMBER)
         if number:
             event.stop()
-            self.post_message(self.CodeWanted(int(number)))
+            self.post_message(self.CodeWanted(self, int(number)))
 
     def notify_style_update(self) -> None:
         """Other colours need other lines."""

@@ -68,15 +68,16 @@ class Suggestions(Static):
     def on_click(self, event: events.Click) -> None:
         """Choose what is clicked."""
         place = self._first + event.y
-        if place < len(self._offered):
+        if event.y < SHOWN and place < len(self._offered):
             self._place, self.moved = place, True
             self.post_message(self.Picked())
 
     def _draw(self) -> None:
         shown = self._offered[self._first : self._first + SHOWN]
         height = len(shown)
-        self.styles.height = max(height, 1)
-        self.styles.offset = (0, -height)
+        rows = height + (len(self._offered) > SHOWN)
+        self.styles.height = max(rows, 1)
+        self.styles.offset = (0, -rows)
         width = max((self.app.size.width if self.is_attached else 80) - 4, 20)
         helped = any(each.help for each in shown)
         label = min(max((len(each.label) for each in shown), default=0), LABEL) if helped else width
@@ -90,4 +91,7 @@ class Suggestions(Static):
             if place == self._place:
                 line = Content.styled(line.plain.ljust(width), HIGHLIGHT)
             lines.append(line)
+        below = len(self._offered) - self._first - height
+        if len(self._offered) > SHOWN:
+            lines.append(Content.styled(f"↓ {below} more" if below else "", "$text-muted"))
         self.update(Content("\n").join(lines))
