@@ -7,7 +7,9 @@ from typing import Any
 
 import llama_cpp.llama_cpp as llama
 
-from trchat.attention import weights_round_alike
+from trchat.attention import Rounding, rounding_of
+from trchat.catalog.card import part_files
+from trchat.catalog.gguf_header import read_header
 from trchat.errors import ModelError
 from trchat.llama.amx_probe import amx_kernels_work
 from trchat.llama.log import clear_errors, last_error
@@ -35,7 +37,8 @@ class Model(Owned):
         layers, gpu_layers: how many there are, the output's counted, and how many of them are on a GPU.
         can_draft: whether a tree of drafts can be verified.
         n_heads: attention heads of a layer.
-        weights_alike: whether a CPU's kernels for its weights round alike at all batch widths.
+        rounding: whether a CPU's kernels for its weights round alike at all batch widths.
+        latent: whether its attention keeps one compressed row a token, which is key and value.
 
     Raises ModelError when the file cannot be loaded or is not a model that generates text.
     """
@@ -178,7 +181,15 @@ class Model(Owned):
             llama.llama_model_is_recurrent(self._model) or llama.llama_model_is_hybrid(self._model)
         )
         self.n_heads = int(llama.llama_model_n_head(self._model))
-        self.weights_alike = weights_round_alike(int(llama.llama_model_ftype(self._model)))
+        self.rounding = self._read_rounding()
+        self.latent = f"{self.architecture}.attention.key_length_mla" in self.metadata
+
+    def _read_rounding(self) -> Rounding:
+        try:
+            tensors = [tensor for part in part_files(self.path) for tensor in read_header(part).tensors]
+        except ModelError:  # llama.cpp may know more kinds of files, of which nothing is promised
+            return Rounding(layers=False, output=False)
+        return rounding_of((tensor.name, tensor.shape, tensor.type_number) for tensor in tensors)
 
     def _read_vocabulary(self) -> None:
         self.n_vocab = int(llama.llama_vocab_n_tokens(self._vocab))
