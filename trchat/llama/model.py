@@ -18,6 +18,8 @@ from trchat.llama.owned import Owned
 ALL_LAYERS = -1
 
 _EMBEDDING_ARCHITECTURES = ("bert", "t5encoder")
+_ROWS_WRONG = {"chameleon", "cogvlm"}
+"""llama.cpp computes wrong logits for them where a batch asks for fewer rows than it has tokens."""
 _POOLING_NONE = "0"
 _ATTR_UNKNOWN, _ATTR_CONTROL, _ATTR_USER_DEFINED = 1 << 0, 1 << 3, 1 << 4  # enum llama_token_attr
 _VOCAB_NONE = 0
@@ -177,7 +179,7 @@ class Model(Owned):
         wanted = self.layers if gpu_layers == ALL_LAYERS else gpu_layers
         self.gpu_layers = min(wanted, self.layers) if gpu_available() else 0
         # Recurrent state cannot branch within one batch, so no tree can be verified on it.
-        self.can_draft = not (
+        self.can_draft = self.architecture not in _ROWS_WRONG and not (
             llama.llama_model_is_recurrent(self._model) or llama.llama_model_is_hybrid(self._model)
         )
         self.n_heads = int(llama.llama_model_n_head(self._model))
