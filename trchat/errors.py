@@ -19,6 +19,10 @@ class ModelError(TrchatError):
     exit_code = 3
 
 
+class CrashError(TrchatError):
+    """The process that holds the model has ended, or had to be ended. Exit code 1."""
+
+
 class ContextError(TrchatError):
     """The prompt does not fit into the context. Exit code 4."""
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trchat.decoding.loop import Step
+from trchat.decoding.step import Step
 from trchat.recycling.cost import StepCosts
 from trchat.recycling.fixed_costs import FixedCosts
 from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree

@@ -87,6 +87,9 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 def run(args: argparse.Namespace) -> int:
     """Answer the question; 0, or 130 after an interrupt."""
-    from trchat.cli.answering import answer_question
+    from trchat.chat.engine_process import EngineStarter
 
-    return answer_question(args)
+    with EngineStarter() as starter:  # its process gets ready while this one does
+        from trchat.cli.answering import answer_question
+
+        return answer_question(args, starter)

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from trchat.cli.options import (
     add_draft_option,
@@ -12,6 +13,9 @@ from trchat.cli.options import (
     add_thinking_options,
     positive_int,
 )
+
+if TYPE_CHECKING:
+    from trchat.chat.engine_process import EngineStarter
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +46,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Chat until the user leaves; returns the exit code."""
+    from trchat.chat.engine_process import EngineStarter
+
+    with EngineStarter() as starter:  # its process gets ready while this one does
+        return _chat(args, starter)
+
+
+def _chat(args: argparse.Namespace, starter: "EngineStarter") -> int:
     from trchat.startup import prepare
 
     flags = vars(args)
@@ -49,10 +60,10 @@ def run(args: argparse.Namespace) -> int:
     if wants_plain(args):
         from trchat.plain.chat import chat
 
-        return chat(flags, prepared)
+        return chat(flags, prepared, starter.open)
     from trchat.tui.app import TrchatApp
 
-    app = TrchatApp(flags, prepared)
+    app = TrchatApp(flags, prepared, starter.open)
     try:
         app.run()
     finally:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,10 @@ class DraftTree:
 
     def __len__(self) -> int:
         return len(self.tokens)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # To another process, many times a second: numpy's own way takes three times as long.
+        return _unpacked, (self.tokens.tobytes(), self.parents.tobytes(), self.probabilities, self.kinds)
 
     @cached_property
     def chain(self) -> int:
@@ -101,6 +106,14 @@ class DraftTree:
                 return self.first(node)
             inner.add(parent)
         return self
+
+
+def _unpacked(
+    tokens: bytes, parents: bytes, probabilities: Sequence[float] | None, kinds: Sequence[int] | None
+) -> DraftTree:
+    if not tokens:
+        return EMPTY_TREE
+    return DraftTree(np.frombuffer(tokens, np.int32), np.frombuffer(parents, np.int32), probabilities, kinds)
 
 
 EMPTY_TREE = DraftTree(np.zeros(0, np.int32), np.zeros(0, np.int32))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from trchat.session.news import Drafted, Node, Piece
 
 if TYPE_CHECKING:
-    from trchat.decoding.loop import Step
+    from trchat.decoding.step import Step
     from trchat.recycling.tree import DraftTree
 
 SHOWN_AT_MOST = 100

@@ -68,7 +68,7 @@ class Session:
         flags = {name: value for name, value in flags.items() if value is not None}
         prepared = prepare(flags)
         if values.get("template"):
-            from trchat.chat.loading import template_source  # brings in llama.cpp
+            from trchat.chat.settings import template_source
 
             template_source(prepared.settings.template)
         before, self.prepared = self.prepared, prepared
