@@ -1,4 +1,4 @@
-"""``--think``, ``--template-arg`` and ``models info --template`` as a user runs them, whole outputs compared."""
+"""``--think``, ``--template-arg``, ``models info --template`` as a user runs them, whole outputs compared."""
 
 import json
 from functools import partial

@@ -16,6 +16,7 @@ from trchat.chat.settings import Remember, prompting_of, sampling_of, template_s
 from trchat.chat.template import Turn
 from trchat.chat.thinking import notes_on
 from trchat.cli.conversation import Earlier, earlier
+from trchat.cli.crashed import ask_before_crash
 from trchat.cli.interrupt import Stop, stop_on_interrupt
 from trchat.cli.question import read_grammar, read_question
 from trchat.cli.report import report, statistics_line
@@ -54,6 +55,7 @@ def answer_question(args: argparse.Namespace, starter: EngineStarter) -> int:
             store = stack.enter_context(closing(open_history(notices.say)))
         for warning in warnings(prepared):
             notices.say(warning)
+        ask_before_crash(prepared.model.path, notices.say)
         stop = stack.enter_context(stop_on_interrupt())
         return _Answering(args, prepared, notices, output, stop, starter).run(
             question, before, grammar, None if args.no_save else store
