@@ -15,7 +15,7 @@ ON_OFF = (
 EFFORTS = (
     "{{ '<|im_start|>system\nReasoning: ' + (reasoning_effort | default('medium')) + '<|im_end|>\n' }}"
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
-    "<|im_start|>assistant\n"
+    "<|im_start|>{{ 'assistant\n' }}"
 )
 PLAIN = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
