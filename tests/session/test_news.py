@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from trchat.decoding.loop import Step
-from trchat.recycling.cost import StepCosts
-from trchat.recycling.fixed_costs import FixedCosts
+from trchat.recycling.cost import FixedCosts, StepCosts
 from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree
 from trchat.session.news import Ended, Grown, Loading, Node, Notice, Piece, Speed
 from trchat.session.outbox import Outbox

@@ -39,7 +39,7 @@ class ScriptedEngine:
         self.words = []
         self.context = SimpleNamespace(n_ctx=self.n_ctx)
         self.costs = StepCosts()
-        self.costs.measured_plain(10.0)
+        self.costs.measured(1, 10.0)
         self.costs_learned = 0
         self.template = SimpleNamespace(is_fallback=False)
         self.came_free = lambda: 1000 + 4 * len(self.prompts)
@@ -56,7 +56,7 @@ class ScriptedEngine:
 
     def learn_costs(self, load_s):
         self.costs_learned += 1
-        self.costs.measured_plain(10.0)
+        self.costs.measured(1, 10.0)
 
     def prompt_tokens(self, turns):
         return " ".join(turn.content for turn in turns).split(), None
