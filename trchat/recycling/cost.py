@@ -146,9 +146,11 @@ class StepCosts:
         if plain is not None:
             self.work_ms = min(max(curve[1] - plain, 0.0), 0.5 * curve[1])
         if context is not None:
-            # What cannot be is not believed: it might take for ever to be unlearned.
-            for part, rate in ((self._per_step, context[0]), (self._per_row, context[1])):
-                part.value = min(rate, part.value + 10 * part.deviation)
+            found = ((self._per_step, context[0]), (self._per_row, context[1]))
+            # What cannot be is left aside: it might take for ever to be unlearned.
+            if all(rate <= part.value + 10 * part.deviation for part, rate in found):
+                for part, rate in found:
+                    part.value = rate
 
     def enter(self, n_cells: int) -> None:
         """Say how long the context is now, in cells."""
