@@ -227,15 +227,19 @@ class StepCosts:
                 self._ratios[width] = _Estimate(ratio, _UNTRIED * ratio, _UNTRIED * ratio)
                 self._known = [1, *sorted(self._ratios)]
             own, weight, least = self._ratios[width], one.value, _LEAST_RATIO
-        parts = [(own, weight), (self._per_step, n), (self._per_row, n * width)]
+        parts: list[tuple[_Estimate, float]] = [
+            (own, weight),
+            (self._per_step, n),
+            (self._per_row, n * width),
+        ]
         if changed:
             parts.append((self._first, 1.0))
         if second:
             parts.append((self._second, 1.0))
-        expected = sum(part.value * factor for part, factor in parts)
-        variance = sum((part.deviation * factor) ** 2 for part, factor in parts)
+        expected: float = sum(part.value * factor for part, factor in parts)
+        variance: float = sum((part.deviation * factor) ** 2 for part, factor in parts)
         variance += (_NOISE * expected) ** 2 + _LEAST_MS**2
-        most = _OUTLIER * variance**0.5
+        most: float = _OUTLIER * variance**0.5
         error = min(max(milliseconds - expected, -most), most)
         for part, factor in parts:
             gain = part.deviation**2 * factor / variance
