@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import llama_cpp.llama_cpp as llama
+import numpy as np
+from numpy.typing import NDArray
 
-from trchat.attention import weights_round_alike
+from trchat.attention import Rounding, rounding_of
+from trchat.catalog.card import part_files
+from trchat.catalog.gguf_header import read_header
 from trchat.errors import ModelError
 from trchat.llama.amx_probe import amx_kernels_work
 from trchat.llama.log import clear_errors, last_error
@@ -17,6 +21,8 @@ from trchat.llama.owned import Owned
 ALL_LAYERS = -1
 
 _EMBEDDING_ARCHITECTURES = ("bert", "t5encoder")
+_ROWS_WRONG = {"chameleon", "cogvlm"}
+"""llama.cpp computes wrong logits for them where a batch asks for fewer rows than it has tokens."""
 _POOLING_NONE = "0"
 _ATTR_UNKNOWN, _ATTR_CONTROL, _ATTR_USER_DEFINED = 1 << 0, 1 << 3, 1 << 4  # enum llama_token_attr
 _VOCAB_NONE = 0
@@ -30,13 +36,15 @@ class Model(Owned):
         metadata: the file's key-value pairs as text.
         n_vocab, n_ctx_train: sizes.
         end_tokens: ids that end a generation.
+        suppressed: ids that the model must never write, as its file says (``suppress_tokens``).
         adds_bos, bos_text, eos_text: what surrounds a text.
         control_texts: spellings of control (and unknown) tokens, read as such where ``parse_special``.
         user_defined_texts: spellings of user-defined tokens, read as such everywhere.
         layers, gpu_layers: how many there are, the output's counted, and how many of them are on a GPU.
         can_draft: whether a tree of drafts can be verified.
         n_heads: attention heads of a layer.
-        weights_alike: whether a CPU's kernels for its weights round alike at all batch widths.
+        rounding: whether a CPU's kernels for its weights round alike at all batch widths.
+        latent: whether its attention keeps one compressed row a token, which is key and value.
 
     Raises ModelError when the file cannot be loaded or is not a model that generates text.
     """
@@ -175,11 +183,19 @@ class Model(Owned):
         wanted = self.layers if gpu_layers == ALL_LAYERS else gpu_layers
         self.gpu_layers = min(wanted, self.layers) if gpu_available() else 0
         # Recurrent state cannot branch within one batch, so no tree can be verified on it.
-        self.can_draft = not (
+        self.can_draft = self.architecture not in _ROWS_WRONG and not (
             llama.llama_model_is_recurrent(self._model) or llama.llama_model_is_hybrid(self._model)
         )
         self.n_heads = int(llama.llama_model_n_head(self._model))
-        self.weights_alike = weights_round_alike(int(llama.llama_model_ftype(self._model)))
+        self.rounding = self._read_rounding()
+        self.latent = f"{self.architecture}.attention.key_length_mla" in self.metadata
+
+    def _read_rounding(self) -> Rounding:
+        try:
+            tensors = [tensor for part in part_files(self.path) for tensor in read_header(part).tensors]
+        except ModelError:  # llama.cpp may know more kinds of files, of which nothing is promised
+            return Rounding(layers=False, output=False)
+        return rounding_of((tensor.name, tensor.shape, tensor.type_number) for tensor in tensors)
 
     def _read_vocabulary(self) -> None:
         self.n_vocab = int(llama.llama_vocab_n_tokens(self._vocab))
@@ -209,9 +225,15 @@ class Model(Owned):
             llama.llama_vocab_fim_sep,
         )
         candidates = {token for token, _kind in special} | {int(each(self._vocab)) for each in named}
+        self.suppressed = self._read_suppressed()
         self.end_tokens = frozenset(
             token for token in candidates if token >= 0 and llama.llama_vocab_is_eog(self._vocab, token)
         )
+
+    def _read_suppressed(self) -> NDArray[np.intp]:
+        count = ctypes.c_int32()
+        tokens = llama.llama_vocab_get_suppress_tokens(self._vocab, ctypes.byref(count))
+        return np.array([int(tokens[index]) for index in range(count.value)], np.intp)
 
     def _spelling(self, token: int) -> str:
         return bytes(llama.llama_vocab_get_text(self._vocab, token) or b"").decode("utf-8", "replace")

@@ -16,7 +16,7 @@ from trchat.session.explained import EXPLAINED
 from trchat.session.models import models_to_choose
 from trchat.session.news import Compared, Ready
 from trchat.session.save import save_markdown
-from trchat.session.typed_setting import parse_assignment, split_keep
+from trchat.session.typed_setting import parse_assignment, parse_setting, split_keep
 from trchat.storage.export import heading
 from trchat.text.code_block import numbered_code_block
 from trchat.text.number import whole_number
@@ -236,9 +236,17 @@ def _set(chat: "PlainChat", argument: str) -> None:
             notice(chat.session.keep(field, scope))
 
 
+def _think(chat: "PlainChat", argument: str) -> None:
+    if not argument:
+        steps = ", ".join(chat.session.thinking.steps)
+        notice(f"{chat.session.about_thinking()}; this model has: {steps}")
+    elif _change(chat, think=parse_setting("think", argument.lower())[1]):
+        notice(chat.session.about_thinking())
+
+
 def _settings(chat: "PlainChat", _argument: str) -> None:
     for name in SETTINGS:
-        write(f"{name}: {_in_force(chat, name)} ({EXPLAINED[name]})\n")
+        write(f"{name}: {_in_force(chat, name)} ({EXPLAINED.get(name, "")})\n")
     notice("/set NAME VALUE changes one; --keep at its end makes it the default")
 
 
@@ -281,6 +289,7 @@ HANDLERS: dict[str, Callable[["PlainChat", str], None]] = {
     "system": _system,
     "persona": _persona,
     "persona-save": _save_persona,
+    "think": _think,
     "draft": lambda chat, mode: _set(chat, f"draft {mode}"),
     "set": _set,
     "settings": _settings,

@@ -15,7 +15,7 @@ from trchat.session.attachments import (
     with_attachments,
 )
 from trchat.session.clipboard import copy_natively
-from trchat.session.commands import parse_command, unescaped
+from trchat.session.commands import unescaped
 from trchat.storage.records import Message
 from trchat.text.code_block import numbered_code_block, without_files
 from trchat.tui.screens.base import ChatBase
@@ -48,7 +48,7 @@ class AnswerActions(ChatBase):
         """Run a command, or ask."""
         text = event.text
         try:
-            parsed = None if self._editing else parse_command(text)
+            parsed = None if self._editing else self.session.parse(text)
             picked = self.transcript.welcome.picked(text.strip()) if self._editing is None else None
             if picked is not None:
                 await self.open_conversation(picked)

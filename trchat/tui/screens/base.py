@@ -112,7 +112,8 @@ class ChatBase(Screen[None]):
         """Say what answers, and as whom."""
         name = self.session.prepared.model.name
         self.transcript.model = name
-        self.status.set_model(name, self.session.n_ctx, self.session.persona)
+        think = f"think {self.session.settings.think}" if self.session.thinking.kinds else ""
+        self.status.set_model(name, self.session.n_ctx, self.session.persona, think)
         self.transcript.welcome.show_model(model_line(self.session.prepared.model), self.session.system)
 
     async def show_thread(self) -> None:

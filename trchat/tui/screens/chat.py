@@ -103,7 +103,7 @@ class ChatScreen(ConversationActions, FindActions, ModelActions, AnswerActions):
         self.app.push_screen(HelpScreen(found))
 
     def _model_ready(self, news: Ready) -> None:
-        self.session.ready(news.n_ctx)
+        self.session.ready(news.n_ctx, news.thinking)
         self.bar.display = False
         self.status.set_state("")
         self.show_settings()

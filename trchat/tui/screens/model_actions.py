@@ -8,7 +8,7 @@ from trchat.catalog.sources import find_files
 from trchat.config_file import FILE_NAME, change_config, load_config
 from trchat.config_rules import SETTINGS
 from trchat.errors import ModelError, TrchatError
-from trchat.session.typed_setting import may_be, parse_assignment, split_keep, typed_here
+from trchat.session.typed_setting import may_be, parse_assignment, parse_setting, split_keep, typed_here
 from trchat.startup import warnings
 from trchat.tui.screens.ask_line import AskLine
 from trchat.tui.screens.base import ChatBase
@@ -124,6 +124,27 @@ class ModelActions(ChatBase):
             self.tell(self.session.keep(field, scope))
         except TrchatError as error:
             self.tell(str(error), "warning")
+
+    def action_think(self) -> None:
+        """Have the model think in the next way there is: not at all, more, as it likes."""
+        self.attempt(lambda: self.set_thinking(self.session.next_thinking()))
+
+    def set_thinking(self, mode: str) -> None:
+        """Have the model think before it answers, or not; an empty mode only tells what is in force."""
+        if not mode:
+            steps = ", ".join(self.session.thinking.steps)
+            self.tell(f"{self.session.about_thinking()}; this model has: {steps}")
+            return
+        try:
+            mode, scope = split_keep(mode)
+            changed = not mode or self.change(think=parse_setting("think", mode.lower())[1])
+        except TrchatError as error:
+            self.tell(str(error), "warning")
+            return
+        if changed:
+            self.tell(self.session.about_thinking())
+            if scope:
+                self.keep("think", scope)
 
     def set_system(self, text: str) -> None:
         """Set the system prompt from the next answer on; ``clear`` removes it, nothing shows it."""
