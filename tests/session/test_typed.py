@@ -34,7 +34,7 @@ def test_a_switch_that_the_model_reads_itself_is_said_to_it():
     for text in ("/think", "/think off", "/think HIGH"):
         found = parse_command(text, template)
         assert found is not None and found[0].name == "think"
-    with pytest.raises(UsageError, match="there is no command /no_think; did you mean /think"):
+    with pytest.raises(UsageError, match="no such command: /no_think; did you mean /think"):
         parse_command("/no_think Say hello.", "{{ messages }}")
 
 

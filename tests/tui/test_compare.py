@@ -1,4 +1,4 @@
-"""The A/B key: the same prompt with drafts off, both speeds side by side."""
+"""The compare key: the same prompt with drafts off, both speeds side by side."""
 
 from tests.tui.scripted_engine import STOP_HERE, ScriptedEngine
 

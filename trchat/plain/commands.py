@@ -246,7 +246,7 @@ def _think(chat: "PlainChat", argument: str) -> None:
 
 def _settings(chat: "PlainChat", _argument: str) -> None:
     for name in SETTINGS:
-        write(f"{name}: {_in_force(chat, name)} ({EXPLAINED.get(name, "")})\n")
+        write(f"{name}: {_in_force(chat, name)} ({EXPLAINED[name]})\n")
     notice("/set NAME VALUE changes one; --keep at its end makes it the default")
 
 

@@ -10,7 +10,7 @@ from trchat.storage.records import Conversation
 from trchat.text.one_line import one_line
 from trchat.text.units import date_and_time
 
-HINTS = "Enter sends · Ctrl+J adds a line · / lists commands · F1 helps"
+HINTS = "Enter sends · Ctrl+J adds a line · / lists commands · F1 for help"
 MOST = 5
 LONGEST_SYSTEM = 200
 LEFT_FREE = 13
