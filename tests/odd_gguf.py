@@ -1,7 +1,7 @@
 """Odd and hostile GGUF files: a tiny model of which something is changed, by a number that says what.
 
-Run as ``python -m tests.odd_gguf FIRST LAST``, it asks ``trchat`` of each of so many files and counts how that
-ended; of what no program should do (a signal, more than a line, no end) it prints the number.
+Run as ``python -m tests.odd_gguf FIRST LAST``, it asks ``trchat`` of each of so many files and counts how
+that ended; of what no program should do (a signal, more than a line, no end) it prints the number.
 """
 
 import os

@@ -47,8 +47,8 @@ def main() -> None:
 def with_large_stack(work: Callable[[], None]) -> None:
     """Run ``work`` on a thread with as large a stack as can be had.
 
-    llama.cpp splits texts by regular expressions that go a level deeper with every letter. With the usual 8 MB
-    of stack 26,000 letters of one kind in a row end the process; memory is taken only as it is used.
+    llama.cpp splits texts by regular expressions that go a level deeper with every letter. With the usual
+    8 MB of stack 26,000 letters of one kind in a row end the process. Memory is taken only as it is used.
     """
     for megabytes in STACKS_MB:
         try:

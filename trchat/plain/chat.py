@@ -1,8 +1,8 @@
 """Reads a line, answers it, reads the next."""
 
 import queue
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING
 
 from trchat.errors import TrchatError
@@ -38,11 +38,14 @@ class PlainChat:
         self.deleted: list[int] = []
         self.leaving: int | None = None
         """The exit code, once a signal wants the chat to end."""
+        self._waits = False
+        """Whether all that is done is waiting, for a line or for news."""
 
     def leave(self, code: int) -> None:
         """End the chat with this exit code, an answer that is being written kept; for a signal's handler."""
         self.leaving = code
-        raise KeyboardInterrupt
+        if self._waits:  # elsewhere something may be half done; whoever waits next looks first
+            raise KeyboardInterrupt
 
     def run(self) -> int:
         """Chat until the input ends or the user leaves; returns the exit code."""
@@ -53,7 +56,8 @@ class PlainChat:
         self.show_latest()
         while self.leaving is None:
             try:
-                line = read_line("You")
+                with self._waiting():
+                    line = read_line("You")
             except KeyboardInterrupt:
                 line = None
             except TrchatError as error:
@@ -97,7 +101,10 @@ class PlainChat:
         come: bool | None = None
         while come is None:
             try:
-                self._woken.get()
+                if self.leaving is not None:
+                    self.session.stop()
+                with self._waiting():
+                    self._woken.get()
                 for news in self.session.host.outbox.take():
                     self._show(news)
                     if isinstance(news, (LoadFailed, *last)):
@@ -107,6 +114,14 @@ class PlainChat:
                     raise
                 self.session.stop()
         return come
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        self._waits = True
+        try:
+            yield
+        finally:
+            self._waits = False
 
     def _take(self, text: str) -> None:
         parsed = parse_command(text)

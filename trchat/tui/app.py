@@ -48,6 +48,8 @@ class TrchatApp(App[None]):
         """What nobody foresaw, and ended the chat."""
         self._warnings: list[str] = []
         self._wakes: asyncio.AbstractEventLoop | None = None
+        self.leaving = False
+        """Whether the widgets are about to go: nothing can be shown any more."""
         self._theme_wanted = prepared.settings.theme
         self.session = start_session(flags, prepared, self._wake, self._warn, opener)
         self.chat = ChatScreen(self.session)
@@ -68,14 +70,17 @@ class TrchatApp(App[None]):
 
     async def action_quit(self) -> None:
         """Leave; what is being written is kept as it stands."""
-        self.session.stop()
-        self.exit()
+        self._go(0)
 
     def leave(self, code: int) -> None:
         """Leave as ``action_quit`` does, with this exit code; for the handler of a signal."""
-        self.session.stop()
         if self._wakes is not None:
-            self._wakes.call_soon_threadsafe(self.exit, None, code)
+            self._wakes.call_soon_threadsafe(self._go, code)
+
+    def _go(self, code: int) -> None:
+        self.leaving = True
+        self.session.stop()
+        self.exit(return_code=code)
 
     def close_session(self) -> None:
         """Stop and save what is being written, and free the model."""
