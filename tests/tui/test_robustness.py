@@ -184,7 +184,7 @@ def test_what_stays_is_what_a_fresh_drawing_gives(run_chat):
 
         streamed = chat.screen.transcript.answers()[-1]._body.lines
         fresh = AnswerBody(text)
-        await chat.screen.transcript._messages.mount(fresh)
+        await chat.screen.transcript.answers()[-1].mount(fresh)  # as wide
         await chat.until(lambda: fresh.lines)
         assert fresh.lines == streamed
 

@@ -188,7 +188,7 @@ class Prompt(InOrder, TextArea):
                     for path in complete_path(begun)
                     if path != begun
                 ]
-            return [each for each in suggestions(text, self.words) if each.text.rstrip() != text.rstrip()]
+            return [each for each in suggestions(text, self.words) if each.text != text]
         return self._mentions(text)
 
     def _mentions(self, text: str) -> list[Suggestion]:
