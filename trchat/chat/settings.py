@@ -1,5 +1,6 @@
 """What the settings mean to an engine, told without llama.cpp."""
 
+import json
 from dataclasses import dataclass
 
 from trchat.chat.template import CHATML
@@ -40,6 +41,11 @@ def template_source(setting: str | None) -> str | None:
             f"--template is 'chatml' or a file; cannot read {one_line(setting)}: {reason}"
         ) from None
     return decode_text(raw, one_line(setting))
+
+
+def stops_of(settings: Settings) -> tuple[str, ...]:
+    """The texts that end an answer."""
+    return tuple(json.loads(settings.stop))
 
 
 def sampling_of(settings: Settings, seed: int, grammar: str = "") -> Sampling:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from trchat.chat.reasoning import rejoined
+from trchat.chat.template import Turn
 from trchat.errors import UsageError
 from trchat.session.host import EngineHost
 from trchat.session.job import Comparison, Job
@@ -131,7 +131,7 @@ class Session:
         if not self.thread.store.reopen_answer(answer.id):
             raise UsageError("that answer is gone")
         self._continued.add(answer.id)
-        self._write(answer, question, opening=rejoined(answer.reasoning, answer.text))
+        self._write(answer, question, opening=Turn("assistant", answer.text, answer.reasoning))
         self.thread.reload()
         return self.thread.get(answer.id)
 
@@ -218,7 +218,7 @@ class Session:
         self._write(answer, question)
         return answer
 
-    def _write(self, answer: Message, question: Message, opening: str = "") -> None:
+    def _write(self, answer: Message, question: Message, opening: Turn | None = None) -> None:
         seed = answer.settings.get("seed")
         self.writing = answer.id
         self.host.write(
