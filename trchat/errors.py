@@ -20,7 +20,14 @@ class ModelError(TrchatError):
 
 
 class CrashError(TrchatError):
-    """The process that holds the model has ended, or had to be ended. Exit code 1."""
+    """The process that holds the model has ended, or had to be ended. Exit code 1.
+
+    ``by_itself``: not because somebody or the system ended it, so it is likely to happen again.
+    """
+
+    def __init__(self, message: str, *, by_itself: bool = True) -> None:
+        super().__init__(message)
+        self.by_itself = by_itself
 
 
 class ContextError(TrchatError):

@@ -35,14 +35,14 @@ def describe_end(code: int, doing: str, printed: Sequence[str]) -> str:
 
 def _how(code: int, printed: Sequence[str]) -> str:
     reason = _reason(printed)
-    if code < 0:
-        name = _signal_name(-code)
-        if name == "SIGABRT":
-            return reason or f"it aborted itself{_last(printed)}"
-        return f"{_POSIX.get(name, f'ended by {name}')}{_last(printed)}"
     if code & 0xFFFFFFFF in _WINDOWS:
         return reason or f"{_WINDOWS[code & 0xFFFFFFFF]}{_last(printed)}"
-    return reason or f"its process ended with code {code}{_last(printed)}"
+    if code >= 0:
+        return reason or f"its process ended with code {code}{_last(printed)}"
+    name = _signal_name(-code)
+    if name == "SIGABRT":
+        return reason or f"it aborted itself{_last(printed)}"
+    return f"{_POSIX.get(name, f'ended by {name}')}{_last(printed)}"
 
 
 def _reason(printed: Sequence[str]) -> str:

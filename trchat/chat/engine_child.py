@@ -97,7 +97,9 @@ class _Child:
     def run(self) -> None:
         threading.Thread(target=self._listen, name="orders", daemon=True).start()
         from trchat.chat.loading import open_engine  # brings in llama.cpp, while the front end gets ready
+        from trchat.llama.log import echo_log
 
+        echo_log(sys.stderr)
         order = self._next()
         if order is None:
             return
@@ -200,7 +202,7 @@ class _Child:
         from trchat.chat.wire import Spellings
 
         if isinstance(event, Delta):
-            tokens = {*event.step.tokens, *event.step.tree.tokens.tolist()} - self._spelled
+            tokens = {*event.step.tokens, *map(int, event.step.tree.tokens)} - self._spelled
             if tokens:
                 self._spelled |= tokens
                 self._sender.put(Spellings({token: engine.piece(token) for token in tokens}))

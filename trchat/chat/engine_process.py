@@ -5,11 +5,9 @@ happened, and when.
 """
 
 import contextlib
-import os
 import pickle
 import queue
 import subprocess
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -19,6 +17,7 @@ from time import monotonic
 from typing import Any
 
 from trchat.chat.crash import describe_end
+from trchat.chat.engine_start import start_engine
 from trchat.chat.records import Answer, Delta, Event, ModelFacts, Standing, never
 from trchat.chat.settings import REMEMBER, Remember
 from trchat.chat.template import Turn
@@ -35,8 +34,9 @@ from trchat.chat.wire import (
     apply,
 )
 from trchat.config import Settings
-from trchat.errors import CrashError, ModelError, TrchatError
+from trchat.errors import CrashError, ModelError
 from trchat.llama.sampling import Sampling
+from trchat.model_crashes import forget_crash, remember_crash
 from trchat.text.one_line import one_line
 
 GRACE_S = 5.0
@@ -45,15 +45,15 @@ CLOSING_S = 20.0
 """How long saving what was learned and freeing the model may take: a slow disk has its own limit before."""
 _LOOKS_S = 0.05  # between two looks at whether the user wants to stop
 _KEPT_LINES = 40
-
-_START = "import sys; sys.path[:] = {path!r}; from trchat.chat.engine_child import main; main()"
+_ENDED_FROM_OUTSIDE = (-9, -15, 1)  # SIGKILL, also for want of memory; SIGTERM; by Windows or by itself
 
 
 class EngineStarter:
     """Opens engines, each in a process of its own. The first process starts at once, to be ready in time."""
 
-    def __init__(self) -> None:
-        self._ahead: EngineProcess | None = EngineProcess()
+    def __init__(self, started: "subprocess.Popen[bytes] | None" = None) -> None:
+        """``started`` is a process that was started earlier (see ``engine_start``)."""
+        self._ahead: EngineProcess | None = EngineProcess(started)
 
     def __enter__(self) -> "EngineStarter":
         return self
@@ -81,8 +81,8 @@ class EngineStarter:
         """As ``trchat.chat.loading.open_engine``; raises ModelError, too, when loading ends the process."""
         process, self._ahead = self._ahead or EngineProcess(), None
         try:
-            engine = RemoteEngine(process, tell)
-            engine.load(path, settings, ctx, progress, remember)
+            engine = RemoteEngine(process, path, tell)
+            engine.load(settings, ctx, progress, remember)
             yield engine
         except BaseException:
             process.close(tell, in_a_hurry=True)
@@ -91,27 +91,14 @@ class EngineStarter:
 
 
 class EngineProcess:
-    """The process and its pipe. It imports llama.cpp at once, and loads nothing before it is told to."""
+    """The process and its pipe (see ``trchat.chat.engine_child``)."""
 
-    def __init__(self) -> None:
-        """Start it. Raises TrchatError where no process can be started."""
-        command = [sys.executable, "-c", _START.format(path=sys.path)]
-        environment = {
-            **os.environ,
-            "GGML_NO_BACKTRACE": "1",
-        }  # or llama.cpp starts a debugger when it aborts
-        try:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=environment,
-            )
-        except OSError as error:
-            raise TrchatError(f"cannot start the engine's process: {error}") from error
+    def __init__(self, started: "subprocess.Popen[bytes] | None" = None) -> None:
+        """Start it, or take one that was ``started``. Raises TrchatError where no process can be started."""
+        self._process = started or start_engine()
         self._reports: queue.SimpleQueue[list[Report] | None] = queue.SimpleQueue()
         self._printed: deque[str] = deque(maxlen=_KEPT_LINES)
+        self._ended = False
         self._threads = [
             threading.Thread(target=work, name=work.__name__, daemon=True)
             for work in (self._read, self._read_printed)
@@ -122,7 +109,7 @@ class EngineProcess:
     @property
     def alive(self) -> bool:
         """Whether it still runs."""
-        return self._process.poll() is None
+        return not self._ended and self._process.poll() is None
 
     def order(self, name: str, *arguments: Any, **named: Any) -> None:
         """Send an order. To a process that has ended too: ``reports`` then says so."""
@@ -138,6 +125,8 @@ class EngineProcess:
         says what ``doing`` says was being done.
         """
         deadline = None
+        if self._ended:
+            raise CrashError("the engine has ended", by_itself=False)
         while True:
             if deadline is None and not wanted():
                 self.order(STOP)
@@ -148,10 +137,10 @@ class EngineProcess:
                 if deadline is not None and monotonic() > deadline:
                     self.kill()
                     what = f"llama.cpp did not stop within {GRACE_S:.0f} s {doing()} and was ended"
-                    raise CrashError(what) from None
+                    raise CrashError(what, by_itself=False) from None
                 continue
             if batch is None:
-                raise CrashError(self._end(doing()))
+                raise self._end(doing())
             for report in batch:
                 yield report
                 if isinstance(report, Finished):
@@ -172,6 +161,7 @@ class EngineProcess:
 
     def kill(self) -> None:
         """End it now. May be called twice."""
+        self._ended = True
         self._process.kill()
         self._process.wait()
         for thread in self._threads:
@@ -194,16 +184,21 @@ class EngineProcess:
             for line in self._process.stderr:
                 self._printed.append(line[:1000].decode("utf-8", "replace").rstrip())
 
-    def _end(self, doing: str) -> str:
+    def _end(self, doing: str) -> CrashError:
         self.kill()
-        return describe_end(self._process.returncode, doing, list(self._printed))
+        code = self._process.returncode
+        return CrashError(
+            describe_end(code, doing, list(self._printed)), by_itself=code not in _ENDED_FROM_OUTSIDE
+        )
 
 
 class RemoteEngine:
     """An engine whose model is in another process; meets ``trchat.chat.records.AnyEngine``."""
 
-    def __init__(self, process: EngineProcess, tell: Callable[[str], None]) -> None:
+    def __init__(self, process: EngineProcess, path: Path, tell: Callable[[str], None]) -> None:
         self._process = process
+        self._path = path
+        self._proven = False
         self._tell = tell
         self._pieces: dict[int, bytes] = {}
         self.facts = ModelFacts()
@@ -216,13 +211,12 @@ class RemoteEngine:
 
     def load(
         self,
-        path: Path,
         settings: Settings,
         ctx: int | None,
         progress: Callable[[float], object] | None,
         remember: Remember,
     ) -> None:
-        """Load a model, once. Raises as ``open_engine`` does."""
+        """Load the model, once. Raises as ``open_engine`` does."""
         fraction = 0.0
 
         def wanted() -> bool:
@@ -231,7 +225,7 @@ class RemoteEngine:
         def doing() -> str:
             return "while it loaded the model" if fraction < 1 else "while it set up the model's context"
 
-        self._process.order("open", path, settings, ctx, remember)
+        self._process.order("open", self._path, settings, ctx, remember)
         try:
             for report in self._process.reports(wanted, doing):
                 if isinstance(report, Loading):
@@ -240,7 +234,8 @@ class RemoteEngine:
                 else:
                     self._take(report)
         except CrashError as crash:
-            raise ModelError(f"cannot load {one_line(str(path))}: {crash}") from None
+            self._remember(crash, loading=True)
+            raise ModelError(f"cannot load {one_line(str(self._path))}: {crash}") from None
 
     def use_draft(self, mode: str) -> None:
         """As ``Engine.use_draft``."""
@@ -281,11 +276,21 @@ class RemoteEngine:
                     yield report.event
                 else:
                     self._take(report)
+        except CrashError as crash:
+            self._remember(crash, loading=False)
+            raise
         except GeneratorExit:
             left = True
             for report in reports:  # what it went on to say meanwhile is nobody's
                 self._take(report)
             raise
+        if not self._proven:
+            self._proven = True
+            forget_crash(self._path)
+
+    def _remember(self, crash: CrashError, *, loading: bool) -> None:
+        if crash.by_itself:
+            remember_crash(self._path, str(crash), loading=loading)
 
     def _take(self, report: Report) -> None:
         match report:

@@ -14,6 +14,7 @@ from trchat.chat.records import Answer, AnyEngine, Delta, Prefill, new_answer
 from trchat.chat.settings import Remember, sampling_of, stops_of, template_source
 from trchat.chat.template import Turn
 from trchat.cli.conversation import Earlier, earlier
+from trchat.cli.crashed import ask_before_crash
 from trchat.cli.interrupt import Stop, stop_on_interrupt
 from trchat.cli.question import read_grammar, read_question
 from trchat.cli.report import report, statistics_line
@@ -52,6 +53,7 @@ def answer_question(args: argparse.Namespace, starter: EngineStarter) -> int:
             store = stack.enter_context(closing(open_history(notices.say)))
         for warning in warnings(prepared):
             notices.say(warning)
+        ask_before_crash(prepared.model.path, notices.say)
         stop = stack.enter_context(stop_on_interrupt())
         return _Answering(args, prepared, notices, output, stop, starter).run(
             question, before, grammar, None if args.no_save else store

@@ -13,6 +13,7 @@ from trchat.cli.options import (
     add_thinking_options,
     positive_int,
 )
+from trchat.cli.streams import say
 
 if TYPE_CHECKING:
     from trchat.chat.engine_process import EngineStarter
@@ -46,17 +47,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Chat until the user leaves; returns the exit code."""
+    from trchat.chat.engine_start import start_engine
+
+    started = start_engine()  # it gets ready while this process does
     from trchat.chat.engine_process import EngineStarter
 
-    with EngineStarter() as starter:  # its process gets ready while this one does
+    with EngineStarter(started) as starter:
         return _chat(args, starter)
 
 
 def _chat(args: argparse.Namespace, starter: "EngineStarter") -> int:
+    from trchat.cli.crashed import ask_before_crash
     from trchat.startup import prepare
 
     flags = vars(args)
     prepared = prepare(flags)
+    ask_before_crash(prepared.model.path, say)
     if wants_plain(args):
         from trchat.plain.chat import chat
 

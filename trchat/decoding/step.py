@@ -1,8 +1,11 @@
 """What one step of decoding brought."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from trchat.recycling.tree import DraftTree
+if TYPE_CHECKING:
+    from trchat.recycling.outline import TreeOutline
+    from trchat.recycling.tree import DraftTree
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +14,7 @@ class Step:
 
     Attributes:
         tokens: what the text grew by, at least one token.
-        tree: the draft.
+        tree: the draft; its outline, where it was made in another process.
         path: its accepted nodes.
         width: tokens in the batch, forced ones included.
         finish: ``stop`` (an end-of-generation token, the last of ``tokens``), ``length``, or None.
@@ -21,7 +24,7 @@ class Step:
     """
 
     tokens: tuple[int, ...]
-    tree: DraftTree
+    tree: "DraftTree | TreeOutline"
     path: tuple[int, ...]
     width: int
     finish: str | None

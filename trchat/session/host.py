@@ -7,6 +7,8 @@ from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trchat.errors import ModelError
+from trchat.model_crashes import known_crash
 from trchat.session.job import Comparison, Job
 from trchat.session.news import Compared, Ended, LoadFailed, Loading, Notice, Ready, Speed
 from trchat.session.outbox import Outbox
@@ -52,11 +54,14 @@ class EngineHost:
         """Why there is no engine."""
         self._plain = PlainSpeed()
 
-    def load(self, prepared: "Prepared") -> "Future[None]":
-        """Free the model that is loaded, or still being loaded, and load another."""
+    def load(self, prepared: "Prepared", *, despite_crash: bool = False) -> "Future[None]":
+        """Free the model that is loaded, or still being loaded, and load another.
+
+        One that ended its engine before is not loaded, unless ``despite_crash``.
+        """
         self._unwanted.set()
         self._unwanted = threading.Event()
-        return self._thread.submit(self._load, prepared, self._unwanted)
+        return self._thread.submit(self._load, prepared, self._unwanted, despite_crash)
 
     def set_draft(self, mode: str) -> "Future[None]":
         """Guess ahead in another way from the next answer on; what a mode has learned stays."""
@@ -88,7 +93,7 @@ class EngineHost:
         self._stops = [*self._stops[-8:], threading.Event()]
         return self._stops[-1]
 
-    def _load(self, prepared: "Prepared", unwanted: threading.Event) -> None:
+    def _load(self, prepared: "Prepared", unwanted: threading.Event, despite_crash: bool) -> None:
         self._free()
         if unwanted.is_set():
             return
@@ -98,6 +103,9 @@ class EngineHost:
             return not unwanted.is_set()
 
         try:
+            crash = None if despite_crash else known_crash(prepared.model.path)
+            if crash is not None:
+                raise ModelError(f"it ended its engine before: {crash.what}; /retry tries it again")
             engine = self._stack.enter_context(
                 self._open()(
                     prepared.model.path,
