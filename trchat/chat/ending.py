@@ -14,7 +14,9 @@ def remark_on(answer: Answer) -> str | None:
     only_thought = says_nothing and bool(answer.reasoning.strip())
     match answer.finish:
         case "length" if only_thought:
-            return f"the reasoning took all of {tokens}, so there is no answer; a larger -n leaves room for one"
+            return (
+                f"the reasoning took all of {tokens}, so there is no answer; a larger -n leaves room for one"
+            )
         case "length":
             return f"the answer is cut after {tokens}; a larger -n lets it go on"
         case "context" if only_thought:

@@ -11,6 +11,7 @@ from trchat.chat.prompt import Prompt, PromptBuilder
 from trchat.chat.reader import AnswerReader
 from trchat.chat.records import Answer, Delta, Event, ModelFacts, Prefill, Standing, never
 from trchat.chat.template import ChatTemplate, Turn
+from trchat.chat.thinking import AS_IT_IS, Prompting, find_switch, variables_for, with_system_line
 from trchat.decoding.kv_cache import KVCache
 from trchat.decoding.loop import generate
 from trchat.decoding.start_costs import measure_start
@@ -46,6 +47,7 @@ class Engine(Owned):
         self.came_free: Callable[[], int] = lambda: 0
         self.template = template or ChatTemplate(model.chat_template, model.bos_text, model.eos_text)
         self.prompts = PromptBuilder(self.template, model)
+        self._thinking = find_switch(self.template)
         self.context = Context(model, options)
         self._cache = KVCache(self.context)
         self.costs = StepCosts(shared=options.on_gpu or self.context.attention.flash == "off")
@@ -60,6 +62,8 @@ class Engine(Owned):
             can_draft=self.model.can_draft,
             n_ctx=self.context.n_ctx,
             brings_template=not self.template.is_fallback,
+            thinking=self._thinking,
+            template_reads=self.template.reads,
         )
 
     @property
@@ -126,14 +130,16 @@ class Engine(Owned):
         answer: Answer,
         *,
         opening: Turn | None = None,
+        prompting: Prompting = AS_IT_IS,
         stops: Sequence[str] = (),
         stop: Callable[[], bool] = never,
     ) -> Generator[Event, None, None]:
         """Stream the answer to ``turns``, filling ``answer`` as it goes.
 
-        ``opening`` is what the answer says already, when one that was cut goes on; it is not said again. The
-        answer ends before the first of ``stops`` in it. ``stop`` is for engines in processes of their own,
-        which ask it while they wait; here, ``interrupt`` ends what takes long.
+        ``opening`` is what the answer says already, when one that was cut goes on; it is not said again.
+        ``prompting`` says what the template is told. The answer ends before the first of ``stops`` in it.
+        ``stop`` is for engines in processes of their own, which ask it while they wait; here, ``interrupt``
+        ends what takes long.
 
         Closing the iterator at any event leaves the context fit for the next answer and ``answer`` with
         what there is. Of a conversation that is too long the oldest turns are left out (see
@@ -141,8 +147,11 @@ class Engine(Owned):
         raises, and DecodeError from llama.cpp.
         """
 
+        variables = variables_for(prompting, self._thinking, self.template.reads)
+        line = self._thinking.plan(prompting.think).system
+
         def build(some: Sequence[Turn]) -> Prompt:
-            return self.prompts.build(some, opening=opening)
+            return self.prompts.build(with_system_line(some, line), variables, opening)
 
         fitted = fit(turns, build, self.context.n_ctx, max_tokens)
         prompt = fitted.prompt.ids

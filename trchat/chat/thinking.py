@@ -89,6 +89,44 @@ class ThinkingSwitch:
         return {name: tokens for name in self.kinds if _AMOUNT.search(name)}
 
 
+@dataclass(frozen=True, slots=True)
+class Prompting:
+    """What prompts are made with.
+
+    Attributes:
+        think: ``auto``, ``on``, ``off``, ``low``, ``medium`` or ``high``.
+        think_budget: most tokens of reasoning; None leaves its end to the model.
+        variables: for the template; they are laid over all that follows from the rest.
+    """
+
+    think: str = "auto"
+    think_budget: int | None = None
+    variables: Mapping[str, object] = field(default_factory=dict)
+
+
+AS_IT_IS = Prompting()
+"""Everything is left to the template."""
+NO_SWITCH = ThinkingSwitch(dict.fromkeys(("on", "off", *EFFORTS), Plan(note=CANNOT)))
+
+
+def variables_for(prompting: Prompting, switch: ThinkingSwitch, reads: frozenset[str]) -> dict[str, object]:
+    """All that a template which ``reads`` these variables is given."""
+    given = {**remembering(reads), **switch.plan(prompting.think).variables}
+    if prompting.think_budget is not None and prompting.think != "off":
+        given.update(switch.budget(prompting.think_budget))
+    return {**given, **prompting.variables}
+
+
+def notes_on(
+    prompting: Prompting, switch: ThinkingSwitch, reads: frozenset[str], has_system: bool
+) -> list[str]:
+    """Lines for a person: which wishes the template cannot fulfil, in a conversation with a system prompt or
+    without."""
+    unread = [name for name in prompting.variables if name not in reads]
+    about = f"the chat template of this model reads no variable {', '.join(unread)}" if unread else ""
+    return [line for line in (switch.plan(prompting.think).said(has_system), about) if line]
+
+
 def find_switch(template: ChatTemplate) -> ThinkingSwitch:
     """Try what ``template`` reads. It takes some milliseconds; templates without a switch cost nothing."""
     return _Search(template).found()
@@ -148,7 +186,7 @@ class _Search:
     def found(self) -> ThinkingSwitch:
         words = sorted(set(_TYPED.findall(self._template.source)))
         if not self._names and not words:
-            return _no_switch()
+            return NO_SWITCH
         self._usual = self._prompts({})
         boolean = self._boolean()
         name, on, off = boolean or self._in_words() or self._amount() or ("", None, None)
@@ -156,7 +194,7 @@ class _Search:
         if off is None and not efforts:
             name, on, off = self._in_messages(words) or ("", None, None)
             if off is None:
-                return _no_switch()
+                return NO_SWITCH
         plans = {} if off is None else {"off": off}
         if off is None:
             least = min(efforts, key=_RUNGS.__getitem__)
@@ -286,11 +324,6 @@ class _Search:
         rung = _RUNGS[effort]
         nearest = min(efforts, key=lambda word: (abs(_RUNGS[word] - rung), -_RUNGS[word]))
         return replace(efforts[nearest], note=f"{says}: it is {nearest!r}")
-
-
-def _no_switch() -> ThinkingSwitch:
-    plan = Plan(note=CANNOT)
-    return ThinkingSwitch(dict.fromkeys(("on", "off", *EFFORTS), plan))
 
 
 def _differ(some: _Prompts, others: _Prompts) -> bool:

@@ -139,7 +139,7 @@ def _json_or_text(text: str) -> object:
 def add_thinking_options(parser: argparse.ArgumentParser) -> None:
     """Whether the model reasons before it answers, and what else its template can be told."""
     group = parser.add_argument_group("thinking")
-    _add(group, "--think", None, "have the model think first, or not (default: auto, as its template has it)")
+    _add(group, "--think", None, "think before answering, or not (default: auto, what the template does)")
     _add(group, "--think-budget", "N", "end the thinking after N tokens (default: when the model does)")
     group.add_argument(
         "--template-arg",

@@ -80,7 +80,7 @@ def _stream(
 ) -> None:
     from trchat.chat.budget import Dropped as LeftOut
     from trchat.chat.records import Delta, Prefill
-    from trchat.chat.settings import sampling_of, stops_of
+    from trchat.chat.settings import prompting_of, sampling_of, stops_of
 
     posted = 0.0
     events = engine.answer(
@@ -89,6 +89,7 @@ def _stream(
         job.settings.max_tokens,
         answer,
         opening=job.opening,
+        prompting=prompting_of(job.settings),
         stops=stops_of(job.settings),
         stop=stop.is_set,
     )
@@ -116,7 +117,7 @@ def _stream(
 def compare(engine: "AnyEngine", comparison: Comparison, outbox: Outbox, stop: threading.Event) -> None:
     """Answer again without drafts, from the same seed, and tell how both went. Nothing is saved."""
     from trchat.chat.records import Delta, new_answer
-    from trchat.chat.settings import sampling_of, stops_of
+    from trchat.chat.settings import prompting_of, sampling_of, stops_of
 
     job = comparison.job
     answer = new_answer(job.seed)
@@ -124,8 +125,15 @@ def compare(engine: "AnyEngine", comparison: Comparison, outbox: Outbox, stop: t
     mode = engine.standing.mode
     engine.use_draft("off")
     sampling = sampling_of(job.settings, job.seed)
-    stops = stops_of(job.settings)
-    events = engine.answer(job.turns, sampling, comparison.tokens, answer, stops=stops, stop=stop.is_set)
+    events = engine.answer(
+        job.turns,
+        sampling,
+        comparison.tokens,
+        answer,
+        prompting=prompting_of(job.settings),
+        stops=stops_of(job.settings),
+        stop=stop.is_set,
+    )
     try:
         posted = 0.0
         for event in events:
