@@ -1,12 +1,14 @@
 """What a real model said at every place of some answers, replayed in front of any drafter.
 
-``recorded.npz`` holds 17 answers of Qwen2.5-Coder-1.5B-Instruct (Q4_K_M, greedy, at most 64 tokens) to questions
-of Spec-Bench (Apache-2.0): the tokens of prompt and answer, numbered as they come up, and for each place of the
-answer a tree of 24 guesses with the model's six likeliest tokens after each of its nodes, in eighths of a nat.
+``recorded.npz`` holds answers of Qwen2.5-Coder-1.5B-Instruct (Q4_K_M, greedy, at most 64 tokens) to three
+questions of each kind in Spec-Bench (Apache-2.0): the tokens of prompt and answer, numbered as they come up,
+and for each place of the answer a tree of up to 24 guesses with the model's six likeliest tokens after each
+of its nodes, their logarithms of probability in eighths.
 """
 
 import random
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +46,7 @@ def load():
     prompts = np.split(held["prompts"].tolist(), np.cumsum(held["prompt_n"].astype(int))[:-1])
     answers = np.split(held["answers"].tolist(), np.cumsum(held["answer_n"].astype(int))[:-1])
     places = []
-    for number, (start, stop) in enumerate(zip(trees[:-1], trees[1:], strict=True)):
+    for number, (start, stop) in enumerate(pairwise(trees.tolist())):
         guesses = zip(held["parents"][start:stop].tolist(), held["tokens"][start:stop].tolist(), strict=True)
         nodes: dict[tuple[int, int], int] = {}
         for node, key in enumerate(guesses):

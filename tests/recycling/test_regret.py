@@ -1,4 +1,4 @@
-"""How close ``auto`` comes to the best fixed width, on a real model's answers and real machines' step times."""
+"""How close ``auto`` comes to the best fixed width: a real model's answers, real machines' step times."""
 
 import pytest
 
