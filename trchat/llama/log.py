@@ -48,7 +48,7 @@ def route_log(path: Path | None) -> None:
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             mode = "a" if path.exists() and path.stat().st_size < MAX_LOG_BYTES else "w"
-            _file = open(path, mode, encoding="utf-8", buffering=1, opener=_private)  # noqa: PTH123, SIM115
+            _file = open(path, mode, encoding="utf-8", buffering=1, opener=_private)  # noqa: SIM115
         except OSError:
             _file = None
     llama.llama_log_set(_on_log, ctypes.c_void_p(0))
