@@ -118,13 +118,26 @@ def variables_for(prompting: Prompting, switch: ThinkingSwitch, reads: frozenset
 
 
 def notes_on(
-    prompting: Prompting, switch: ThinkingSwitch, reads: frozenset[str], has_system: bool
+    prompting: Prompting,
+    switch: ThinkingSwitch,
+    reads: frozenset[str],
+    *,
+    reasons: bool,
+    has_system: bool,
 ) -> list[str]:
-    """Lines for a person: which wishes the template cannot fulfil, in a conversation with a system prompt or
-    without."""
+    """Lines for a person: wishes that cannot be fulfilled, in conversations with a system prompt or without.
+
+    ``reasons``: the model is known to write reasoning.
+    """
     unread = [name for name in prompting.variables if name not in reads]
     about = f"the chat template of this model reads no variable {', '.join(unread)}" if unread else ""
-    return [line for line in (switch.plan(prompting.think).said(has_system), about) if line]
+    endless = prompting.think_budget is not None and not reasons
+    budget = "this model is not known to reason: there is nothing that a thinking budget could end"
+    return [
+        line
+        for line in (switch.plan(prompting.think).said(has_system), about, budget if endless else "")
+        if line
+    ]
 
 
 def find_switch(template: ChatTemplate) -> ThinkingSwitch:

@@ -22,6 +22,9 @@ class Guide(Protocol):
     def answering(self) -> bool:
         """Whether the answer has begun, so that a grammar rules all that comes."""
 
+    def forced(self) -> int | None:
+        """The next of the tokens that come whatever the model says; None where it chooses."""
+
     def outside(self, token: int) -> int | None:
         """What to emit, now that ``token`` was chosen freely, where no grammar rules: in reasoning, in
         mark-up, and where a mark must be written to its end. None where the grammar decides. To be called
@@ -83,6 +86,9 @@ class SamplerChain(Owned):
 
     def sample(self, index: int, row: Any) -> int:
         """Choose the token after the batch's token ``index``, whose logits are ``row`` (n_vocab,)."""
+        if self._guide is not None and (forced := self._guide.forced()) is not None:
+            llama.llama_sampler_accept(self._chain, forced)
+            return forced
         if self._grammar is not None:
             return self._sample_allowed(self._grammar, row)
         if self._plain_greedy:
