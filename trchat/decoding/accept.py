@@ -5,6 +5,11 @@ from collections.abc import Callable
 from trchat.recycling.tree import ROOT, DraftTree
 
 
+def never(token: int) -> bool:
+    """Where no token ends an answer."""
+    return False
+
+
 def accept(
     tree: DraftTree, sample: Callable[[int], int], ends: Callable[[int], bool], limit: int
 ) -> tuple[tuple[int, ...], tuple[int, ...], bool]:

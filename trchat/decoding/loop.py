@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
 from typing import Any
 
-from trchat.decoding.accept import accept
+from trchat.decoding.accept import accept, never
 from trchat.decoding.kv_cache import KVCache
 from trchat.decoding.step import Step
 from trchat.recycling.drafter import Drafter, Verified
@@ -18,7 +18,7 @@ def generate(
     prompt: Sequence[int],
     *,
     max_tokens: int,
-    ends: Callable[[int], bool],
+    ends: Callable[[int], bool] = never,
     can_draft: bool = True,
 ) -> Iterator[Step]:
     """Write what follows ``prompt``, at most ``max_tokens`` tokens, one record per batch.

@@ -157,10 +157,11 @@ class TagParser:
     def rest_of_mark(self) -> str:
         """What is missing of a mark, spelled in letters, whose beginning is held back; mostly empty."""
         body = self._waiting.lstrip()
-        marks = [self._tags.closer] if self.place is Place.REASONING else [*self._ways()]
-        lengths = {mark: held(body, [mark]) for mark in marks}
-        begun = max(lengths, key=lambda mark: lengths[mark], default="")
-        return Marks.spelled(begun[lengths[begun] :]) if lengths.get(begun) else ""
+        ways = {self._tags.closer: Place.MARKUP} if self.place is Place.REASONING else self._ways()
+        likely = Place.REASONING if self.place is Place.START else Place.ANSWER
+        begun = max(ways, key=lambda mark: (held(body, [mark]), ways[mark] is likely), default="")
+        length = held(body, [begun])
+        return Marks.spelled(begun[length:]) if length else ""
 
     def expects_blanks(self) -> bool:
         """At the end of a closing tag, and where the template puts some before an opening one."""
