@@ -55,7 +55,9 @@ class TagFormat:
         place, lead = self._opened(tail)
         written: list[Written] = []
         if place is Place.REASONING:
-            written.append(Written((reasoning or "").removeprefix(lead.strip()), False))
+            blanks = lead[len(lead.rstrip()) :]
+            rest = (reasoning or "").removeprefix(lead.strip())
+            written.append(Written(rest.removeprefix(blanks) if lead.strip() else rest, False))
         elif reasoning and tags.closer:
             written += [self._markup(tags.opening or tags.opener), Written(reasoning, False)]
         if not text:
