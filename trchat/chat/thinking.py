@@ -244,12 +244,24 @@ class _Search:
     def _in_words(self) -> tuple[str, Plan | None, Plan] | None:
         """A variable with a word for not thinking."""
         for name in self._names:
-            known = self._words(name, _OFF_WORDS)[0]
+            known = self._words(name, _OFF_WORDS)[0] or self._words_for_the_rest(name)
             if known:
                 off = Plan({name: known[0]})
                 words = self._words(name, _ON_WORDS)[0]
                 return name, Plan({name: words[0]}) if words else None, off
         return None
+
+    def _words_for_the_rest(self, name: str) -> list[str]:
+        """Words for not thinking where that is also what any unknown word does: the template compares the
+        variable with them, and others make a difference."""
+        compared = [
+            word
+            for word in _OFF_WORDS
+            if re.search(rf"""\b{name}\b[^%}}]*['"]{word}['"]""", self._template.source, re.I)
+        ]
+        others = self._words(name, (*_ON_WORDS, *_RUNGS))[0] if compared else []
+        thinking = [self._prompts({name: other}) for other in others]
+        return [word for word in compared if any(_differ(self._prompts({name: word}), on) for on in thinking)]
 
     def _amount(self) -> tuple[str, Plan, Plan] | None:
         """A variable that says for how many tokens to think."""
