@@ -422,7 +422,6 @@ FAMILIES = {
         prompt="<｜hy_User｜>U<｜hy_Assistant｜><think:opensource></think:opensource>",
         again=f"<｜hy_User｜>U<｜hy_Assistant｜><think:opensource></think:opensource>{ANSWER}<｜hy_eos｜><｜hy_User｜>V<｜hy_Assistant｜><think:opensource></think:opensource>",
         thinking={"reasoning_effort": "high"},
-        silent={"reasoning_effort": "no_think"},
     ),
     "LFM2.5": Family(
         template=chatml(
