@@ -64,6 +64,7 @@ class Engine(Owned):
             brings_template=not self.template.is_fallback,
             thinking=self._thinking,
             template_reads=self.template.reads,
+            reasons=bool(self.prompts.format.closing),
         )
 
     @property
@@ -174,7 +175,7 @@ class Engine(Owned):
             if opening is None
             else format.resumed_parser(tail, opening.reasoning, opening.content)
         )
-        reader = AnswerReader(self.model, format, parser, stops)
+        reader = AnswerReader(self.model, format, parser, stops, prompting.think_budget)
         drafter = self.drafter
         with (
             self._until_the_end_of(answer, drafter),

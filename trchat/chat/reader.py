@@ -28,9 +28,17 @@ class AnswerReader:
     """
 
     def __init__(
-        self, vocabulary: Vocabulary, format: Format, parser: Parser, stops: Sequence[str] = ()
+        self,
+        vocabulary: Vocabulary,
+        format: Format,
+        parser: Parser,
+        stops: Sequence[str] = (),
+        think_budget: int | None = None,
     ) -> None:
-        """``parser`` is one of ``format``'s. An answer ends before the first of ``stops`` in its text."""
+        """``parser`` is one of ``format``'s. An answer ends before the first of ``stops`` in its text.
+
+        Reasoning is closed after ``think_budget`` tokens, those of several stretches together.
+        """
         self._vocabulary = vocabulary
         self._format = format
         self._parser = parser
@@ -41,8 +49,12 @@ class AnswerReader:
         self._said: list[Said] = []
         self._forced: deque[int] = deque()
         self._over = False
+        self._budget = think_budget
+        self._closing = False
+        """Whether this stretch of reasoning has been told to end."""
         self.reasoning = ""
         self.text = ""
+        self._keep_to_budget()
 
     @property
     def place(self) -> Place:
@@ -51,11 +63,14 @@ class AnswerReader:
 
     def take(self, token: int) -> bool:
         """Read the next token; whether it is the answer's last one."""
-        ends = self._ends(token)
+        ends, thinking = self._ends(token), self._parser.place is Place.REASONING
         self._add(Said() if ends else self._before_stop(self._parser.push(self._output(token))))
         if ends or self._over or self._parser.place is Place.ENDED:
             self.finish()
             return True
+        if self._budget and thinking:
+            self._budget -= 1
+        self._keep_to_budget()
         return False
 
     def finish(self) -> None:
@@ -79,6 +94,10 @@ class AnswerReader:
         """Let the next tokens be those that end the reasoning, whatever the model says; see ``outside``."""
         if self._parser.place is Place.REASONING and not self._forced:
             self._forced.extend(self._vocabulary.tokenize(self._format.closing, parse_special=True))
+
+    def forced(self) -> int | None:
+        """The next of the tokens that come whatever the model says; None where it chooses."""
+        return self._forced.popleft() if self._forced else None
 
     @property
     def answering(self) -> bool:
@@ -111,6 +130,13 @@ class AnswerReader:
                 self._forced.extend(self._following(rest))
             return self._forced.popleft() if self._forced else None
         return token
+
+    def _keep_to_budget(self) -> None:
+        if self._parser.place is not Place.REASONING:
+            self._closing = False
+        elif self._budget == 0 and not self._closing and not self._decoder.getstate()[0]:
+            self._closing = True  # once: what does not end the reasoning now never will
+            self.close_reasoning()
 
     def _ends(self, token: int) -> bool:
         return token in self._vocabulary.end_tokens and not self._format.closes(self._parser, token)

@@ -8,7 +8,7 @@ from typing import Protocol
 from trchat.chat.budget import Dropped
 from trchat.chat.formats.interface import Said
 from trchat.chat.template import Turn
-from trchat.chat.thinking import AS_IT_IS, NO_SWITCH, Prompting, ThinkingSwitch
+from trchat.chat.thinking import AS_IT_IS, NO_SWITCH, Prompting, ThinkingSwitch, notes_on
 from trchat.decoding.statistics import Statistics
 from trchat.decoding.step import Step
 from trchat.llama.sampling import Sampling
@@ -69,7 +69,8 @@ class Answer:
 class ModelFacts:
     """What a front end wants to know of the model that is loaded; ``n_ctx`` is in tokens.
 
-    ``template_reads`` are the variables that its chat template looks up, ``thinking`` its switch among them.
+    ``template_reads`` are the variables that its chat template looks up, ``thinking`` its switch among them;
+    ``reasons``: it is known how its reasoning begins and ends.
     """
 
     name: str = ""
@@ -79,6 +80,14 @@ class ModelFacts:
     brings_template: bool = True
     thinking: ThinkingSwitch = NO_SWITCH
     template_reads: frozenset[str] = frozenset()
+    reasons: bool = False
+
+    def notes(self, prompting: Prompting, has_system: bool) -> list[str]:
+        """Lines for a person on wishes that this model cannot fulfil, in a conversation with a system prompt
+        or without."""
+        return notes_on(
+            prompting, self.thinking, self.template_reads, reasons=self.reasons, has_system=has_system
+        )
 
 
 @dataclass(frozen=True, slots=True)

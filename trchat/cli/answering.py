@@ -13,7 +13,6 @@ from trchat.chat.recorder import Recorder, with_question
 from trchat.chat.records import Answer, AnyEngine, Delta, Prefill, new_answer
 from trchat.chat.settings import Remember, prompting_of, sampling_of, stops_of, template_source
 from trchat.chat.template import Turn
-from trchat.chat.thinking import notes_on
 from trchat.cli.conversation import Earlier, earlier
 from trchat.cli.crashed import ask_before_crash
 from trchat.cli.interrupt import Stop, stop_on_interrupt
@@ -214,7 +213,7 @@ class _Answering:
 
     def _say_limits(self, engine: AnyEngine, has_system: bool) -> None:
         settings, facts = self.prepared.settings, engine.facts
-        for note in notes_on(prompting_of(settings), facts.thinking, facts.template_reads, has_system):
+        for note in facts.notes(prompting_of(settings), has_system):
             self.notices.say(note)
         if not engine.facts.brings_template and settings.template is None:
             self.notices.say(

@@ -24,6 +24,9 @@ class Guide(Protocol):
     def answering(self) -> bool:
         """Whether the answer has begun, so that a grammar rules all that comes."""
 
+    def forced(self) -> int | None:
+        """The next of the tokens that come whatever the model says; None where it chooses."""
+
     def outside(self, token: int) -> int | None:
         """What to emit, now that ``token`` was chosen freely, where no grammar rules: in reasoning, in
         mark-up, and where a mark must be written to its end. None where the grammar decides. To be called
@@ -88,6 +91,9 @@ class SamplerChain(Owned):
 
         Raises TrchatError where what the model computed is no number.
         """
+        if self._guide is not None and (forced := self._guide.forced()) is not None:
+            llama.llama_sampler_accept(self._chain, forced)
+            return forced
         token = self._chosen(index, row)
         if not isfinite(row[token]):
             raise TrchatError(

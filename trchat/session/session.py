@@ -191,6 +191,12 @@ class Session:
             return note or "whether to think is left to the model"
         return f"thinking is {mode}" if mode in ("on", "off") else f"the thinking effort is {mode}"
 
+    def tell_thinking(self) -> str:
+        """One line on the mode in force and those to choose from."""
+        if len(self.thinking.steps) < 2 and self.loaded:
+            return CANNOT
+        return f"{self.about_thinking()}; this model has: {', '.join(self.thinking.steps)}"
+
     def next_thinking(self) -> str:
         """The mode after the one in force, of those that make a difference. Raises UsageError without any."""
         steps = self.thinking.steps
