@@ -2,6 +2,7 @@
 """Templates from anywhere: each ends as a prompt or as one line with a way out, and none goes on for ever."""
 
 import contextlib
+import signal
 import sys
 from datetime import datetime
 from functools import partial
@@ -188,3 +189,21 @@ def test_no_process_to_be_had_is_one_line(monkeypatch):
     monkeypatch.setattr(sys, "executable", "/no/such/python")
     with pytest.raises(TrchatError, match="cannot start the process"):
         TemplateProcess()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGSTOP"])
+def test_a_process_that_is_killed_or_stopped_is_replaced(name):
+    process = TemplateProcess(1.0)
+    template = ChatTemplate("{{ messages[0].content }}", "", "", process)
+    process._process.send_signal(getattr(signal, name))
+    with contextlib.suppress(TrchatError):  # what was under way is lost
+        assert template.render(TURNS) == "Hi"
+    assert template.render(TURNS) == "Hi"
+    template.close()
+
+
+@pytest.mark.parametrize("form", ["%200000000d", "%-99999d", "x" * 300])
+def test_a_hostile_form_of_a_date_is_refused(render, form):
+    with pytest.raises(TrchatError, match="strftime_now cannot write"):
+        render(f"{{{{ strftime_now('{form}') }}}}")

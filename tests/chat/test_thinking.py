@@ -123,6 +123,16 @@ def test_efforts_that_refuse_what_they_do_not_know():
     )
 
 
+def test_efforts_where_what_is_unknown_is_off():
+    source = TURNS + "{% if reasoning_effort is undefined or reasoning_effort == 'no_think' or "
+    source += "reasoning_effort not in ['low', 'high'] %}<think></think>{% else %}<think>{% endif %}"
+    switch = switch_of(source)
+    assert switch.steps == ("auto", "off", "low", "high")
+    assert told(switch, "off") == ({"reasoning_effort": "no_think"}, "")
+    assert told(switch, "on") == ({"reasoning_effort": "high"}, "")
+    assert told(switch, "high") == ({"reasoning_effort": "high"}, "")
+
+
 def test_a_switch_and_efforts_in_two_variables():
     switch = switch_of(TWO)
     assert (switch.kinds, switch.steps) == (

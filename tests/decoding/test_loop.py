@@ -110,7 +110,7 @@ def test_what_is_put_off_while_a_gpu_computes_changes_nothing_in_the_text():
 def test_an_end_token_ends_the_text_also_inside_a_draft(drafter):
     plain = plain_greedy(PROMPT, 60)
     end = plain[20]
-    steps = run(drafter, end_tokens={end})
+    steps = run(drafter, ends={end}.__contains__)
     assert text(steps) == plain[: plain.index(end) + 1]
     assert steps[-1].finish == "stop"
 

@@ -200,7 +200,7 @@ def test_a_question_with_files_shows_them_as_a_line_and_is_edited_alone(run_chat
         assert chat.messages[0][1].startswith("notes.txt:\n```\nflour")
         await chat.idle()
         await chat.pilot.press("alt+up", "alt+up", "enter")
-        await chat.sees("▾ notes.txt", "flour")
+        await chat.sees("flour")
 
     run_chat(test)
 

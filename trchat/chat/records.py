@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from trchat.chat.budget import Dropped
+from trchat.chat.formats.interface import Said
 from trchat.chat.template import Turn
-from trchat.chat.thinking import AS_IT_IS, NO_SWITCH, Prompting, ThinkingSwitch
+from trchat.chat.thinking import AS_IT_IS, NO_SWITCH, Prompting, ThinkingSwitch, notes_on
 from trchat.decoding.statistics import Statistics
 from trchat.decoding.step import Step
 from trchat.llama.sampling import Sampling
@@ -24,10 +25,15 @@ class Prefill:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """One step of the answer and the text it completed (may be empty)."""
+    """One step of the answer, and what each of its tokens brought (mostly text, maybe nothing)."""
 
-    text: str
     step: Step
+    said: tuple[Said, ...] = ()
+
+    @property
+    def whole(self) -> Said:
+        """What all of them brought."""
+        return sum(self.said, Said())
 
 
 Event = Dropped | Prefill | Delta
@@ -39,20 +45,19 @@ class Answer:
     """An answer as it grows; complete when ``finish`` is set.
 
     Attributes:
-        text: everything said so far, reasoning included.
+        reasoning, text: what the model has thought and said so far.
         token_ids: generated tokens, an end-of-generation token included.
         finish: ``stop``, ``length``, ``context``, or ``cancelled`` while it runs or was left.
-        reasoning_opener: the tag by which the template began reasoning in the prompt.
         prompt_tokens, cached_prompt_tokens: length of the prompt, and what was reused of earlier work.
         prompt_s: seconds spent on the prompt.
         dropped: what was left out of the prompt for want of room.
     """
 
     seed: int
+    reasoning: str = ""
     text: str = ""
     token_ids: list[int] = field(default_factory=list)
     finish: str = "cancelled"
-    reasoning_opener: str | None = None
     prompt_tokens: int = 0
     cached_prompt_tokens: int = 0
     prompt_s: float = 0.0
@@ -64,7 +69,8 @@ class Answer:
 class ModelFacts:
     """What a front end wants to know of the model that is loaded; ``n_ctx`` is in tokens.
 
-    ``template_reads`` are the variables that its chat template looks up, ``thinking`` its switch among them.
+    ``template_reads`` are the variables that its chat template looks up, ``thinking`` its switch among them;
+    ``reasons``: it is known how its reasoning begins and ends.
     """
 
     name: str = ""
@@ -74,6 +80,14 @@ class ModelFacts:
     brings_template: bool = True
     thinking: ThinkingSwitch = NO_SWITCH
     template_reads: frozenset[str] = frozenset()
+    reasons: bool = False
+
+    def notes(self, prompting: Prompting, has_system: bool) -> list[str]:
+        """Lines for a person on wishes that this model cannot fulfil, in a conversation with a system prompt
+        or without."""
+        return notes_on(
+            prompting, self.thinking, self.template_reads, reasons=self.reasons, has_system=has_system
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +134,9 @@ class AnyEngine(Protocol):
         max_tokens: int | None,
         answer: Answer,
         *,
-        opening: str = "",
+        opening: Turn | None = None,
         prompting: Prompting = AS_IT_IS,
+        stops: Sequence[str] = (),
         stop: Callable[[], bool] = never,
     ) -> Generator[Event, None, None]:
         """See ``trchat.chat.engine.Engine.answer``."""

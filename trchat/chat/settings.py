@@ -26,6 +26,8 @@ class Remember:
     write: bool = True
 
 
+LONGEST_TEMPLATE = 1_000_000
+"""Bytes; the longest that come with models have some ten thousand."""
 REMEMBER = Remember()
 """Read and write the user's store."""
 
@@ -35,13 +37,21 @@ def template_source(setting: str | None) -> str | None:
     if setting is None or setting == "chatml":
         return setting and CHATML
     try:
-        raw = user_path(setting).read_bytes()
+        with user_path(setting).open("rb") as file:
+            raw = file.read(LONGEST_TEMPLATE + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UsageError(
             f"--template is 'chatml' or a file; cannot read {one_line(setting)}: {reason}"
         ) from None
+    if len(raw) > LONGEST_TEMPLATE:  # /dev/zero has no end
+        raise UsageError(f"{one_line(setting)} is no template: it is longer than {LONGEST_TEMPLATE:,} bytes")
     return decode_text(raw, one_line(setting))
+
+
+def stops_of(settings: Settings) -> tuple[str, ...]:
+    """The texts that end an answer."""
+    return tuple(json.loads(settings.stop))
 
 
 def sampling_of(settings: Settings, seed: int, grammar: str = "") -> Sampling:

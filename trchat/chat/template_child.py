@@ -15,6 +15,7 @@ import contextlib
 import faulthandler
 import json
 import os
+import re
 import signal
 import sys
 from datetime import datetime
@@ -23,8 +24,12 @@ from typing import Any
 
 MEMORY = 1 << 30
 """Bytes this process may have, where the system can limit that."""
-OUTPUT = 1 << 24
-"""Characters a prompt may have beyond a multiple of the conversation's."""
+OUTPUT = 1 << 20
+"""Characters a prompt may have beyond a multiple of the conversation's: what takes a second to tokenise."""
+LONGEST_FORM = 200
+"""Characters."""
+_WIDE = re.compile(r"%[-_0^#+]*\d{3}")
+"""A field of a hundred characters and more, which C's library takes memory for before anybody can say no."""
 REPEATS = 4
 """How often a template may repeat the conversation."""
 
@@ -77,7 +82,7 @@ def _render(template: Any, messages: list[dict[str, str]], variables: dict[str, 
         "messages": messages,
         "add_generation_prompt": True,
         "raise_exception": _refuse,
-        "strftime_now": lambda form: datetime.now().strftime(form),
+        "strftime_now": _now,
         "date_string": now.strftime("%d %b %Y"),
         "datetime": now.strftime("%b %d %Y"),
     }
@@ -132,12 +137,19 @@ def _to_json(
     )
 
 
+def _now(form: str) -> str:
+    """Today, in a form that is no longer than any date: C's own function can end the process over others."""
+    if not isinstance(form, str) or len(form) > LONGEST_FORM or _WIDE.search(form):
+        raise ValueError(f"strftime_now cannot write {form!r:.40}")
+    return datetime.now().strftime(form)
+
+
 def _refuse(message: object) -> None:
     raise RefusedError(str(message))
 
 
 def _line(error: BaseException) -> str:
-    return " ".join(f"{error or type(error).__name__}".split())[:200]
+    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 def _limit_memory() -> None:

@@ -118,13 +118,26 @@ def variables_for(prompting: Prompting, switch: ThinkingSwitch, reads: frozenset
 
 
 def notes_on(
-    prompting: Prompting, switch: ThinkingSwitch, reads: frozenset[str], has_system: bool
+    prompting: Prompting,
+    switch: ThinkingSwitch,
+    reads: frozenset[str],
+    *,
+    reasons: bool,
+    has_system: bool,
 ) -> list[str]:
-    """Lines for a person: which wishes the template cannot fulfil, in a conversation with a system prompt or
-    without."""
+    """Lines for a person: wishes that cannot be fulfilled, in conversations with a system prompt or without.
+
+    ``reasons``: the model is known to write reasoning.
+    """
     unread = [name for name in prompting.variables if name not in reads]
     about = f"the chat template of this model reads no variable {', '.join(unread)}" if unread else ""
-    return [line for line in (switch.plan(prompting.think).said(has_system), about) if line]
+    endless = prompting.think_budget is not None and not reasons
+    budget = "this model is not known to reason: there is nothing that a thinking budget could end"
+    return [
+        line
+        for line in (switch.plan(prompting.think).said(has_system), about, budget if endless else "")
+        if line
+    ]
 
 
 def find_switch(template: ChatTemplate) -> ThinkingSwitch:
@@ -231,12 +244,24 @@ class _Search:
     def _in_words(self) -> tuple[str, Plan | None, Plan] | None:
         """A variable with a word for not thinking."""
         for name in self._names:
-            known = self._words(name, _OFF_WORDS)[0]
+            known = self._words(name, _OFF_WORDS)[0] or self._words_for_the_rest(name)
             if known:
                 off = Plan({name: known[0]})
                 words = self._words(name, _ON_WORDS)[0]
                 return name, Plan({name: words[0]}) if words else None, off
         return None
+
+    def _words_for_the_rest(self, name: str) -> list[str]:
+        """Words for not thinking where that is also what any unknown word does: the template compares the
+        variable with them, and others make a difference."""
+        compared = [
+            word
+            for word in _OFF_WORDS
+            if re.search(rf"""\b{name}\b[^%}}]*['"]{word}['"]""", self._template.source, re.I)
+        ]
+        others = self._words(name, (*_ON_WORDS, *_RUNGS))[0] if compared else []
+        thinking = [self._prompts({name: other}) for other in others]
+        return [word for word in compared if any(_differ(self._prompts({name: word}), on) for on in thinking)]
 
     def _amount(self) -> tuple[str, Plan, Plan] | None:
         """A variable that says for how many tokens to think."""

@@ -3,24 +3,22 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable
 from contextlib import ExitStack, closing
 from time import perf_counter
 
+from trchat.chat.ending import CUT, remark_on
 from trchat.chat.engine_process import EngineStarter
-from trchat.chat.reasoning import split_reasoning
-from trchat.chat.reasoning_stream import ReasoningStream
+from trchat.chat.formats.interface import Said
 from trchat.chat.recorder import Recorder, with_question
 from trchat.chat.records import Answer, AnyEngine, Delta, Prefill, new_answer
-from trchat.chat.settings import Remember, prompting_of, sampling_of, template_source
+from trchat.chat.settings import Remember, prompting_of, sampling_of, stops_of, template_source
 from trchat.chat.template import Turn
-from trchat.chat.thinking import notes_on
 from trchat.cli.conversation import Earlier, earlier
 from trchat.cli.crashed import ask_before_crash
 from trchat.cli.interrupt import Stop, stop_on_interrupt
 from trchat.cli.question import read_grammar, read_question
 from trchat.cli.report import report, statistics_line
-from trchat.cli.streams import Notices, Output
+from trchat.cli.streams import Notices, Output, say
 from trchat.errors import CrashError, TrchatError
 from trchat.llama.sampling import Sampling
 from trchat.startup import Prepared, note_used, warnings
@@ -137,7 +135,18 @@ class _Answering:
             self.output.write(json.dumps(told, ensure_ascii=False) + "\n")
         if self.args.stats and sys.stderr is not None:
             print(statistics_line(answer), file=sys.stderr)
-        return self.stop.exit_code if answer.finish == "cancelled" else 0
+        return self.stop.exit_code if answer.finish == "cancelled" else self._say_ending(answer, sampling)
+
+    def _say_ending(self, answer: Answer, sampling: Sampling) -> int:
+        """Say what became of an answer that was cut or is empty; whether that is an error."""
+        remark = remark_on(answer)
+        if remark and sampling.grammar and (answer.finish in CUT or not answer.text.strip()):
+            self.notices.progress("")
+            say(remark)  # whoever wants a form wants all of it
+            return TrchatError.exit_code
+        if remark:
+            self.notices.say(remark)
+        return 0
 
     def _stream(
         self,
@@ -149,9 +158,15 @@ class _Answering:
     ) -> None:
         """Run the model, show and save what comes; whatever ends it, what there is is shown and saved."""
         max_tokens = self.prepared.settings.max_tokens
-        prompting = prompting_of(self.prepared.settings)
+        settings = self.prepared.settings
         events = engine.answer(
-            turns, sampling, max_tokens, answer, prompting=prompting, stop=self.stop.is_set
+            turns,
+            sampling,
+            max_tokens,
+            answer,
+            prompting=prompting_of(settings),
+            stops=stops_of(settings),
+            stop=self.stop.is_set,
         )
         show = self._show_nothing if self.args.json or self.args.extract else _Shown(self).push
         failed: str | None = "error"
@@ -163,7 +178,7 @@ class _Answering:
                 begun = True
                 if isinstance(event, Delta):
                     self.notices.progress("")
-                    show(answer, event.text)
+                    show(event.whole)
                     if recorder:
                         recorder.grow(answer)
                 elif isinstance(event, Prefill):
@@ -188,8 +203,7 @@ class _Answering:
             if recorder and (begun or not failed):
                 recorder.end(answer, failed)
         if self.args.extract and not self.args.json:
-            _reasoning, text = split_reasoning(answer.text, answer.reasoning_opener)
-            self.output.write(self._extracted(text))
+            self.output.write(self._extracted(answer.text))
         if not self.args.json and answer.text:
             self.output.end_line()
 
@@ -200,7 +214,7 @@ class _Answering:
         return text if block is None else block
 
     @staticmethod
-    def _show_nothing(answer: Answer, text: str) -> None:
+    def _show_nothing(said: Said) -> None:
         pass
 
     def _loading(self, fraction: float) -> bool:
@@ -209,7 +223,7 @@ class _Answering:
 
     def _say_limits(self, engine: AnyEngine, has_system: bool) -> None:
         settings, facts = self.prepared.settings, engine.facts
-        for note in notes_on(prompting_of(settings), facts.thinking, facts.template_reads, has_system):
+        for note in facts.notes(prompting_of(settings), has_system):
             self.notices.say(note)
         if not engine.facts.brings_template and settings.template is None:
             self.notices.say(
@@ -226,23 +240,19 @@ class _Shown:
 
     def __init__(self, run: _Answering) -> None:
         self._run = run
-        self._split: ReasoningStream | None = None
-        self._aside: Callable[[str], None] = run.notices.aside
         self._inside = False
 
-    def push(self, answer: Answer, text: str) -> None:
-        if self._split is None:
-            self._split = ReasoningStream(answer.reasoning_opener)
-        parts = [self._split.push(text)]
-        if answer.finish != "cancelled":
-            parts.append(self._split.finish())
-        for reasoning, said in parts:
-            self._aside(reasoning)
-            self._inside = self._inside or bool(reasoning)
-            if said and self._inside:
-                self._aside("\n")
-                self._inside = False
-            self._run.output.write(said)
+    def push(self, said: Said) -> None:
+        """Show what came."""
+        if said.recast:  # what is printed is printed
+            self._run.output.end_line()
+            self._run.notices.say("what was printed up to here is reasoning; the answer follows")
+        self._run.notices.aside(said.reasoning)
+        self._inside = self._inside or bool(said.reasoning)
+        if said.text and self._inside:
+            self._run.notices.aside("\n")
+            self._inside = False
+        self._run.output.write(said.text)
 
 
 def _kept_settings(prepared: Prepared, sampling: Sampling) -> dict[str, object]:

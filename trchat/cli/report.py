@@ -16,14 +16,11 @@ def report(
     conversation: int | None = None,
 ) -> dict[str, Any]:
     """The answer as ``--json`` prints it."""
-    from trchat.chat.reasoning import split_reasoning
-
-    reasoning, text = split_reasoning(answer.text, answer.reasoning_opener)
     statistics = answer.statistics
     fresh = answer.prompt_tokens - answer.cached_prompt_tokens
     return {
-        "text": text,
-        "reasoning": reasoning,
+        "text": answer.text,
+        "reasoning": answer.reasoning or None,
         "model": model,
         "model_file": model_file,
         "finish_reason": answer.finish,

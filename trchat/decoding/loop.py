@@ -1,10 +1,10 @@
 """The decoding loop: draft, verify, accept, learn, rewind."""
 
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
 from typing import Any
 
-from trchat.decoding.accept import accept
+from trchat.decoding.accept import accept, never
 from trchat.decoding.kv_cache import KVCache
 from trchat.decoding.step import Step
 from trchat.recycling.drafter import Drafter, Verified
@@ -18,15 +18,15 @@ def generate(
     prompt: Sequence[int],
     *,
     max_tokens: int,
-    end_tokens: Container[int] = (),
+    ends: Callable[[int], bool] = never,
     can_draft: bool = True,
 ) -> Iterator[Step]:
     """Write what follows ``prompt``, at most ``max_tokens`` tokens, one record per batch.
 
     ``cache`` must hold all of ``prompt`` but its end (see KVCache.reuse and prefill); prompt and answer
     together must fit into the context. ``sample(index, row)`` chooses the token after the batch's token
-    ``index`` from its logits. The cache is settled before each record is handed out, so the caller may
-    stop at any step.
+    ``index`` from its logits, and ``ends(token)`` then reads it and says whether the answer ends with it. The
+    cache is settled before each record is handed out, so the caller may stop at any step.
     """
     drafter.begin(prompt)
     forced = list(prompt[len(cache.tokens) :])
@@ -44,7 +44,7 @@ def generate(
         logits = cache.result()
         decoded = perf_counter()
         first = len(forced) - 1
-        path, tokens = accept(tree, lambda row: sample(first + row, logits[row]), end_tokens, left)  # noqa: B023
+        path, tokens, ended = accept(tree, lambda row: sample(first + row, logits[row]), ends, left)  # noqa: B023
         accepted = perf_counter()
         width = len(forced) + len(tree)
         verified = Verified(forced[-1], tree, logits, path, tokens, width)
@@ -53,7 +53,7 @@ def generate(
         kept = cache.keep(path)
         forced = list(tokens[kept:])
         left -= len(tokens)
-        finish = "stop" if tokens[-1] in end_tokens else "length" if left == 0 else None
+        finish = "stop" if ended else "length" if left == 0 else None
         settled = perf_counter()
         draft_s, accept_s = drafted - start, accepted - decoded
         beside_s = caught_up - submitted if cache.waited else 0.0

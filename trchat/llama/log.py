@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import os
 import re
 from collections import deque
 from pathlib import Path
@@ -47,7 +48,7 @@ def route_log(path: Path | None) -> None:
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             mode = "a" if path.exists() and path.stat().st_size < MAX_LOG_BYTES else "w"
-            _file = path.open(mode, encoding="utf-8", buffering=1)
+            _file = open(path, mode, encoding="utf-8", buffering=1, opener=_private)  # noqa: SIM115
         except OSError:
             _file = None
     llama.llama_log_set(_on_log, ctypes.c_void_p(0))
@@ -57,6 +58,11 @@ def echo_log(stream: IO[str]) -> None:
     """Write the log to ``stream`` as well from now on, for a reader who outlives this process."""
     global _echo
     _echo = stream
+
+
+def _private(name: str, flags: int) -> int:
+    """Open for the owner alone, whatever the umask allows."""
+    return os.open(name, flags, 0o600)
 
 
 def clear_errors() -> None:

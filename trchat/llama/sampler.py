@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from math import isfinite
-from typing import Any
+from typing import Any, Protocol
 
 import llama_cpp.llama_cpp as llama
 import numpy as np
@@ -17,6 +17,22 @@ from trchat.llama.sampling import Sampling
 PENALTY_WINDOW = 64
 
 
+class Guide(Protocol):
+    """Knows where in the answer the next token stands, and so whether a grammar rules it."""
+
+    @property
+    def answering(self) -> bool:
+        """Whether the answer has begun, so that a grammar rules all that comes."""
+
+    def forced(self) -> int | None:
+        """The next of the tokens that come whatever the model says; None where it chooses."""
+
+    def outside(self, token: int) -> int | None:
+        """What to emit, now that ``token`` was chosen freely, where no grammar rules: in reasoning, in
+        mark-up, and where a mark must be written to its end. None where the grammar decides. To be called
+        once for each token that is emitted."""
+
+
 class SamplerChain(Owned):
     """The chain for one answer. Free it with ``close()`` or use it as a context manager.
 
@@ -25,12 +41,16 @@ class SamplerChain(Owned):
 
     A grammar is asked last, as llama.cpp's own programs do: the chain chooses freely, and only when that
     choice is not allowed does it choose again, among the allowed. Mostly it is allowed, which takes a
-    microsecond to see; masking the whole vocabulary takes longer than many a model takes for a token.
+    microsecond to see; masking the whole vocabulary takes longer than many a model takes for a token. It
+    rules what ``guide`` says is the answer; without a guide, everything.
     """
 
-    def __init__(self, context: Context, sampling: Sampling, prompt: Sequence[int]) -> None:
+    def __init__(
+        self, context: Context, sampling: Sampling, prompt: Sequence[int], guide: Guide | None = None
+    ) -> None:
         """``prompt`` (token ids) counts as recent text for the repeat penalty."""
         self._context = context
+        self._guide = guide
         self._end_tokens = context.model.end_tokens
         self._ids = np.arange(context.model.n_vocab, dtype=np.int32) if sampling.grammar else None
         self._grammar = GrammarSampler(context.model.vocab, sampling.grammar) if sampling.grammar else None
@@ -71,6 +91,9 @@ class SamplerChain(Owned):
 
         Raises TrchatError where what the model computed is no number.
         """
+        if self._guide is not None and (forced := self._guide.forced()) is not None:
+            llama.llama_sampler_accept(self._chain, forced)
+            return forced
         token = self._chosen(index, row)
         if not isfinite(row[token]):
             raise TrchatError(
@@ -92,6 +115,10 @@ class SamplerChain(Owned):
         else:
             assert self._ids is not None
             token = self._choose(Candidates(self._ids, row))
+        outside = self._guide.outside(token) if self._guide is not None else None
+        if outside is not None:
+            llama.llama_sampler_accept(self._chain, outside)
+            return outside
         if not grammar.allows(token):
             token = self._choose(grammar.candidates(row))
         if token not in self._end_tokens:  # behind its end a grammar accepts nothing

@@ -238,8 +238,7 @@ def _set(chat: "PlainChat", argument: str) -> None:
 
 def _think(chat: "PlainChat", argument: str) -> None:
     if not argument:
-        steps = ", ".join(chat.session.thinking.steps)
-        notice(f"{chat.session.about_thinking()}; this model has: {steps}")
+        notice(chat.session.tell_thinking())
     elif _change(chat, think=parse_setting("think", argument.lower())[1]):
         notice(chat.session.about_thinking())
 

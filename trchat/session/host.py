@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trchat.chat.thinking import notes_on
 from trchat.errors import ModelError
 from trchat.model_crashes import known_crash
 from trchat.session.job import Comparison, Job
@@ -132,7 +131,7 @@ class EngineHost:
         from trchat.chat.settings import prompting_of
 
         facts, wishes = engine.facts, prompting_of(settings)
-        notices = notes_on(wishes, facts.thinking, facts.template_reads, bool(settings.system))
+        notices = facts.notes(wishes, bool(settings.system))
         if not engine.facts.brings_template:
             notices.append("this model has no chat template; using ChatML, which may not suit it")
         if not engine.facts.can_draft:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from trchat.chat.reasoning import rejoined
 from trchat.chat.settings import template_source
+from trchat.chat.template import Turn
 from trchat.chat.thinking import CANNOT, NO_SWITCH, ThinkingSwitch
 from trchat.config_file import change_config, setting_key
 from trchat.config_rules import MODEL
@@ -177,7 +177,7 @@ class Session:
         if not self.thread.store.reopen_answer(answer.id):
             raise UsageError("that answer is gone")
         self._continued.add(answer.id)
-        self._write(answer, question, opening=rejoined(answer.reasoning, answer.text))
+        self._write(answer, question, opening=Turn("assistant", answer.text, answer.reasoning))
         self.thread.reload()
         return self.thread.get(answer.id)
 
@@ -221,6 +221,12 @@ class Session:
         if note or mode == "auto":
             return note or "whether to think is left to the model"
         return f"thinking is {mode}" if mode in ("on", "off") else f"the thinking effort is {mode}"
+
+    def tell_thinking(self) -> str:
+        """One line on the mode in force and those to choose from."""
+        if len(self.thinking.steps) < 2 and self.loaded:
+            return CANNOT
+        return f"{self.about_thinking()}; this model has: {', '.join(self.thinking.steps)}"
 
     def next_thinking(self) -> str:
         """The mode after the one in force, of those that make a difference. Raises UsageError without any."""
@@ -292,7 +298,7 @@ class Session:
         self._write(answer, question)
         return answer
 
-    def _write(self, answer: Message, question: Message, opening: str = "") -> None:
+    def _write(self, answer: Message, question: Message, opening: Turn | None = None) -> None:
         noted = answer.settings
         seed = noted.get("seed")
         as_begun: dict[str, Any] = {name: noted[name] for name in PROMPTING if opening and name in noted}

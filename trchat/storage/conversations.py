@@ -14,7 +14,7 @@ from pathlib import Path
 from trchat.paths import data_dir
 from trchat.storage import conversation_rows, message_rows, search
 from trchat.storage.database import StorageError, Warn, open_database
-from trchat.storage.history_schema import APPLICATION_ID, MIGRATIONS
+from trchat.storage.history_schema import APPLICATION_ID, MIGRATIONS, mend
 from trchat.storage.records import Conversation, Message, SearchHit, UnknownIdError, clean
 
 FILE_NAME = "conversations.db"
@@ -43,7 +43,7 @@ class ConversationStore:
 
     def __init__(self, path: Path | None, warn: Warn, clock: Callable[[], float] = time.time) -> None:
         """Open ``path``; None keeps everything in memory, and nothing after that."""
-        self._database = open_database(path, MIGRATIONS, APPLICATION_ID, warn)
+        self._database = open_database(path, MIGRATIONS, APPLICATION_ID, warn, mend)
         self._clock = clock
 
     @property
@@ -190,7 +190,7 @@ class ConversationStore:
             "finished_at": self._clock(),
         }
         saved = self._database.write(
-            lambda db: message_rows.save_answer(db, message_id, values, unfinished_only=False)
+            lambda db: message_rows.save_answer(db, message_id, values, unfinished_only=False), durable=True
         )
         # A little now rather than all at the first search; on its own, so that the answer is safe by then.
         self._catch_up()
@@ -200,7 +200,7 @@ class ConversationStore:
         """Make a finished answer unfinished, to continue it; False when it was removed meanwhile."""
         values = {"finish_reason": None, "finished_at": None}
         return self._database.write(
-            lambda db: message_rows.save_answer(db, message_id, values, unfinished_only=False)
+            lambda db: message_rows.save_answer(db, message_id, values, unfinished_only=False), durable=True
         )
 
     def message(self, message_id: int) -> Message:

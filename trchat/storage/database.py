@@ -1,8 +1,9 @@
 """One SQLite file that never takes the program down with it.
 
-A file that cannot be used (damaged, foreign, from a newer version) is set aside and a new one begun. Where
-nothing can be written (a full disk, a read-only or vanished folder) work goes on in memory, on a copy of what
-could still be read. Either way one line says so, and the operation that met the trouble is run again.
+A file that cannot be used (damaged, foreign) is set aside and a new one begun, with what could be read of a
+damaged one. Where nothing can be written (a full disk, a read-only or vanished folder, a file of a newer
+version) work goes on in memory, on a copy of what could still be read. Either way one line says so, and the
+operation that met the trouble is run again.
 """
 
 import contextlib
@@ -22,6 +23,7 @@ from trchat.storage.connection import (
     refuse_to_wait,
 )
 from trchat.storage.files import identity, prepare_private_file, set_aside, sidecar
+from trchat.storage.salvage import salvage
 from trchat.storage.schema import Migration, Schema, UnusableError
 
 T = TypeVar("T")
@@ -34,14 +36,20 @@ class StorageError(TrchatError):
 
 
 def open_database(
-    path: Path | None, migrations: Sequence[Migration], application_id: int, warn: Warn
+    path: Path | None,
+    migrations: Sequence[Migration],
+    application_id: int,
+    warn: Warn,
+    mend: Callable[[sqlite3.Connection], object] | None = None,
 ) -> "Database":
     """Open the database at ``path``, made where missing, for the owner only; None keeps it in memory.
 
     ``migrations`` lead from an empty file to the present version, one a version; ``application_id`` marks the
     file as ours. ``warn`` gets one line for each trouble met on the way or later; nothing is raised for it.
+    With ``mend``, the rows of a damaged file that can still be read are saved into the new one, and ``mend``
+    makes them fit together.
     """
-    return Database(path, Schema(application_id, migrations), warn)
+    return Database(path, Schema(application_id, migrations), warn, mend)
 
 
 class Database:
@@ -51,8 +59,15 @@ class Database:
     after trouble they are run once more, on a new file or in memory.
     """
 
-    def __init__(self, path: Path | None, schema: Schema, warn: Warn) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        schema: Schema,
+        warn: Warn,
+        mend: Callable[[sqlite3.Connection], object] | None = None,
+    ) -> None:
         self._schema = schema
+        self._mend = mend
         self._warn = warn
         self._lock = threading.RLock()
         self._closed = False
@@ -69,13 +84,22 @@ class Database:
         """Run ``operation`` and return what it returns. Raises StorageError."""
         return self._run(operation)
 
-    def write(self, operation: Operation[T]) -> T:
-        """Run ``operation`` in one transaction: all of it is kept, or nothing. Raises StorageError."""
+    def write(self, operation: Operation[T], *, durable: bool = False) -> T:
+        """Run ``operation`` in one transaction: all of it is kept, or nothing. Raises StorageError.
+
+        With ``durable``, it and all before it is on the disk when this returns, even if the power fails.
+        """
 
         def transaction(connection: sqlite3.Connection) -> T:
-            connection.execute("BEGIN IMMEDIATE")
-            result = operation(connection)
-            connection.execute("COMMIT")
+            if durable:
+                connection.execute("PRAGMA synchronous = FULL")
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                result = operation(connection)
+                connection.execute("COMMIT")
+            finally:
+                if durable and not connection.in_transaction:
+                    connection.execute("PRAGMA synchronous = NORMAL")
             return result
 
         with self._lock:
@@ -172,14 +196,40 @@ class Database:
                     # Another process met the same trouble and was faster.
                     continue
                 label, words = _verdict(error)
+                if label == "newer":  # it is whole, and its owner's
+                    reason = f"it {words}"
+                    break
                 try:
                     kept = set_aside(path, label)
                 except OSError as refusal:
                     reason = f"it {words}, and cannot be renamed: {refusal.strerror or refusal}"
                     break
-                self._warn(f"{path} {words}; it was renamed to {kept.name}, and a new one begun")
+                began = "a new one begun"
+                if label == "damaged" and self._mend is not None:
+                    began = self._salvage(kept, path) or began
+                self._warn(f"{path} {words}; it was renamed to {kept.name}, and {began}")
         self._say_in_memory(reason)
         return self._last_readable(path) or self._open_memory()
+
+    def _salvage(self, kept: Path, path: Path) -> str:
+        """Begin a new file with what can be read of ``kept``; returns what to say, nothing if nothing can."""
+        assert self._mend is not None
+        try:
+            prepare_private_file(path)
+            with contextlib.closing(connect(path)) as connection:
+                self._schema.apply(connection)
+                connection.execute("PRAGMA foreign_keys = OFF")
+                connection.execute("BEGIN IMMEDIATE")
+                saved, lost = salvage(kept, connection, self._schema.tables())
+                self._mend(connection)
+                connection.execute("COMMIT")
+        except (*FAULTS, OSError, UnusableError):
+            return ""
+        if not saved:
+            return ""
+        return f"a new one begun with the {saved} rows that could be read" + (
+            f"; {lost} could not" if lost else ""
+        )
 
     def _last_readable(self, path: Path) -> sqlite3.Connection | None:
         """Return a copy of a file that can be read and not written; "immutable" needs no sidecars."""

@@ -23,6 +23,8 @@ def prepare_private_file(path: Path) -> None:
     # process, may hold on it through another connection.
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE_MODE))
+    if path.is_symlink():  # where it leads, its owner has chosen who may read it
+        return
     for file in (path, *(sidecar(path, ending) for ending in SIDECARS)):
         # Elsewhere than on POSIX, and on some mounted disks, modes mean nothing or cannot be set.
         with contextlib.suppress(OSError, NotImplementedError):

@@ -46,3 +46,22 @@ def _first(connection: sqlite3.Connection) -> None:
 
 
 MIGRATIONS = (_first,)
+
+
+def mend(connection: sqlite3.Connection) -> None:
+    """Make rows fit together that were saved from a damaged file, whatever was lost between them."""
+    for statement in (
+        """INSERT INTO conversations (id, title, created_at, updated_at)
+            SELECT conversation_id, '', min(created_at), max(created_at) FROM messages
+            WHERE conversation_id NOT IN (SELECT id FROM conversations) GROUP BY conversation_id""",
+        # What answered a lost message follows the one before it.
+        """UPDATE messages SET parent_id = (SELECT max(each.id) FROM messages each
+                WHERE each.conversation_id = messages.conversation_id AND each.id < messages.id)
+            WHERE parent_id IS NOT NULL AND parent_id NOT IN (SELECT id FROM messages)""",
+        """UPDATE conversations SET active_leaf = (SELECT max(id) FROM messages
+                WHERE conversation_id = conversations.id)
+            WHERE active_leaf IS NOT NULL AND active_leaf NOT IN (SELECT id FROM messages)
+                OR id IN (SELECT conversation_id FROM messages) AND active_leaf IS NULL""",
+        "UPDATE messages SET indexed = 0",
+    ):
+        connection.execute(statement)

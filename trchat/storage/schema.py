@@ -52,6 +52,12 @@ class Schema:
             if thorough:
                 _examine(connection, fresh)
 
+    def tables(self) -> dict[str, list[str]]:
+        """The columns of each table that a new file has."""
+        with contextlib.closing(self._fresh()) as fresh:
+            names = [name for name in _tables(fresh) if not name.startswith("sqlite_")]
+            return {name: sorted(_columns(fresh, name)) for name in names}
+
     def _checked_version(self, connection: sqlite3.Connection) -> int:
         owner = _number(connection, "PRAGMA application_id")
         version = _number(connection, "PRAGMA user_version")

@@ -18,7 +18,6 @@ BAD_FILES = {
     "one byte too long": ("damaged", lambda file: file.write_bytes(file.read_bytes() + b"x")),
     "overwritten": ("damaged", damaged),
     "truncated": ("damaged", lambda file: file.write_bytes(file.read_bytes()[:5000])),
-    "newer": ("newer", lambda file: raw(file, "PRAGMA user_version = 9")),
     "foreign": ("foreign", lambda file: raw(file, "PRAGMA application_id = 7")),
     "unmarked": ("foreign", lambda file: raw(file, "PRAGMA application_id = 0")),
     "no version": ("damaged", lambda file: raw(file, "PRAGMA user_version = 0")),
@@ -43,6 +42,19 @@ def test_a_file_that_cannot_be_used_is_set_aside(opened, file, warnings, case):
     assert len(warnings) == 1 and str(file) in warnings[0] and kept.name in warnings[0]
     database.close()
     assert opened().read(texts) == ["two"]
+
+
+def test_a_newer_file_is_left_as_it_is(opened, file, warnings):
+    database = opened()
+    database.write(add("one"))
+    database.close()
+    raw(file, "PRAGMA user_version = 9")
+    theirs = file.read_bytes()
+    database = opened()
+    assert database.write(add("two")) == 1 and database.path is None
+    database.close()
+    assert file.read_bytes() == theirs and set_aside(file) == []
+    assert len(warnings) == 1 and "newer trchat" in warnings[0] and "nothing new will be saved" in warnings[0]
 
 
 def test_files_set_aside_in_the_same_second_do_not_overwrite_each_other(opened, file):

@@ -132,8 +132,7 @@ class ModelActions(ChatBase):
     def set_thinking(self, mode: str) -> None:
         """Have the model think before it answers, or not; an empty mode only tells what is in force."""
         if not mode:
-            steps = ", ".join(self.session.thinking.steps)
-            self.tell(f"{self.session.about_thinking()}; this model has: {steps}")
+            self.tell(self.session.tell_thinking())
             return
         try:
             mode, scope = split_keep(mode)
