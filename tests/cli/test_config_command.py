@@ -37,6 +37,10 @@ def test_settings_and_where_each_comes_from(program, home):
         "flash_attn\tauto\tdefault\n"
         "draft\toff\tTRCHAT_DRAFT\n"
         "template\t-\tdefault\n"
+        "think\tauto\tdefault\n"
+        "think_budget\t-\tdefault\n"
+        "template_arg\t{}\tdefault\n"
+        "stop\t[]\tdefault\n"
         "theme\t-\tdefault\n"
         "personas.brief\tBe brief.␊Very.\tconfig.toml:5\n",
         "",

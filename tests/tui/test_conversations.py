@@ -76,7 +76,7 @@ def test_saving_never_overwrites(run_chat, tmp_path):
         await chat.send("Hi")
         await chat.send(f"/save {tmp_path}/chat.md")
         await chat.send(f"/save {tmp_path}/chat.md")
-        await chat.sees("is there already")
+        await chat.sees("already exists")
 
     run_chat(test)
     text = (tmp_path / "chat.md").read_text("utf-8")

@@ -11,6 +11,7 @@ EXPLAINED = {
     "draft": "how tokens are guessed ahead; changes the speed, never the answer",
     "think": "whether, and how long, the model thinks before it answers; auto leaves that to the model",
     "think_budget": "longest thinking in tokens; not set, there is no limit",
+    "stop": "texts at which an answer ends",
     "template_arg": "variables for the chat template, by name, as a JSON object",
     "template": "chat template: a Jinja file or chatml, where the model's own does not work",
     "temp": "temperature: 0 always takes the likeliest token, higher values vary more",
