@@ -24,6 +24,7 @@ from trchat.llama.sampler import SamplerChain, Sampling
 from trchat.llama.text_stream import TextStream
 from trchat.recycling.cost import StepCosts
 from trchat.recycling.drafter import Drafter, NoDrafter
+from trchat.recycling.topk import Contenders
 from trchat.recycling.tree import EMPTY_TREE
 
 
@@ -97,6 +98,7 @@ class Engine(Owned):
         self.prompts = PromptBuilder(self.template, model)
         self.context = Context(model, options)
         self._cache = KVCache(self.context)
+        self._contenders = Contenders(model.n_vocab)
         self.costs = StepCosts(shared=options.on_gpu or self.context.attention.flash == "off")
 
     def close(self) -> None:
@@ -168,7 +170,10 @@ class Engine(Owned):
 
         text = TextStream(self.model.piece)
         drafter = self.drafter
-        with self._until_the_end_of(answer, drafter), SamplerChain(self.context, sampling, prompt) as chain:
+        with (
+            self._until_the_end_of(answer, drafter),
+            SamplerChain(self.context, sampling, prompt, self._contenders) as chain,
+        ):
             steps = generate(
                 self._cache,
                 drafter,
