@@ -3,6 +3,7 @@
 
 import contextlib
 import sys
+from datetime import datetime
 from functools import partial
 
 import pytest
@@ -30,8 +31,27 @@ def render():
     """Render by a source, in one process for all tests: what one template does must not harm the next."""
     process = LastingProcess(30.0)
     yield partial(render_in, process)
-    assert process.request({"source": "", "bos": "", "eos": ""}) == {"ok": ""}, "it has come to an end"
+    assert process.request({"source": "", "bos": "", "eos": ""})["ok"] == "", "it has come to an end"
     TemplateProcess.close(process)
+
+
+def test_the_date_is_todays(render):
+    """As llama.cpp has it; Llama 3.1's template would say 26 July 2024."""
+    source = "{{ date_string }}|{{ datetime }}|{{ strftime_now('%d %b %Y|%b %d %Y') }}"
+    parts = render(source).split("|")
+    assert parts[:2] == parts[2:]
+    assert parts[0].endswith(str(datetime.now().year))
+
+
+def test_variables_are_the_templates_to_read():
+    template = ChatTemplate(
+        "{% set a = b %}{{ a }}{% for m in messages %}{{ c | default(1) }}{% endfor %}", "", ""
+    )
+    assert template.reads == {"b", "c", "messages"}
+    assert template.render(TURNS) == "1"
+    assert template.render(TURNS, {"b": [1, {"x": None}], "c": "2", "unknown": 3}) == "[1, {'x': None}]2"
+    assert template.render(TURNS) == "1"
+    template.close()
 
 
 def test_without_a_template_it_is_chatml_and_says_so():
@@ -50,7 +70,8 @@ def test_without_a_template_it_is_chatml_and_says_so():
         ("{% generation %}{{ messages|length }}{% endgeneration %}", "1"),
         ('{{ {"a": "é<"} | tojson }}', '{"a": "é<"}'),
         ("{{ messages | tojson(indent=1) }}", '[\n {\n  "role": "user",\n  "content": "Hi"\n }\n]'),
-        ("{% if tools is none and functions is none %}plain{% endif %}", "plain"),
+        ("{% if tools is not defined and documents is not defined %}plain{% endif %}", "plain"),
+        ("{% for tool in tools %}{{ tool }}{% endfor %}{{ tools | length }}", "0"),
         ("{{ strftime_now('%%') }}", "%"),
         (
             "{% set ns = namespace(n=0) %}{% for c in 'abc' %}{% set ns.n = ns.n + 1 %}{% endfor %}{{ ns.n }}",

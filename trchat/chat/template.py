@@ -1,7 +1,8 @@
 """The model's own chat template: a conversation becomes the prompt the model was trained on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from trchat.chat.template_process import TemplateProcess
 from trchat.errors import TrchatError, UsageError
@@ -29,6 +30,7 @@ class ChatTemplate:
     Attributes:
         source: the Jinja source in use.
         is_fallback: whether it is ChatML for want of a better one.
+        reads: names of the variables that it looks up, its own among them where they may be unset.
     """
 
     def __init__(
@@ -45,30 +47,32 @@ class ChatTemplate:
         if "ok" not in answer:
             self.close()
             raise TrchatError(f"the chat template is broken: {one_line(answer['message'])}; {WAY_OUT}")
+        self.reads = frozenset(answer["reads"])
 
     def close(self) -> None:
         """End the process. May be called twice."""
         self._process.close()
 
-    def render(self, turns: Sequence[Turn]) -> str:
-        """The prompt for the next answer.
+    def render(self, turns: Sequence[Turn], variables: Mapping[str, object] | None = None) -> str:
+        """The prompt for the next answer; ``variables`` (what JSON can hold) are the template's to read.
 
         Raises UsageError when the template refuses the conversation, TrchatError when it fails.
         """
-        answer = self._rendered(turns)
+        given = variables or {}
+        answer = self._rendered(turns, given)
         if "ok" not in answer and (folded := _fold_system_prompt(turns)) is not None:
-            second = self._rendered(folded)
+            second = self._rendered(folded, given)
             answer = second if "ok" in second else answer
         if "ok" in answer:
-            return answer["ok"]
+            return str(answer["ok"])
         reason = one_line(answer["message"])
         if answer["error"] == "refused":
             raise UsageError(f"the chat template refuses this conversation: {reason}; {WAY_OUT}")
         raise TrchatError(f"the chat template fails: {reason}; {WAY_OUT}")
 
-    def _rendered(self, turns: Sequence[Turn]) -> dict[str, str]:
+    def _rendered(self, turns: Sequence[Turn], variables: Mapping[str, object]) -> dict[str, Any]:
         messages = [{"role": turn.role, "content": turn.content} for turn in turns]
-        return self._process.request({"messages": messages})
+        return self._process.request({"messages": messages, "variables": variables})
 
 
 def _fold_system_prompt(turns: Sequence[Turn]) -> list[Turn] | None:

@@ -6,8 +6,9 @@ takes too long or too much memory, and the program reads that as an answer. Run 
 nothing but jinja2 and the standard library, and starts in a tenth of a second.
 
 One JSON object a line in, one out:
-``{"source", "bos", "eos"}`` compiles -> ``{"ok": ""}``;
-``{"messages"}`` renders -> ``{"ok": prompt}``; else ``{"error": "syntax"|"refused"|"failed", "message"}``.
+``{"source", "bos", "eos"}`` compiles -> ``{"ok": "", "reads": names}``, the variables it looks up;
+``{"messages", "variables"}`` renders -> ``{"ok": prompt}``, the variables laid over those that every template
+gets; else ``{"error": "syntax"|"refused"|"failed", "message"}``.
 """
 
 import contextlib
@@ -48,36 +49,43 @@ def main(seconds: float) -> None:
                 names = {"bos_token": request["bos"], "eos_token": request["eos"]}
                 template, answer = _compile(environment, request["source"])
             else:
-                answer = _render(template, request["messages"], names)
+                answer = _render(template, request["messages"], {**names, **request["variables"]})
             faulthandler.cancel_dump_traceback_later()
             print(json.dumps(answer), flush=True)
 
 
-def _compile(environment: Any, source: str) -> tuple[Any, dict[str, str]]:
+def _compile(environment: Any, source: str) -> tuple[Any, dict[str, Any]]:
     from jinja2 import TemplateError
+    from jinja2.meta import find_undeclared_variables
 
     try:
-        return environment.from_string(source), {"ok": ""}
+        reads = sorted(find_undeclared_variables(environment.parse(source)))
+        return environment.from_string(source), {"ok": "", "reads": reads}
     except (TemplateError, RecursionError, MemoryError, ValueError, SyntaxError) as error:
         return None, {"error": "syntax", "message": _line(error)}
 
 
-def _render(template: Any, messages: list[dict[str, str]], names: dict[str, str]) -> dict[str, str]:
+def _render(template: Any, messages: list[dict[str, str]], variables: dict[str, Any]) -> dict[str, Any]:
+    """Render what the ``transformers`` library and llama.cpp would, with what both of them provide.
+
+    What is not there is undefined, as in llama.cpp: a conversation without tools has no ``tools``. (Where
+    they are None instead, as in transformers, some templates measure the length of it.) The two dates are
+    llama.cpp's own.
+    """
+    now = datetime.now()
+    provided = {
+        "messages": messages,
+        "add_generation_prompt": True,
+        "raise_exception": _refuse,
+        "strftime_now": lambda form: datetime.now().strftime(form),
+        "date_string": now.strftime("%d %b %Y"),
+        "datetime": now.strftime("%b %d %Y"),
+    }
     limit = OUTPUT + REPEATS * sum(len(message["content"]) for message in messages)
     parts: list[str] = []
     length = 0
     try:
-        for part in template.generate(
-            messages=messages,
-            add_generation_prompt=True,
-            raise_exception=_refuse,
-            strftime_now=lambda form: datetime.now().strftime(form),
-            functions=None,
-            function_call=None,
-            tools=None,
-            tool_choice=None,
-            **names,
-        ):
+        for part in template.generate({**provided, **variables}):
             length += len(part)
             if length > limit:
                 return {"error": "failed", "message": "it writes without end"}

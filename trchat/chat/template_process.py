@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from trchat.errors import TrchatError
 
@@ -30,7 +31,7 @@ class TemplateProcess:
         except OSError as error:
             raise TrchatError(f"cannot start the process that renders chat templates: {error}") from error
 
-    def request(self, content: Mapping[str, object]) -> dict[str, str]:
+    def request(self, content: Mapping[str, object]) -> dict[str, Any]:
         """Send one request and return the answer; a process that ended instead has met its limits."""
         assert self._process.stdin is not None and self._process.stdout is not None
         try:
