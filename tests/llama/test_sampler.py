@@ -11,7 +11,8 @@ from trchat.errors import TrchatError
 from trchat.llama.context import Context, ContextOptions
 from trchat.llama.grammar_sampler import CANDIDATE
 from trchat.llama.model import Model
-from trchat.llama.sampler import SamplerChain, Sampling
+from trchat.llama.sampler import SamplerChain
+from trchat.llama.sampling import Sampling
 from trchat.recycling.topk import CONTENDER, MOST_CONTENDED, Contenders
 from trchat.recycling.tree import EMPTY_TREE
 
