@@ -45,7 +45,6 @@ def seen(model, *, graphs, plain, options=ON_GPU):
     identity = replace(identity_of(model.path), vocabulary=model.n_vocab)
     store = RecycledStore(store_file(identity), identity, pytest.fail)
     costs = StepCosts()
-    costs.measured_plain(plain)
     costs.measured(1, plain)
     setting = costs_setting(model, options, ALL_LAYERS, graphs=graphs)
     store.save(Change(0, setting=setting, costs=step_times.to_text(costs)))

@@ -60,7 +60,7 @@ def recall(costs: StepCosts, text: str) -> bool:
 def plain_ms(text: str) -> float | None:
     """Milliseconds of a plain step with an empty context, of stored costs; None where it was not seen."""
     costs = StepCosts()
-    return costs.plain if recall(costs, text) else None
+    return costs.plain_ms if recall(costs, text) else None
 
 
 def _milliseconds(value: object) -> float | None:
