@@ -32,6 +32,6 @@ def test_what_a_command_does_stays_in_its_column(run_chat, width):
         lines = str(chat.app.screen.query_one("#help").visual).splitlines()
         commands = lines[lines.index("Commands") + 1 : lines.index("", lines.index("Commands"))]
         assert max(len(line) for line in commands) <= page
-        assert all(line[:36].startswith("  /") or not line[:36].strip() for line in commands)
+        assert all(line[:40].startswith("  /") or not line[:40].strip() for line in commands)
 
     run_chat(test, size=(width, 30))

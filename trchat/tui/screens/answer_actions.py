@@ -370,6 +370,8 @@ class AnswerActions(ChatBase):
 
     @on(Transcript.Away)
     def _away(self, event: Transcript.Away) -> None:
+        # At the right, where it hides the least; the scrollbar stays free.
+        self.more.styles.offset = (max(self.transcript.size.width - len(" ↓ more ") - 2, 0), -1)
         self.more.display = event.away
 
     @on(events.Click, "#more")

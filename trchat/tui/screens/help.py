@@ -17,7 +17,7 @@ from trchat.tui.widgets.keys_line import KeysLine
 NARROW = 80
 """Columns below which what stands side by side would be cut in two."""
 
-ARGUMENTS = 36
+ARGUMENTS = 40
 """Columns for a command and its argument; what it does stands beside them, in as many lines as it takes."""
 
 ELSEWHERE = (
