@@ -152,7 +152,9 @@ class Engine(Owned):
         fitted = fit(turns, build, self.context.n_ctx, max_tokens)
         prompt = fitted.prompt.ids
         # What follows a grammar is no reasoning, even where the template opens some.
-        answer.reasoning_opener = None if sampling.grammar else fitted.prompt.reasoning_opener
+        answer.reasoning_opener = (
+            None if sampling.grammar or sampling.schema else fitted.prompt.reasoning_opener
+        )
         answer.prompt_tokens = len(prompt)
         answer.dropped = fitted.dropped
         if fitted.dropped:
@@ -177,6 +179,7 @@ class Engine(Owned):
                 max_tokens=limit,
                 end_tokens=self.model.end_tokens,
                 can_draft=self.model.can_draft,
+                forced=chain.forced,
             )
             for step in steps:
                 answer.statistics.add(step)

@@ -88,8 +88,8 @@ def template_source(setting: str | None) -> str | None:
     return decode_text(raw, one_line(setting))
 
 
-def sampling_of(settings: Settings, seed: int, grammar: str = "") -> Sampling:
-    """The sampler chain's part of the settings, and the GBNF that the answer must follow, if any."""
+def sampling_of(settings: Settings, seed: int, grammar: str = "", schema: str = "") -> Sampling:
+    """The sampler chain's part of the settings; and what the answer must follow, if anything."""
     return Sampling(
         temperature=settings.temp,
         top_k=settings.top_k,
@@ -98,4 +98,5 @@ def sampling_of(settings: Settings, seed: int, grammar: str = "") -> Sampling:
         repeat_penalty=settings.repeat_penalty,
         seed=seed,
         grammar=grammar,
+        schema=schema,
     )

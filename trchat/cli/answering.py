@@ -16,7 +16,7 @@ from trchat.chat.remembering import Remember
 from trchat.chat.template import Turn
 from trchat.cli.conversation import Earlier, earlier
 from trchat.cli.interrupt import Stop, stop_on_interrupt
-from trchat.cli.question import read_grammar, read_question
+from trchat.cli.question import read_grammar_file, read_question, read_schema_file
 from trchat.cli.report import report, statistics_line
 from trchat.cli.streams import Notices, Output
 from trchat.errors import TrchatError
@@ -44,7 +44,7 @@ def answer_question(args: argparse.Namespace) -> int:
             store = stack.enter_context(closing(open_history(notices.say)))
             before = earlier(store, number)
         prepared = before.prepare(vars(args), notices.say)
-        grammar = read_grammar(args.schema, args.grammar)
+        shape = _Shape(args)
         template_source(prepared.settings.template)
         if store is None and not args.no_save:  # not before there is something to answer with
             store = stack.enter_context(closing(open_history(notices.say)))
@@ -52,7 +52,7 @@ def answer_question(args: argparse.Namespace) -> int:
             notices.say(warning)
         stop = stack.enter_context(stop_on_interrupt())
         return _Answering(args, prepared, notices, output, stop).run(
-            question, before, grammar, None if args.no_save else store
+            question, before, shape, None if args.no_save else store
         )
 
 
@@ -68,14 +68,16 @@ class _Answering:
         self.output = output
         self.stop = stop
 
-    def run(self, question: str, before: Earlier, grammar: str, store: ConversationStore | None) -> int:
+    def run(self, question: str, before: Earlier, shape: "_Shape", store: ConversationStore | None) -> int:
         settings = self.prepared.settings
         system = settings.system
         if before.has_system and settings.origins["system"] != "--system":
             system = None  # the conversation's own stays
         turns = with_question(before.turns, question, system)
         answer = new_answer(settings.seed)
-        sampling = sampling_of(settings, answer.seed, grammar)
+        sampling = sampling_of(
+            settings, answer.seed, shape.grammar, shape.schema.grammar if shape.schema else ""
+        )
         recorder = store and Recorder(
             store,
             question,
@@ -114,7 +116,11 @@ class _Answering:
             self.output.write(json.dumps(told, ensure_ascii=False) + "\n")
         if self.args.stats and sys.stderr is not None:
             print(statistics_line(answer), file=sys.stderr)
-        return self.stop.exit_code if answer.finish == "cancelled" else 0
+        if answer.finish == "cancelled":
+            return self.stop.exit_code
+        if fault := shape.fault(answer):
+            raise TrchatError(fault)
+        return 0
 
     def _stream(
         self,
@@ -187,6 +193,31 @@ class _Answering:
             self.notices.say(
                 f"{engine.model.architecture} models keep a state that cannot branch: decoding without drafts"
             )
+
+
+class _Shape:
+    """What the answer is to look like: a JSON Schema's files, a grammar's, or neither."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        """Raises UsageError."""
+        self.schema = read_schema_file(args.schema) if args.schema else None
+        self.grammar = read_grammar_file(args.grammar) if args.grammar else ""
+
+    def fault(self, answer: Answer) -> str | None:
+        """What is wrong with an answer that has ended, so that no program takes it for a right one."""
+        if self.schema is None and not self.grammar:
+            return None
+        kind = "--schema" if self.schema else "--grammar"
+        if answer.finish != "stop":
+            limit = "--max-tokens" if answer.finish == "length" else "the context (see --ctx)"
+            return f"the answer was cut by {limit}, so it does not follow {kind}"
+        if self.schema is None:
+            return None
+        from trchat.grammar.schema import objection
+
+        _reasoning, text = split_reasoning(answer.text, answer.reasoning_opener)
+        fault = objection(text, self.schema.text)
+        return fault and f"the answer does not fit {kind}: {fault}"
 
 
 class _Shown:

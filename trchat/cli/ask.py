@@ -24,7 +24,8 @@ EPILOG = """examples:
   trchat ask --json -t 0 -n 64 "List three primes." | jq .timings
 
 exit codes:
-  0 answered   1 error   2 wrong usage   3 no such model   4 does not fit the context
+  0 answered   1 error, or cut short under --schema or --grammar   2 wrong usage   3 no such model
+  4 does not fit the context
   130 interrupted, after printing (and saving) what there is
 """
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-from trchat.decoding.accept import accept
+from trchat.decoding.accept import accept, nothing
 from trchat.decoding.kv_cache import KVCache
 from trchat.recycling.drafter import Drafter, Verified
 from trchat.recycling.tree import EMPTY_TREE, DraftTree
@@ -19,7 +19,7 @@ class Step:
         tokens: what the text grew by, at least one token.
         tree: the draft.
         path: its accepted nodes.
-        width: tokens in the batch, forced ones included.
+        width: tokens in the batch, known ones included; 0 where the model was not needed.
         finish: ``stop`` (an end-of-generation token, the last of ``tokens``), ``length``, or None.
         draft_s, decode_s, accept_s, learn_s, cache_s: seconds spent on each part.
         beside_s: seconds of learning while a GPU computed, and still did afterwards: a part of the model's
@@ -68,38 +68,54 @@ def generate(
     max_tokens: int,
     end_tokens: Container[int] = (),
     can_draft: bool = True,
+    forced: Callable[[], Sequence[int]] = nothing,
 ) -> Iterator[Step]:
     """Write what follows ``prompt``, at most ``max_tokens`` tokens, one record per batch.
 
     ``cache`` must hold all of ``prompt`` but its end (see KVCache.reuse and prefill); prompt and answer
     together must fit into the context. ``sample(index, row)`` chooses the token after the batch's token
-    ``index`` from its logits. The cache is settled before each record is handed out, so the caller may
-    stop at any step.
+    ``index`` from its logits; ``forced()`` tells what must come behind it, and before the first one, which
+    needs no model: it is sent with the next batch. The cache is settled before each record is handed out, so
+    the caller may stop at any step.
     """
-    drafter.begin(prompt)
-    forced = list(prompt[len(cache.tokens) :])
-    left = max_tokens
+    ahead = _until_end(forced(), end_tokens, max_tokens)
+    drafter.begin([*prompt, *ahead])
+    known = [*prompt[len(cache.tokens) :], *ahead]
+    left = max_tokens - len(ahead)
+    if ahead and (left == 0 or ahead[-1] in end_tokens):  # all of it was
+        finish = "stop" if ahead[-1] in end_tokens else "length"
+        yield Step(ahead, EMPTY_TREE, (), 0, finish, 0.0, 0.0, 0.0, 0.0, 0.0)
+        return
     while left > 0:
         start = perf_counter()
+        for _ in cache.prefill(known[: -cache.longest_known]):
+            pass
+        known = known[-cache.longest_known :]
         # The last token allowed comes with the row before it, so nothing need be guessed for it.
-        room = cache.room - len(forced) if can_draft and left > 1 else 0
-        tree = cache.fitting(drafter.draft(room, len(forced)), len(forced)) if room > 0 else EMPTY_TREE
+        room = cache.room - len(known) if can_draft and left > 1 else 0
+        tree = cache.fitting(drafter.draft(room, len(known)), len(known)) if room > 0 else EMPTY_TREE
         drafted = perf_counter()
-        cache.submit(forced, tree)
+        cache.submit(known, tree)
         submitted = perf_counter()
         drafter.catch_up()
         caught_up = perf_counter()
         logits = cache.result()
         decoded = perf_counter()
-        first = len(forced) - 1
-        path, tokens = accept(tree, lambda row: sample(first + row, logits[row]), end_tokens, left)  # noqa: B023
+        first = len(known) - 1
+        path, tokens = accept(
+            tree,
+            lambda row: sample(first + row, logits[row]),  # noqa: B023
+            end_tokens,
+            left,
+            forced,
+        )
         accepted = perf_counter()
-        width = len(forced) + len(tree)
-        verified = Verified(forced[-1], tree, logits, path, tokens, width)
+        width = len(known) + len(tree)
+        verified = Verified(known[-1], tree, logits, path, tokens, width)
         drafter.learn(verified, put_off=cache.computes_apart)
         learned = perf_counter()
         kept = cache.keep(path)
-        forced = list(tokens[kept:])
+        known = list(tokens[kept:])
         left -= len(tokens)
         finish = "stop" if tokens[-1] in end_tokens else "length" if left == 0 else None
         settled = perf_counter()
@@ -107,7 +123,7 @@ def generate(
         beside_s = caught_up - submitted if cache.waited else 0.0
         learn_s = (learned - accepted) + (caught_up - submitted) - beside_s
         yield Step(
-            tokens=tokens,
+            tokens=(*ahead, *tokens),
             tree=tree,
             path=path,
             width=width,
@@ -122,3 +138,12 @@ def generate(
         )
         if finish:
             return
+        ahead = ()
+
+
+def _until_end(tokens: Sequence[int], end_tokens: Container[int], limit: int) -> tuple[int, ...]:
+    """As many of ``tokens`` as an answer of at most ``limit`` tokens holds."""
+    for number, token in enumerate(tokens[:limit], 1):
+        if token in end_tokens:
+            return tuple(tokens[:number])
+    return tuple(tokens[:limit])

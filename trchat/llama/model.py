@@ -2,6 +2,7 @@
 
 import ctypes
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ class Model(Owned):
     Attributes, read at load time and valid after it is freed:
         metadata: the file's key-value pairs as text.
         n_vocab, n_ctx_train: sizes.
-        end_tokens: ids that end a generation.
+        end_tokens: ids that end a generation; ``end_token`` is the one a chat's turn ends with.
         adds_bos, bos_text, eos_text: what surrounds a text.
         control_texts: spellings of control (and unknown) tokens, read as such where ``parse_special``.
         user_defined_texts: spellings of user-defined tokens, read as such everywhere.
@@ -132,6 +133,24 @@ class Model(Owned):
                 return buffer.raw[:count]
             room = -count
 
+    @cached_property
+    def grammar_tokenizer(self) -> Any:
+        """The vocabulary for the grammar engine, an ``LLTokenizer``; half a second's work, done once.
+
+        It calls llama.cpp's tokenizer, so it must not be used after the model is freed.
+        """
+        from llguidance import LLTokenizer
+
+        pieces = [self.piece(token) for token in range(self.n_vocab)]
+        for token in range(self.n_vocab):
+            if not pieces[token]:  # as the engine marks what is not text
+                pieces[token] = b"\xff" + self.piece(token, special=True)
+        ends = [self.end_token, *sorted(self.end_tokens - {self.end_token})]
+        tokenize = ctypes.cast(llama._lib.llama_tokenize, ctypes.c_void_p).value
+        return LLTokenizer.from_llamacpp(
+            tokens=pieces, vocab_ptr=self._vocab, tokenize_fptr=tokenize, eos_token=ends
+        )
+
     def _read_metadata(self) -> dict[str, str]:
         metadata = {}
         for index in range(llama.llama_model_meta_count(self._model)):
@@ -211,6 +230,8 @@ class Model(Owned):
         self.end_tokens = frozenset(
             token for token in candidates if token >= 0 and llama.llama_vocab_is_eog(self._vocab, token)
         )
+        turn_ends = (int(llama.llama_vocab_eot(self._vocab)), int(llama.llama_vocab_eos(self._vocab)))
+        self.end_token = next((token for token in turn_ends if token >= 0), -1)
 
     def _spelling(self, token: int) -> str:
         return bytes(llama.llama_vocab_get_text(self._vocab, token) or b"").decode("utf-8", "replace")

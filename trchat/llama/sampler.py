@@ -8,8 +8,10 @@ import llama_cpp.llama_cpp as llama
 import numpy as np
 from numpy.typing import NDArray
 
+from trchat.errors import TrchatError
 from trchat.llama.context import Context
-from trchat.llama.grammar_sampler import Candidates, GrammarSampler
+from trchat.llama.grammar_sampler import Candidates, Constraint, GrammarSampler
+from trchat.llama.model import Model
 from trchat.llama.owned import Owned
 
 PENALTY_WINDOW = 64
@@ -27,6 +29,7 @@ class Sampling:
         repeat_penalty: over the last 64 tokens; 1 = off.
         seed: below 2**32 - 1.
         grammar: GBNF that the answer must follow, from its rule ``root``; empty = none.
+        schema: a JSON Schema that it must fit instead, for the grammar engine (``Schema.grammar``).
     """
 
     temperature: float = 0.7
@@ -36,6 +39,7 @@ class Sampling:
     repeat_penalty: float = 1.0
     seed: int = 0
     grammar: str = ""
+    schema: str = ""
 
 
 class SamplerChain(Owned):
@@ -46,15 +50,16 @@ class SamplerChain(Owned):
 
     A grammar is asked last, as llama.cpp's own programs do: the chain chooses freely, and only when that
     choice is not allowed does it choose again, among the allowed. Mostly it is allowed, which takes a
-    microsecond to see; masking the whole vocabulary takes longer than many a model takes for a token.
+    microsecond to see; masking the whole vocabulary takes longer than many a model takes for a token. What a
+    grammar forces is taken without asking the model (``forced``), in every draft mode alike.
     """
 
     def __init__(self, context: Context, sampling: Sampling, prompt: Sequence[int]) -> None:
         """``prompt`` (token ids) counts as recent text for the repeat penalty."""
         self._context = context
         self._end_tokens = context.model.end_tokens
-        self._ids = np.arange(context.model.n_vocab, dtype=np.int32) if sampling.grammar else None
-        self._grammar = GrammarSampler(context.model.vocab, sampling.grammar) if sampling.grammar else None
+        self._constraint = _constraint(context.model, sampling)
+        self._ids = np.arange(context.model.n_vocab, dtype=np.int32) if self._constraint else None
         self._greedy = sampling.temperature == 0
         self._plain_greedy = self._greedy and sampling.repeat_penalty == 1
         params = llama.llama_sampler_chain_default_params()
@@ -81,30 +86,42 @@ class SamplerChain(Owned):
 
     def close(self) -> None:
         """Free the chain. May be called twice."""
-        if self._grammar is not None:
-            self._grammar.close()
+        if self._constraint is not None:
+            self._constraint.close()
         if self._chain:
             llama.llama_sampler_free(self._chain)
             self._chain = None
 
     def sample(self, index: int, row: Any) -> int:
         """Choose the token after the batch's token ``index``, whose logits are ``row`` (n_vocab,)."""
-        if self._grammar is not None:
-            return self._sample_allowed(self._grammar, row)
+        if self._constraint is not None:
+            return self._sample_allowed(self._constraint, row)
         if self._plain_greedy:
             return int(row.argmax())  # what llama.cpp's greedy sampler takes: the lowest id of the largest
         return int(llama.llama_sampler_sample(self._chain, self._context.handle, index))
 
-    def _sample_allowed(self, grammar: GrammarSampler, row: NDArray[np.float32]) -> int:
+    def forced(self) -> list[int]:
+        """What a grammar says must come next; it counts as chosen. To be asked at the start and behind each
+        token that was sampled."""
+        tokens = self._constraint.forced() if self._constraint is not None else []
+        for token in tokens:
+            llama.llama_sampler_accept(self._chain, token)
+        return tokens
+
+    def _sample_allowed(self, constraint: Constraint, row: NDArray[np.float32]) -> int:
         if self._plain_greedy:
             token = int(row.argmax())
         else:
             assert self._ids is not None
             token = self._choose(Candidates(self._ids, row))
-        if not grammar.allows(token):
-            token = self._choose(grammar.candidates(row))
+        if not constraint.allows(token):
+            ids = constraint.allowed(row)
+            while len(ids) and not constraint.allows(token := self._choose(Candidates(ids, row[ids]))):
+                ids = ids[ids != token]
+            if not len(ids):
+                raise TrchatError("the grammar allows nothing that this model's vocabulary can write")
         if token not in self._end_tokens:  # behind its end a grammar accepts nothing
-            grammar.accept(token)
+            constraint.accept(token)
         llama.llama_sampler_accept(self._chain, token)
         return token
 
@@ -114,3 +131,11 @@ class SamplerChain(Owned):
 
     def _add(self, sampler: Any) -> None:
         llama.llama_sampler_chain_add(self._chain, sampler)
+
+
+def _constraint(model: Model, sampling: Sampling) -> Constraint | None:
+    if sampling.schema:
+        from trchat.grammar.matcher import SchemaMatcher
+
+        return SchemaMatcher(model.grammar_tokenizer, sampling.schema, model.piece, model.end_token)
+    return GrammarSampler(model.vocab, sampling.grammar) if sampling.grammar else None
