@@ -26,6 +26,7 @@ from trchat.storage.conversation_rows import title_from
 from trchat.storage.conversations import ConversationStore, open_history
 from trchat.text.code_block import first_code_block
 from trchat.text.number import whole_number
+from trchat.text.visible import visible
 
 
 def answer_question(args: argparse.Namespace) -> int:
@@ -173,7 +174,10 @@ class _Answering:
         block = first_code_block(text)
         if block is None:
             self.notices.say("there is no code block in the answer; this is all of it")
-        return text if block is None else block
+            return text
+        if getattr(self.args, "verbose", False):
+            self.notices.say(f"code block: {visible(block.language) or 'no language named'}")
+        return block.text
 
     @staticmethod
     def _show_nothing(answer: Answer, text: str) -> None:

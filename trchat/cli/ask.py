@@ -67,7 +67,10 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     output = parser.add_argument_group("output")
     output.add_argument("--json", action="store_true", help="print one JSON object instead of the text")
     output.add_argument(
-        "-x", "--extract", action="store_true", help="print only the first code block, if there is one"
+        "-x",
+        "--extract",
+        action="store_true",
+        help="print only the first code block, if there is one; -v tells its language",
     )
     shape = output.add_mutually_exclusive_group()
     shape.add_argument("--schema", metavar="FILE", help="answer in JSON that fits this JSON Schema")

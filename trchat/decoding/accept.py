@@ -26,8 +26,8 @@ def accept(
     tokens.
     """
     children: dict[tuple[int, int], int] = {}
-    for node, key in enumerate(zip(tree.parents.tolist(), tree.tokens.tolist(), strict=True)):
-        children.setdefault(key, node)
+    for number, key in enumerate(zip(tree.parents.tolist(), tree.tokens.tolist(), strict=True)):
+        children.setdefault(key, number)
     path: list[int] = []
     emitted: list[int] = []
     node: int | None = ROOT

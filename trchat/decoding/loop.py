@@ -83,8 +83,8 @@ def generate(
     known = [*prompt[len(cache.tokens) :], *ahead]
     left = max_tokens - len(ahead)
     if ahead and (left == 0 or ahead[-1] in end_tokens):  # all of it was
-        finish = "stop" if ahead[-1] in end_tokens else "length"
-        yield Step(ahead, EMPTY_TREE, (), 0, finish, 0.0, 0.0, 0.0, 0.0, 0.0)
+        end = "stop" if ahead[-1] in end_tokens else "length"
+        yield Step(ahead, EMPTY_TREE, (), 0, end, 0.0, 0.0, 0.0, 0.0, 0.0)
         return
     while left > 0:
         start = perf_counter()

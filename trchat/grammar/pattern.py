@@ -1,9 +1,9 @@
 """A schema's ``pattern``, rewritten so that two regex dialects mean the same by it.
 
 JSON Schema's patterns are ECMAScript's; programs that read an answer check it with their own language's, and
-the grammar engine has a third dialect: ``[a&&b]``, ``[[a]]``, and ``\\W`` mean other things there. So a pattern is
-taken apart by Python's own parser and written anew in what all read alike; where they differ in which letters
-a class holds (``\\d``, ``\\w``, ``\\s``, ``.``), in those that all agree on.
+the grammar engine has a third dialect: ``[a&&b]``, ``[[a]]``, ``\\W`` mean other things there. So a pattern
+is taken apart by Python's own parser and written anew in what all read alike; where they differ in which
+letters a class holds (``\\d``, ``\\w``, ``\\s``, ``.``), in those that all agree on.
 """
 
 import re

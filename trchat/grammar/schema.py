@@ -8,11 +8,14 @@ import json
 import math
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trchat.errors import UsageError
 from trchat.grammar.pattern import UnsupportedPatternError, common_pattern
 from trchat.text.one_line import one_line
+
+if TYPE_CHECKING:
+    from llguidance._lib import JsonCompileOptions
 
 LARGEST = 2**53
 """Beyond, programs that read JSON round whole numbers, and not all alike."""
@@ -44,7 +47,7 @@ _FORMATS: dict[str, dict[str, object]] = {
 }
 
 
-_OPTIONS = {
+_OPTIONS: "JsonCompileOptions" = {
     # One way to write everything, the usual one: the more is fixed, the less the model is needed for, and no
     # answer can go on with blanks for ever.
     "item_separator": ", ",
@@ -57,7 +60,7 @@ _OPTIONS = {
 _KEPT_FORMATS = "date, time, date-time, duration, email, hostname, ipv4, ipv6, uri, uuid"
 _REFUSALS = {
     "Unknown format:": f'"format": {{rest}} is not one of those that can be kept to ({_KEPT_FORMATS})',
-    "oneOf constraints are not supported": '"oneOf": nothing in its choices tells that they exclude each other, '
+    "oneOf constraints are not supported": '"oneOf": nothing in its choices tells that only one can be true, '
     'as types or a required property with a "const" would; "anyOf" can be kept to',
     "patternProperty regexes": '"patternProperties": a name may match more than one of its patterns:{rest}',
     "min/maxProperties only supported": '"minProperties" and "maxProperties" can be kept to only where all '
@@ -120,7 +123,7 @@ def refusal(objection: str) -> str:
     if match := re.match(r'Unimplemented keys: \["(.*)"\]', line):
         names = match[1].split('", "')
         keywords = " and ".join(_shown(name) for name in names)
-        return f"what {keywords} asks for cannot be kept to while an answer is written"
+        return f"{keywords} cannot be kept to while an answer is written"
     for beginning, reason in _REFUSALS.items():
         if line.startswith(beginning):
             rest = " ".join(

@@ -147,8 +147,12 @@ class Model(Owned):
                 pieces[token] = b"\xff" + self.piece(token, special=True)
         ends = [self.end_token, *sorted(self.end_tokens - {self.end_token})]
         tokenize = ctypes.cast(llama._lib.llama_tokenize, ctypes.c_void_p).value
-        return LLTokenizer.from_llamacpp(
-            tokens=pieces, vocab_ptr=self._vocab, tokenize_fptr=tokenize, eos_token=ends
+        return LLTokenizer.from_llamacpp(  # type: ignore[attr-defined]
+            tokens=pieces,
+            vocab_ptr=self._vocab,
+            tokenize_fptr=tokenize,
+            eos_token=ends,
+            slices=LLTokenizer.json_slices(),
         )
 
     def _read_metadata(self) -> dict[str, str]:
