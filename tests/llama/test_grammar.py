@@ -150,11 +150,21 @@ def test_good_grammars_pass():
     check_grammar('root ::= <think> "x"', "needs a vocabulary, which comes later")
 
 
+def test_a_grammar_that_parses_and_is_then_never_done_is_given_up(tiny, monkeypatch):
+    check_grammar(LIST, "my.gbnf", tiny())
+    check_grammar('root ::= <|im_end|> "x"', "my.gbnf", tiny())
+    with pytest.raises(UsageError, match="invalid token"):
+        check_grammar('root ::= <nothing> "x"', "my.gbnf", tiny())
+    monkeypatch.setattr("trchat.llama.grammar.SECONDS", 2)
+    with pytest.raises(UsageError, match=r"my\.gbnf is too complex"):
+        check_grammar("root ::= " + '"a"? ' * 1500, "my.gbnf", tiny())
+
+
 NULLABLE = "root ::= r0\n" + "".join(f"r{i} ::= r{i + 1}? r{i + 1}?\n" for i in range(25)) + 'r25 ::= "a"?\n'
 
 
 @pytest.mark.parametrize("grammar", [NULLABLE, 'root ::= "a"{5,2}'], ids=["nullable", "backwards"])
 def test_a_grammar_that_never_comes_to_an_end_is_given_up(grammar, monkeypatch):
-    monkeypatch.setattr("trchat.llama.grammar.SECONDS", 1.5)
+    monkeypatch.setattr("trchat.llama.grammar.SECONDS", 2)
     with pytest.raises(UsageError, match=r"^my\.gbnf is (too complex|not a usable grammar)"):
         check_grammar(grammar, "my.gbnf")

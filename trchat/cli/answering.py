@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from pathlib import Path
 from time import perf_counter
 
 from trchat.chat.engine import Answer, Delta, Engine, Prefill, new_answer
@@ -45,7 +46,7 @@ def answer_question(args: argparse.Namespace) -> int:
             store = stack.enter_context(closing(open_history(notices.say)))
             before = earlier(store, number)
         prepared = before.prepare(vars(args), notices.say)
-        shape = _Shape(args)
+        shape = _Shape(args, prepared.model.path)
         template_source(prepared.settings.template)
         if store is None and not args.no_save:  # not before there is something to answer with
             store = stack.enter_context(closing(open_history(notices.say)))
@@ -202,10 +203,10 @@ class _Answering:
 class _Shape:
     """What the answer is to look like: a JSON Schema's files, a grammar's, or neither."""
 
-    def __init__(self, args: argparse.Namespace) -> None:
-        """Raises UsageError."""
+    def __init__(self, args: argparse.Namespace, model: Path) -> None:
+        """Read the files that ``args`` names, for an answer of ``model``; raises UsageError."""
         self.schema = read_schema_file(args.schema) if args.schema else None
-        self.grammar = read_grammar_file(args.grammar) if args.grammar else ""
+        self.grammar = read_grammar_file(args.grammar, model) if args.grammar else ""
 
     def fault(self, answer: Answer) -> str | None:
         """What is wrong with an answer that has ended, so that no program takes it for a right one."""

@@ -40,12 +40,12 @@ def read_schema_file(name: str) -> "Schema":
     return schema
 
 
-def read_grammar_file(name: str) -> str:
-    """The GBNF that an answer is to follow. Raises UsageError for one that llama.cpp does not take."""
+def read_grammar_file(name: str, model: Path) -> str:
+    """The GBNF that an answer of ``model`` is to follow; UsageError for one that llama.cpp does not take."""
     from trchat.llama.grammar import check_grammar
 
     grammar = _read_text(name)
-    check_grammar(grammar, one_line(name))
+    check_grammar(grammar, one_line(name), model)
     return grammar
 
 
