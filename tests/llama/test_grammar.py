@@ -11,7 +11,8 @@ from trchat.llama.context import Context, ContextOptions
 from trchat.llama.grammar import check_grammar
 from trchat.llama.grammar_sampler import SHORT_LIST, GrammarSampler
 from trchat.llama.model import Model
-from trchat.llama.sampler import SamplerChain, Sampling
+from trchat.llama.sampler import SamplerChain
+from trchat.llama.sampling import Sampling
 from trchat.recycling.cost import StepCosts
 
 pytestmark = pytest.mark.slow

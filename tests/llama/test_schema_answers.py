@@ -14,7 +14,8 @@ from trchat.drafting import make_drafter
 from trchat.grammar.schema import objection, read_schema
 from trchat.llama.context import Context, ContextOptions
 from trchat.llama.model import Model
-from trchat.llama.sampler import SamplerChain, Sampling
+from trchat.llama.sampler import SamplerChain
+from trchat.llama.sampling import Sampling
 from trchat.recycling.cost import StepCosts
 
 HOT = {"temperature": 1.5, "top_k": 0, "top_p": 1, "min_p": 0}
