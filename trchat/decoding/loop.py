@@ -34,10 +34,11 @@ def generate(
     drafter.begin([*prompt, *ahead])
     known = [*prompt[len(cache.tokens) :], *ahead]
     left = max_tokens - len(ahead)
-    if ahead and (left == 0 or ahead[-1] in end_tokens):  # all of it was
-        end = "stop" if ahead[-1] in end_tokens else "length"
+    if ahead:
+        end = "stop" if ahead[-1] in end_tokens else "length" if left == 0 else None
         yield Step(ahead, EMPTY_TREE, (), 0, end, 0.0, 0.0, 0.0, 0.0, 0.0)
-        return
+        if end:
+            return
     while left > 0:
         start = perf_counter()
         for _ in cache.prefill(known[: -cache.longest_known]):
@@ -75,7 +76,7 @@ def generate(
         beside_s = caught_up - submitted if cache.waited else 0.0
         learn_s = (learned - accepted) + (caught_up - submitted) - beside_s
         yield Step(
-            tokens=(*ahead, *tokens),
+            tokens=tokens,
             tree=tree,
             path=path,
             width=width,
@@ -90,7 +91,6 @@ def generate(
         )
         if finish:
             return
-        ahead = ()
 
 
 def _until_end(tokens: Sequence[int], end_tokens: Container[int], limit: int) -> tuple[int, ...]:

@@ -141,10 +141,9 @@ class Model(Owned):
         """
         from llguidance import LLTokenizer
 
-        pieces = [self.piece(token) for token in range(self.n_vocab)]
-        for token in range(self.n_vocab):
-            if not pieces[token]:  # as the engine marks what is not text
-                pieces[token] = b"\xff" + self.piece(token, special=True)
+        if self.end_token < 0:
+            raise ModelError(f"{self.path.name} has no token that ends an answer, which a schema needs")
+        pieces = [self._grammar_piece(token) for token in range(self.n_vocab)]
         ends = [self.end_token, *sorted(self.end_tokens - {self.end_token})]
         tokenize = ctypes.cast(llama._lib.llama_tokenize, ctypes.c_void_p).value
         return LLTokenizer.from_llamacpp(  # type: ignore[attr-defined]
@@ -154,6 +153,13 @@ class Model(Owned):
             eos_token=ends,
             slices=LLTokenizer.json_slices(),
         )
+
+    def _grammar_piece(self, token: int) -> bytes:
+        """The bytes of a token; one that is no text, such as ``<think>``, is marked in the engine's way."""
+        piece = self.piece(token)
+        tag = piece[:1] == b"<" and piece.decode("utf-8", "replace") in self.user_defined_texts
+        spelling = self.piece(token, special=True) if tag or not piece else b""
+        return b"\xff" + spelling if spelling else piece
 
     def _read_metadata(self) -> dict[str, str]:
         metadata = {}
