@@ -17,7 +17,7 @@ MAY_USE = {
     "text": {"text"},
     "recycling": {"recycling"},
     "grammar": {"grammar", "text"},
-    "llama": {"llama", "grammar"},
+    "llama": {"llama", "grammar", "catalog"},
     "decoding": {"decoding", "recycling", "llama"},
     "storage": {"storage", "text", "recycling"},
     "catalog": {"catalog", "text"},

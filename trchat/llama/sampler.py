@@ -1,6 +1,7 @@
 """llama.cpp's sampler chain: from one row of logits to the token that is emitted."""
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import Any
 
 import llama_cpp.llama_cpp as llama
@@ -68,7 +69,19 @@ class SamplerChain(Owned):
             self._chain = None
 
     def sample(self, index: int, row: Any) -> int:
-        """Choose the token after the batch's token ``index``, whose logits are ``row`` (n_vocab,)."""
+        """Choose the token after the batch's token ``index``, whose logits are ``row`` (n_vocab,).
+
+        Raises TrchatError where what the model computed is no number.
+        """
+        token = self._chosen(index, row)
+        if not isfinite(row[token]):
+            raise TrchatError(
+                "the model computes no numbers any more (NaN or infinite): "
+                "its file is damaged, or too coarsely quantised"
+            )
+        return token
+
+    def _chosen(self, index: int, row: Any) -> int:
         if self._constraint is not None:
             return self._sample_allowed(self._constraint, row)
         if self._plain_greedy:
