@@ -99,6 +99,7 @@ def test_each_layer_covers_the_ones_below():
         "think": ("low", "config.toml:20"),
         "think_budget": (None, "default"),
         "template_arg": ('{"a": [1, true]}', "config.toml:21"),
+        "stop": ("[]", "default"),
         "theme": ("nord", "config.toml:4"),
     }
 

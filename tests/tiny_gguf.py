@@ -6,6 +6,9 @@ from pathlib import Path
 import numpy as np
 from gguf import GGMLQuantizationType, GGUFWriter, PoolingType, TokenType, quants
 
+from tests import tiny_attention
+from tests.tiny_attention import ATTENTIVE, Attentive
+
 EMBD, FF, LAYERS, HEADS, KV_HEADS, HEAD_DIM = 64, 128, 2, 4, 2, 16
 CHATML = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
@@ -105,7 +108,9 @@ def make(
     quantisation: GGMLQuantizationType = GGMLQuantizationType.Q8_0,
     vocabulary: Callable[[GGUFWriter], int] = add_vocabulary,
 ) -> Path:
-    """Write a model of ``arch``: llama, qwen2, gemma2 (sliding window of ``window``), mamba or bert."""
+    """Write a model of ``arch``: llama, qwen2, gemma2 (sliding window of ``window``), mamba or bert,
+    or one of ATTENTIVE.
+    """
     random = np.random.default_rng(seed)
     writer = GGUFWriter(path, arch)
     writer.add_name(f"Tiny {arch}")
@@ -133,6 +138,12 @@ def make(
             vector("output_norm.weight", EMBD)
     if arch == "mamba":
         _mamba(writer, random, matrix, vector)
+    elif arch in ATTENTIVE:
+        sizes = tiny_attention.Sizes(EMBD, FF, LAYERS, HEADS, KV_HEADS, HEAD_DIM, window)
+        attentive = Attentive(writer, arch, sizes, matrix, vector, quantisation, seed)
+        attentive.header()
+        if weights:
+            attentive.tensors(n_vocab)
     elif arch == "bert":
         writer.add_head_count(HEADS)
         writer.add_layer_norm_eps(1e-5)

@@ -21,8 +21,8 @@ class Settings:
     """Every setting with a value; None is "not chosen" and left to whoever uses it.
 
     ``ctx``, ``max_tokens``, ``think_budget`` in tokens; ``gpu_layers`` a number as text, ``all`` or ``auto``;
-    ``template_arg`` a JSON object as text; ``seed`` None is random. ``origins`` says for each field where its
-    value comes from.
+    ``template_arg`` a JSON object as text, ``stop`` a JSON list; ``seed`` None is random. ``origins`` says
+    for each field where its value comes from.
     """
 
     model: str | None = None
@@ -44,6 +44,7 @@ class Settings:
     think: str = "auto"
     think_budget: int | None = None
     template_arg: str = "{}"
+    stop: str = "[]"
     theme: str | None = None
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
 

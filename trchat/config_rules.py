@@ -99,12 +99,31 @@ class Variables:
             raise ValueError from None
 
 
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """One text or several, none of them empty; kept as the text of a JSON list."""
+
+    meaning: str = 'a text, or several as a JSON list, such as ["END", "User:"]'
+
+    def check(self, value: object) -> Value:
+        """The value as trchat keeps it. Raises ValueError when it may not stand here."""
+        if isinstance(value, str):
+            try:
+                told = json.loads(value)
+            except (ValueError, RecursionError):
+                told = None
+            value = told if isinstance(told, list) else [value]
+        if not isinstance(value, list) or not all(isinstance(each, str) and each for each in value):
+            raise ValueError
+        return json.dumps(value, ensure_ascii=False)
+
+
 def is_variable(name: object) -> bool:
     """Whether a template may be given a variable of this name; the conversation is none of them."""
     return isinstance(name, str) and name.isidentifier() and name != "messages"
 
 
-Rule = Text | Number | Choice | Layers | Variables
+Rule = Text | Number | Choice | Layers | Variables | Texts
 
 
 def spelled(rule: Rule, text: str) -> Value:
@@ -139,6 +158,7 @@ RUNNING: dict[str, Rule] = {
     "think": Choice(THINK_MODES),
     "think_budget": Number(0, MOST, f"a whole number from 0 to {MOST}", whole=True),
     "template_arg": Variables(),
+    "stop": Texts(),
 }
 """What may stand at the top and, with the sampling, in ``[model.NAME]``."""
 

@@ -10,7 +10,7 @@ from trchat.errors import ContextError, UsageError
 
 def build(turns):
     """A token a character, and the roles' first letters to look at."""
-    return Prompt([ord(letter) for turn in turns for letter in turn.content], None)
+    return Prompt([ord(letter) for turn in turns for letter in turn.content])
 
 
 def fitted(turns, n_ctx, max_tokens=None):
@@ -59,7 +59,7 @@ def test_a_question_that_cannot_fit_is_an_error(system):
 
 def test_a_template_that_writes_nothing_is_an_error():
     with pytest.raises(UsageError, match="makes nothing of this conversation; use --template chatml"):
-        fit(talk("a", "b", "c"), lambda turns: Prompt([], None), 16, None)
+        fit(talk("a", "b", "c"), lambda turns: Prompt([]), 16, None)
 
 
 def test_two_questions_in_a_row_are_one_turn():

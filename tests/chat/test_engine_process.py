@@ -66,8 +66,8 @@ def test_all_that_is_said_and_counted_is_as_in_this_process(engine, model):
     assert [type(each) for each in events_there] == [type(each) for each in events_here]
     for one, other in zip(events_there, events_here, strict=True):
         if isinstance(one, Delta):
-            assert (one.text, one.step.tokens, one.step.path) == (
-                other.text,
+            assert (one.said, one.step.tokens, one.step.path) == (
+                other.said,
                 other.step.tokens,
                 other.step.path,
             )
@@ -81,7 +81,7 @@ def test_an_answer_that_is_left_holds_what_was_seen_and_the_next_one_is_whole(en
     events = engine.answer(TURNS, sampling_of(SETTINGS, 0), None, answer)
     for event in events:
         if isinstance(event, Delta):
-            seen += event.text
+            seen += event.whole.text
             if len(answer.token_ids) > 10:
                 break
     events.close()
@@ -118,7 +118,7 @@ def test_a_crash_ends_one_answer_in_one_line_and_is_remembered(engine, model):
     with pytest.raises(CrashError) as crash:
         for event in engine.answer(TURNS, sampling_of(SETTINGS, 0), None, answer):
             if isinstance(event, Delta):
-                seen += event.text
+                seen += event.whole.text
                 os.kill(engine._process._process.pid, signal.SIGSEGV)
     assert str(crash.value).startswith("llama.cpp crashed while it wrote the answer: a segmentation fault")
     assert "\n" not in str(crash.value) and answer.text == seen

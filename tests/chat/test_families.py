@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from tests.chat.families import FAMILIES
+from trchat.chat.formats.interface import Place
 from trchat.chat.template import Turn
 
 pytestmark = pytest.mark.slow
@@ -122,8 +123,10 @@ def test_ordinary_user_defined_tokens_stay_tokens(built):
 
 def test_reasoning_opened_by_the_template_is_told(built):
     builder = built("deepseek-r1")[3]
-    assert builder.build([Turn("user", "Hi")]).reasoning_opener == "<think>"
-    assert built("qwen")[3].build([Turn("user", "Hi")]).reasoning_opener is None
+    prompt = builder.build([Turn("user", "Hi")])
+    assert builder.format.parser(prompt.tail).place is Place.REASONING
+    other = built("qwen")[3]
+    assert other.format.parser(other.build([Turn("user", "Hi")]).tail).place is Place.START
 
 
 def test_a_tag_in_an_earlier_answer_is_kept_as_text(built):

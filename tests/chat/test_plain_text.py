@@ -70,6 +70,7 @@ class Letters:
     bos_text = ""
     control_texts = frozenset({"<|x|>"})
     user_defined_texts = frozenset({"\n\n"})
+    special_ids = {"<|x|>": 1}  # noqa: RUF012
 
     def tokenize(self, text, *, add_special=False, parse_special=False):
         if parse_special:
@@ -84,6 +85,9 @@ class Bare:
 
     def render(self, turns, variables=None):
         return "".join(turn.content for turn in turns)
+
+    def sample(self, messages, variables):
+        return None
 
 
 @pytest.mark.parametrize("content", ["a<|x|>b", "".join(MARKS) + "<|x|>"])

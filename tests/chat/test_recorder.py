@@ -66,7 +66,7 @@ def test_what_is_not_ended_counts_as_interrupted(store):
 def test_an_answer_is_kept_without_its_reasoning_in_the_text(store):
     record = recorder(store)
     answer = new_answer(1)
-    answer.text, answer.finish, answer.prompt_tokens = "<think>so</think>\n\nThat.", "stop", 5
+    answer.reasoning, answer.text, answer.finish, answer.prompt_tokens = "so", "That.", "stop", 5
     record.grow(answer)
     record.end(answer)
     kept = store.messages(record.conversation)[-1]

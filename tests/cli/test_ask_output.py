@@ -71,7 +71,7 @@ def test_an_answer_that_was_cut_is_printed_and_no_success(here, tiny_chat, tmp_p
     assert here("ask", *args) == (0, '"a long text"\n', "")
     code, out, err = here("ask", "-n", "3", *args)
     assert (code, out) == (1, '"a \n')
-    assert err == f"trchat: the answer was cut by --max-tokens, so it does not follow {kind}\n"
+    assert err == "trchat: the answer is cut after 3 tokens; a larger -n lets it go on\n"
     code, out, _err = here("ask", "--json", "-n", "3", *args)
     assert (code, json.loads(out)["finish_reason"]) == (1, "length")
     assert history()[-1][2] == '"a '
@@ -109,12 +109,16 @@ def test_reasoning_goes_to_stderr_and_not_into_the_answer(here, tiny_chat, tmp_p
     assert here("ask", "-q", "-m", opened, *FAST, "Hi")[2] == ""
 
 
-def test_a_grammar_leaves_no_room_for_reasoning(here, tmp_path):
+def test_a_form_that_is_cut_is_an_error_even_where_it_is_quiet(here, tmp_path):
+    """The model reasons first, and this one never comes to an end."""
     opened = make(tmp_path / "r1.gguf", template="{{ messages[0].content }}<think>\n")
     grammar = tmp_path / "plain.gbnf"
     grammar.write_text('root ::= "plain"')
-    answer = told(here, "-m", opened, "--threads", "1", "--grammar", grammar, "Hi")
-    assert (answer["text"], answer["reasoning"]) == ("plain", None)
+    args = ("ask", "-q", "-m", opened, "--threads", "1", "--grammar", grammar, "-n", "9", "Hi")
+    line = (
+        "trchat: the reasoning took all of 9 tokens, so there is no answer; a larger -n leaves room for one"
+    )
+    assert here(*args) == (1, "", line + "\n")
 
 
 def test_a_template_of_ones_own(here, tiny_chat, tmp_path):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.recycling.trees import draft_trees, path_to
-from trchat.decoding.accept import accept
+from trchat.decoding.accept import accept, never
 from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree
 
 #        root
@@ -30,42 +30,42 @@ def choices(*by_row):
 
 def test_follows_the_models_choices_to_the_end_and_adds_its_next_token():
     sample, asked = choices(5, 7, 9, 11, 0, 0, 0)
-    assert accept(TREE, sample, (), 99) == ((0, 1, 2), (5, 7, 9, 11))
+    assert accept(TREE, sample, never, 99) == ((0, 1, 2), (5, 7, 9, 11), False)
     assert asked == [0, 1, 2, 3]
 
 
 def test_takes_the_branch_that_is_right_not_the_first_or_longest():
     sample, _ = choices(6, 1, 1, 1, 1, 7, 3)
-    assert accept(TREE, sample, (), 99) == ((4, 5), (6, 7, 3))
+    assert accept(TREE, sample, never, 99) == ((4, 5), (6, 7, 3), False)
 
 
 def test_nothing_right_still_brings_one_token():
     sample, asked = choices(1, 0, 0, 0, 0, 0, 0)
-    assert accept(TREE, sample, (), 99) == ((), (1,))
+    assert accept(TREE, sample, never, 99) == ((), (1,), False)
     assert asked == [0]
 
 
 def test_the_empty_draft_is_plain_decoding():
     sample, _ = choices(3)
-    assert accept(EMPTY_TREE, sample, (), 99) == ((), (3,))
+    assert accept(EMPTY_TREE, sample, never, 99) == ((), (3,), False)
 
 
 def test_stops_at_the_end_of_generation_even_inside_the_tree():
     sample, asked = choices(5, 7, 9, 11, 0, 0, 0)
-    assert accept(TREE, sample, {7}, 99) == ((0, 1), (5, 7))
+    assert accept(TREE, sample, {7}.__contains__, 99) == ((0, 1), (5, 7), True)
     assert asked == [0, 1]
 
 
 def test_stops_at_the_limit_without_sampling_further():
     sample, asked = choices(5, 7, 9, 11, 0, 0, 0)
-    assert accept(TREE, sample, (), 2) == ((0, 1), (5, 7))
+    assert accept(TREE, sample, never, 2) == ((0, 1), (5, 7), False)
     assert asked == [0, 1]
 
 
 def test_of_equal_siblings_the_first_is_followed():
     twins = DraftTree(np.array([5, 5, 6], np.int32), np.array([ROOT, ROOT, 0], np.int32))
     sample, _ = choices(5, 6, 0, 2)
-    assert accept(twins, sample, (), 99) == ((0, 2), (5, 6, 2))
+    assert accept(twins, sample, never, 99) == ((0, 2), (5, 6, 2), False)
 
 
 def model_choice(text):
@@ -82,8 +82,15 @@ def test_whatever_is_drafted_the_text_is_the_models_own(tree, said, end_tokens, 
         asked.append(row)
         return model_choice([*said, *tree.tokens[path_to(tree, row - 1)].tolist()])
 
-    accepted, emitted = accept(tree, sample, end_tokens, limit)
+    read = []
+
+    def ends(token):
+        read.append(token)
+        return token in end_tokens
+
+    accepted, emitted, ended = accept(tree, sample, ends, limit)
     text = list(said)
+    assert read == list(emitted) and ended == (emitted[-1] in end_tokens)
     for token in emitted:
         assert token == model_choice(text)
         text.append(token)
@@ -117,9 +124,9 @@ def test_what_a_grammar_forces_is_the_same_with_and_without_a_draft(tree, limit,
             text.extend(tokens)
             return tokens
 
-        return *accept(tree, sample, (), limit, forced), asked
+        return *accept(tree, sample, never, limit, forced), asked
 
-    path, emitted, asked = write(tree, limit)
+    path, emitted, _ended, asked = write(tree, limit)
     alone = write(EMPTY_TREE, limit)[1]
     assert emitted[: len(alone)] == alone
     assert tree.tokens[list(path)].tolist() == list(emitted[: len(path)])

@@ -110,7 +110,7 @@ def test_what_is_put_off_while_a_gpu_computes_changes_nothing_in_the_text():
 def test_an_end_token_ends_the_text_also_inside_a_draft(drafter):
     plain = plain_greedy(PROMPT, 60)
     end = plain[20]
-    steps = run(drafter, end_tokens={end})
+    steps = run(drafter, ends={end}.__contains__)
     assert text(steps) == plain[: plain.index(end) + 1]
     assert steps[-1].finish == "stop"
 
@@ -262,10 +262,10 @@ def test_what_is_forced_is_the_same_with_and_without_drafts(drafter, start):
 
 
 def test_an_end_that_is_forced_ends_the_text():
-    steps = run_forced(NoDrafter(), end_tokens={8})
+    steps = run_forced(NoDrafter(), ends={8}.__contains__)
     assert text(steps)[-2:] == [7, 8]
     assert steps[-1].finish == "stop"
-    (whole,) = run_forced(NoDrafter(), (5, 8, 9), end_tokens={8})
+    (whole,) = run_forced(NoDrafter(), (5, 8, 9), ends={8}.__contains__)
     assert (whole.tokens, whole.width, whole.finish) == ((5, 8), 0, "stop")
     (cut,) = run_forced(NoDrafter(), (5, 6, 7), max_tokens=2)
     assert (cut.tokens, cut.finish) == ((5, 6), "length")

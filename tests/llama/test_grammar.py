@@ -48,7 +48,7 @@ def write(model, context, sampling, mode="off", n=40):
     list(cache.prefill(prompt[:-1]))
     with SamplerChain(context, sampling, prompt) as chain:
         steps = list(
-            generate(cache, drafter, chain.sample, prompt, max_tokens=n, end_tokens=model.end_tokens)
+            generate(cache, drafter, chain.sample, prompt, max_tokens=n, ends=model.end_tokens.__contains__)
         )
     return [token for step in steps for token in step.tokens], sum(step.accepted for step in steps)
 

@@ -47,7 +47,7 @@ class Writer:
                     lambda index, row: chain.sample(index, row + self.fond),
                     self.prompt,
                     max_tokens=n,
-                    end_tokens=self.model.end_tokens,
+                    ends=self.model.end_tokens.__contains__,
                     forced=chain.forced,
                 )
             )

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
+from trchat.chat.formats.interface import Said
+from trchat.chat.records import Delta
 from trchat.decoding.step import Step
 from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree
 from trchat.session.news import Ended, Grown, Loading, Node, Notice, Piece, Speed
 from trchat.session.outbox import Outbox
-from trchat.session.pieces import PieceCutter, draw
+from trchat.session.pieces import cut, draw
 from trchat.session.plain_speed import ENOUGH, PlainSpeed
 
 TREE = DraftTree(np.array([1, 2, 3], np.int32), np.array([ROOT, 0, ROOT], np.int32), [0.5, 0.25, 0.125])
@@ -18,7 +20,7 @@ def step(tokens, tree=EMPTY_TREE, path=(), width=1, seconds=0.01):
 
 
 def grown(text, message=1):
-    return Grown(message, text, (Piece(text, False),), (1,), Speed(tokens=len(text)))
+    return Grown(message, Said(text=text), (Piece(text, False),), (1,), Speed(tokens=len(text)))
 
 
 def test_what_a_slow_reader_has_not_fetched_is_merged_and_nothing_is_lost():
@@ -29,23 +31,30 @@ def test_what_a_slow_reader_has_not_fetched_is_merged_and_nothing_is_lost():
     assert len(woken) == 1, "one is told once"
     loading, first, notice, second, other = outbox.take()
     assert (loading, notice) == (Loading(0.9), Notice("x"))
-    assert (first.text, first.step_tokens, first.speed.tokens) == ("ab", (1, 1), 1)
-    assert (second.text, other.text) == ("c", "d")
+    assert (first.said.text, first.step_tokens, first.speed.tokens) == ("ab", (1, 1), 1)
+    assert (second.said.text, other.said.text) == ("c", "d")
     assert outbox.take() == []
     outbox.put(Ended(1, "stop", Speed()))
     assert len(woken) == 2
 
 
 def test_the_text_is_cut_into_what_was_guessed_and_what_was_not():
-    words = [b"?", b"The ", b"sky ", b"is ", "é".encode()[:1], "é".encode()[1:]]
-    cutter = PieceCutter(words.__getitem__)
-    assert cutter.cut(step([1, 2, 3], TREE, (0, 1)), "lookup") == [
+    def delta(tokens, *texts, tree=EMPTY_TREE, path=()):
+        return Delta(step(tokens, tree, path), tuple(Said(text=text) for text in texts))
+
+    assert cut(delta([1, 2, 3], "The ", "sky ", "is ", tree=TREE, path=(0, 1)), "lookup") == [
         Piece("The sky ", True, "prompt"),
         Piece("is ", False),
     ]
     # A character that is not whole yet waits, and belongs to the token that completes it.
-    assert cutter.cut(step([4]), "lookup") == []
-    assert cutter.cut(step([5]), "lookup") == [Piece("é", False)]
+    assert cut(delta([4], ""), "lookup") == []
+    assert cut(delta([5], "é"), "lookup") == [Piece("é", False)]
+
+
+def test_what_turns_out_to_be_reasoning_is_no_part_of_the_text_any_more():
+    late = Grown(1, Said("", "so", recast=True), (Piece("so", False),), (1,), Speed())
+    both = grown("because ").with_next(late)
+    assert (both.said, both.pieces) == (Said("because ", "so", recast=True), (Piece("so", False),))
 
 
 def test_the_tree_is_told_with_its_tokens_as_text():

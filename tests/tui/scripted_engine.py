@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from trchat.chat.budget import Dropped
+from trchat.chat.formats.interface import Marks, Said
+from trchat.chat.formats.tags import TagFormat, Tags
 from trchat.chat.records import Delta, ModelFacts, Prefill, Standing, never
 from trchat.chat.thinking import AS_IT_IS, NO_SWITCH, ThinkingSwitch
 from trchat.decoding.step import Step
@@ -16,6 +18,8 @@ from trchat.recycling.tree import ROOT, DraftTree
 STOP_HERE = object()
 """In a script: wait until the test lets go on."""
 STEP_S = 0.01
+SPOKEN = TagFormat(Tags("<think>", "<think>", "</think>", "</think>"), Marks((), {}, ()))
+"""How it writes its answers."""
 
 
 @dataclass
@@ -58,7 +62,9 @@ class ScriptedEngine:
     def prompt_tokens(self, turns):
         return " ".join(turn.content for turn in turns).split(), None
 
-    def answer(self, turns, sampling, max_tokens, answer, *, opening="", prompting=AS_IT_IS, stop=never):
+    def answer(
+        self, turns, sampling, max_tokens, answer, *, opening=None, prompting=AS_IT_IS, stops=(), stop=never
+    ):
         self.prompts.append([(turn.role, turn.content) for turn in turns])
         self.openings.append(opening)
         self.sampled.append(sampling)
@@ -68,9 +74,14 @@ class ScriptedEngine:
         if left_out:
             self.prompts[-1] = self.prompts[-1][left_out:]
             yield Dropped(left_out, len(turns))
-        begun = 2 * len(opening.split())  # each word is two tokens
+        written = f"{opening.reasoning or ''} {opening.content}" if opening else ""
+        begun = 2 * len(written.split())  # each word is two tokens
         answer.prompt_tokens = len(self.prompt_tokens(turns)[0]) + begun
         yield Prefill(answer.prompt_tokens, answer.prompt_tokens, 0)
+        parser = SPOKEN.parser("")
+        if opening is not None:
+            parser = SPOKEN.resumed_parser("", opening.reasoning, opening.content)
+        whole = Said()
         script = self.says.pop(0) if len(self.says) > 1 else self.says[0]
         for number, word in enumerate(script):
             if word is STOP_HERE:
@@ -86,10 +97,13 @@ class ScriptedEngine:
             step = self._step(word, end)
             answer.statistics.add(step)
             answer.token_ids.extend(step.tokens)
-            answer.text += word
+            said = [parser.push(word[: max(len(word) // 2, 1)]), parser.push(word[max(len(word) // 2, 1) :])]
             if end:
                 answer.finish = end
-            yield Delta(word, step)
+                said[-1] += parser.finish()
+            whole = sum(said, whole)
+            answer.reasoning, answer.text = whole.reasoning, whole.text
+            yield Delta(step, tuple(said))
             if end:
                 return
 

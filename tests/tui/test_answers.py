@@ -1,6 +1,7 @@
 """Asking, stopping, continuing, copying, comparing: as a user does it, on a scripted engine."""
 
 from tests.tui.scripted_engine import STOP_HERE, ScriptedEngine
+from trchat.chat.template import Turn
 from trchat.errors import TrchatError
 from trchat.storage.conversations import open_history
 
@@ -111,7 +112,7 @@ def test_a_cut_answer_is_continued_in_its_place(run_chat):
         chat.engine.finish = "stop"
         await chat.pilot.press("ctrl+g")
         await chat.idle()
-        assert chat.engine.openings == ["", "one two "]
+        assert chat.engine.openings == [None, Turn("assistant", "one two ")]
         assert chat.messages == [("user", "Count"), ("assistant", "one two three")]
         await chat.sees("one two three")
         message = chat.session.thread.messages[-1]
@@ -139,7 +140,7 @@ def test_reasoning_that_was_cut_is_continued_as_reasoning(run_chat):
         chat.engine.finish = "stop"
         await chat.pilot.press("ctrl+g")
         await chat.at_stop()
-        assert chat.engine.openings == ["", "<think>\nsecret"]
+        assert chat.engine.openings == [None, Turn("assistant", "", "secret")]
         await chat.sees("Answer.")
         assert "thought" not in chat.text
         chat.engine.go_on.set()

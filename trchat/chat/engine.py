@@ -8,7 +8,7 @@ import numpy as np
 
 from trchat.chat.budget import fit
 from trchat.chat.prompt import Prompt, PromptBuilder
-from trchat.chat.reasoning import rejoined, split_reasoning
+from trchat.chat.reader import AnswerReader
 from trchat.chat.records import Answer, Delta, Event, ModelFacts, Prefill, Standing, never
 from trchat.chat.template import ChatTemplate, Turn
 from trchat.chat.thinking import AS_IT_IS, Prompting, find_switch, variables_for, with_system_line
@@ -21,7 +21,6 @@ from trchat.llama.model import Model
 from trchat.llama.owned import Owned
 from trchat.llama.sampler import SamplerChain
 from trchat.llama.sampling import Sampling
-from trchat.llama.text_stream import TextStream
 from trchat.recycling.cost import StepCosts
 from trchat.recycling.drafter import Drafter, NoDrafter
 from trchat.recycling.tree import EMPTY_TREE
@@ -130,16 +129,17 @@ class Engine(Owned):
         max_tokens: int | None,
         answer: Answer,
         *,
-        opening: str = "",
+        opening: Turn | None = None,
         prompting: Prompting = AS_IT_IS,
+        stops: Sequence[str] = (),
         stop: Callable[[], bool] = never,
     ) -> Generator[Event, None, None]:
         """Stream the answer to ``turns``, filling ``answer`` as it goes.
 
-        ``opening`` is what the answer says already, reasoning included, when one that was cut goes on; it is
-        not said again. ``prompting`` says what the template is told. ``stop`` is for engines in processes of
-        their own, which ask it while they wait; here,
-        ``interrupt`` ends what takes long.
+        ``opening`` is what the answer says already, when one that was cut goes on; it is not said again.
+        ``prompting`` says what the template is told. The answer ends before the first of ``stops`` in it.
+        ``stop`` is for engines in processes of their own, which ask it while they wait; here, ``interrupt``
+        ends what takes long.
 
         Closing the iterator at any event leaves the context fit for the next answer and ``answer`` with
         what there is. Of a conversation that is too long the oldest turns are left out (see
@@ -151,18 +151,10 @@ class Engine(Owned):
         line = self._thinking.plan(prompting.think).system
 
         def build(some: Sequence[Turn]) -> Prompt:
-            prompt = self.prompts.build(with_system_line(some, line), variables)
-            if not opening:
-                return prompt
-            begun = rejoined(*split_reasoning(opening), prompt.reasoning_opener)
-            return Prompt(prompt.ids + self.model.tokenize(begun), prompt.reasoning_opener)
+            return self.prompts.build(with_system_line(some, line), variables, opening)
 
         fitted = fit(turns, build, self.context.n_ctx, max_tokens)
         prompt = fitted.prompt.ids
-        # What follows a grammar is no reasoning, even where the template opens some.
-        answer.reasoning_opener = (
-            None if sampling.grammar or sampling.schema else fitted.prompt.reasoning_opener
-        )
         answer.prompt_tokens = len(prompt)
         answer.dropped = fitted.dropped
         if fitted.dropped:
@@ -176,29 +168,37 @@ class Engine(Owned):
             yield Prefill(cached + done, len(prompt), cached)
         answer.prompt_s = perf_counter() - start
 
-        text = TextStream(self.model.piece)
+        format, tail = self.prompts.format, fitted.prompt.tail
+        parser = (
+            format.parser(tail)
+            if opening is None
+            else format.resumed_parser(tail, opening.reasoning, opening.content)
+        )
+        reader = AnswerReader(self.model, format, parser, stops)
         drafter = self.drafter
-        with self._until_the_end_of(answer, drafter), SamplerChain(self.context, sampling, prompt) as chain:
+        with (
+            self._until_the_end_of(answer, drafter),
+            SamplerChain(self.context, sampling, prompt, reader) as chain,
+        ):
             steps = generate(
                 self._cache,
                 drafter,
                 chain.sample,
                 prompt,
                 max_tokens=limit,
-                end_tokens=self.model.end_tokens,
+                ends=reader.take,
                 can_draft=self.model.can_draft,
                 forced=chain.forced,
             )
             for step in steps:
                 answer.statistics.add(step)
                 answer.token_ids.extend(step.tokens)
-                delta = "".join(text.push(token) for token in step.tokens)
                 if step.finish:
-                    delta += text.finish()
+                    reader.finish()
                     out_of_room = step.finish == "length" and limit == room and limit != max_tokens
                     answer.finish = "context" if out_of_room else step.finish
-                answer.text += delta
-                yield Delta(delta, step)
+                answer.reasoning, answer.text = reader.reasoning, reader.text
+                yield Delta(step, tuple(reader.news()))
 
     @contextmanager
     def _until_the_end_of(self, answer: Answer, drafter: Drafter) -> Iterator[None]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from trchat.chat.formats.find import find_format, tail_of
 from trchat.chat.plain_text import (
     PLAIN_MARK,
     PlainText,
@@ -12,7 +13,6 @@ from trchat.chat.plain_text import (
     markers_in,
     without_mark,
 )
-from trchat.chat.reasoning import opened_by
 from trchat.chat.template import ChatTemplate, Turn
 from trchat.errors import TrchatError
 
@@ -32,6 +32,9 @@ class Vocabulary(Protocol):
     control_texts: frozenset[str]
     user_defined_texts: frozenset[str]
 
+    @property
+    def special_ids(self) -> Mapping[str, int]: ...  # noqa: D102
+
     def tokenize(  # noqa: D102
         self, text: str, *, add_special: bool = False, parse_special: bool = False
     ) -> list[int]: ...
@@ -39,14 +42,23 @@ class Vocabulary(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What the model is given: token ids, and the tag by which the template opens reasoning, if it does."""
+    """What the model is given.
+
+    Attributes:
+        ids: its tokens.
+        tail: the template's words behind the last question, which may have begun the answer.
+    """
 
     ids: list[int]
-    reasoning_opener: str | None
+    tail: str = ""
 
 
 class PromptBuilder:
-    """Renders by ``template`` and tokenises with ``vocabulary``; what the turns contain stays plain text."""
+    """Renders by ``template`` and tokenises with ``vocabulary``; what the turns contain stays plain text.
+
+    Attributes:
+        format: how the model writes its answers, as far as template and vocabulary tell.
+    """
 
     def __init__(self, template: ChatTemplate, vocabulary: Vocabulary) -> None:
         self._template = template
@@ -58,27 +70,53 @@ class PromptBuilder:
             text for text in vocabulary.user_defined_texts if looks_like_a_marker(text) or text in markers
         )
         self.plain_text = PlainText(tokens, markers)
+        found = find_format(written, template.sample, vocabulary)
+        self.format = found.format
+        template.carry = found.carry
 
-    def build(self, turns: Sequence[Turn], variables: Mapping[str, object] | None = None) -> Prompt:
-        """The prompt for the next answer. Takes and raises what ChatTemplate.render does."""
-        if all(self.plain_text.is_clean(turn.content) for turn in turns):
-            rendered = self._template.render(turns, variables)
-            return Prompt(self._tokenize(rendered), opened_by(rendered))
-        mark = free_mark([turn.content for turn in turns])
-        if mark is not None:
-            rendered = self._render_broken(turns, mark, variables)
-            ids = without_mark(
-                self._tokenize(rendered), mark, rendered.count(mark), self._vocabulary.tokenize
+    def build(
+        self,
+        turns: Sequence[Turn],
+        variables: Mapping[str, object] | None = None,
+        opening: Turn | None = None,
+    ) -> Prompt:
+        """The prompt for the next answer, or for one to go on that says ``opening`` already.
+
+        Takes and raises what ChatTemplate.render does.
+        """
+        tail = self._tail(turns, variables)
+        written = [] if opening is None else self.format.resumed(tail, opening.reasoning, opening.content)
+        contents = [text for turn in turns for text in (turn.content, turn.reasoning or "")]
+        contents += [each.text for each in written if not each.markup]
+
+        def rendered(mark: str) -> str:
+            whole = self._template.render([self._broken(turn, mark) for turn in turns], variables)
+            parts = (
+                each.text if each.markup else self.plain_text.break_up(each.text, mark) for each in written
             )
-            if ids is not None:
-                return Prompt(ids, opened_by(rendered))
-        rendered = self._render_broken(turns, PLAIN_MARK, variables)
-        return Prompt(self._tokenize(rendered), opened_by(rendered))
+            return whole + "".join(parts)
 
-    def _render_broken(self, turns: Sequence[Turn], mark: str, variables: Mapping[str, object] | None) -> str:
-        return self._template.render(
-            [Turn(turn.role, self.plain_text.break_up(turn.content, mark)) for turn in turns], variables
-        )
+        if all(map(self.plain_text.is_clean, contents)):
+            return Prompt(self._tokenize(rendered(PLAIN_MARK)), tail)
+        mark = free_mark(contents)
+        if mark is not None:
+            whole = rendered(mark)
+            ids = without_mark(self._tokenize(whole), mark, whole.count(mark), self._vocabulary.tokenize)
+            if ids is not None:
+                return Prompt(ids, tail)
+        return Prompt(self._tokenize(rendered(PLAIN_MARK)), tail)
+
+    def _tail(self, turns: Sequence[Turn], variables: Mapping[str, object] | None) -> str:
+        """What the template writes behind the last question, whatever it asks."""
+        system = [turn for turn in turns[:1] if turn.role == "system"]
+        try:
+            return tail_of(self._template.render([*system, _SAMPLE[1]], variables), _SAMPLE[1].content)
+        except TrchatError:
+            return ""
+
+    def _broken(self, turn: Turn, mark: str) -> Turn:
+        reasoning = turn.reasoning and self.plain_text.break_up(turn.reasoning, mark)
+        return Turn(turn.role, self.plain_text.break_up(turn.content, mark), reasoning)
 
     def _tokenize(self, rendered: str) -> list[int]:
         vocabulary = self._vocabulary

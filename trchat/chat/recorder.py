@@ -21,9 +21,9 @@ def turns_of(messages: Sequence[Message]) -> list[Turn]:
         if message.role == "assistant" and not message.text.strip():
             continue
         if turns and turns[-1].role == message.role:
-            turns[-1] = Turn(message.role, f"{turns[-1].content}\n\n{message.text}")
+            turns[-1] = Turn(message.role, f"{turns[-1].content}\n\n{message.text}", turns[-1].reasoning)
         else:
-            turns.append(Turn(message.role, message.text))
+            turns.append(Turn(message.role, message.text, message.reasoning))
     return turns
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from trchat.chat.budget import Dropped
+from trchat.chat.formats.interface import Said
 from trchat.chat.template import Turn
 from trchat.chat.thinking import AS_IT_IS, NO_SWITCH, Prompting, ThinkingSwitch
 from trchat.decoding.statistics import Statistics
@@ -24,10 +25,15 @@ class Prefill:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """One step of the answer and the text it completed (may be empty)."""
+    """One step of the answer, and what each of its tokens brought (mostly text, maybe nothing)."""
 
-    text: str
     step: Step
+    said: tuple[Said, ...] = ()
+
+    @property
+    def whole(self) -> Said:
+        """What all of them brought."""
+        return sum(self.said, Said())
 
 
 Event = Dropped | Prefill | Delta
@@ -39,20 +45,19 @@ class Answer:
     """An answer as it grows; complete when ``finish`` is set.
 
     Attributes:
-        text: everything said so far, reasoning included.
+        reasoning, text: what the model has thought and said so far.
         token_ids: generated tokens, an end-of-generation token included.
         finish: ``stop``, ``length``, ``context``, or ``cancelled`` while it runs or was left.
-        reasoning_opener: the tag by which the template began reasoning in the prompt.
         prompt_tokens, cached_prompt_tokens: length of the prompt, and what was reused of earlier work.
         prompt_s: seconds spent on the prompt.
         dropped: what was left out of the prompt for want of room.
     """
 
     seed: int
+    reasoning: str = ""
     text: str = ""
     token_ids: list[int] = field(default_factory=list)
     finish: str = "cancelled"
-    reasoning_opener: str | None = None
     prompt_tokens: int = 0
     cached_prompt_tokens: int = 0
     prompt_s: float = 0.0
@@ -120,8 +125,9 @@ class AnyEngine(Protocol):
         max_tokens: int | None,
         answer: Answer,
         *,
-        opening: str = "",
+        opening: Turn | None = None,
         prompting: Prompting = AS_IT_IS,
+        stops: Sequence[str] = (),
         stop: Callable[[], bool] = never,
     ) -> Generator[Event, None, None]:
         """See ``trchat.chat.engine.Engine.answer``."""

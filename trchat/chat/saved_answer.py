@@ -1,7 +1,7 @@
 """One answer on its way to the disk, while it streams and when it has ended."""
 
-from trchat.chat.reasoning import split_reasoning
 from trchat.chat.records import Answer
+from trchat.chat.template import Turn
 from trchat.storage.autosave import Autosave
 from trchat.storage.conversations import ConversationStore
 
@@ -14,7 +14,11 @@ class SavedAnswer:
     """
 
     def __init__(
-        self, store: ConversationStore, message_id: int, opening: str = "", opening_tokens: int = 0
+        self,
+        store: ConversationStore,
+        message_id: int,
+        opening: Turn | None = None,
+        opening_tokens: int = 0,
     ) -> None:
         self._store = store
         self._message_id = message_id
@@ -42,6 +46,6 @@ class SavedAnswer:
         )
 
     def _parts(self, answer: Answer) -> tuple[str | None, str]:
-        if self._opening:  # says itself where its reasoning begins
-            return split_reasoning(self._opening + answer.text)
-        return split_reasoning(answer.text, answer.reasoning_opener)
+        begun = self._opening
+        reasoning = (begun.reasoning or "" if begun else "") + answer.reasoning
+        return reasoning or None, (begun.content if begun else "") + answer.text

@@ -44,6 +44,11 @@ def template_source(setting: str | None) -> str | None:
     return decode_text(raw, one_line(setting))
 
 
+def stops_of(settings: Settings) -> tuple[str, ...]:
+    """The texts that end an answer."""
+    return tuple(json.loads(settings.stop))
+
+
 def sampling_of(settings: Settings, seed: int, grammar: str = "", schema: str = "") -> Sampling:
     """The sampler chain's part of the settings; and what the answer must follow, if anything."""
     return Sampling(

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from trchat.chat.formats.find import Carrier, Message
 from trchat.chat.template_process import TemplateProcess
 from trchat.errors import TrchatError, UsageError
 from trchat.text.one_line import one_line
@@ -18,10 +19,14 @@ WAY_OUT = "use --template chatml, or a template of your own with --template FILE
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One message of a conversation; ``role`` is ``system``, ``user`` or ``assistant``."""
+    """One message of a conversation; ``role`` is ``system``, ``user`` or ``assistant``.
+
+    ``reasoning`` is what an assistant thought before; the template decides whether the model sees it again.
+    """
 
     role: str
     content: str
+    reasoning: str | None = None
 
 
 class ChatTemplate:
@@ -31,6 +36,8 @@ class ChatTemplate:
         source: the Jinja source in use.
         is_fallback: whether it is ChatML for want of a better one.
         reads: names of the variables that it looks up, its own among them where they may be unset.
+        carry: makes the message of an answer and its reasoning, as the template takes it; None where it does
+            not, or is not known to.
     """
 
     def __init__(
@@ -41,6 +48,7 @@ class ChatTemplate:
         ``process`` is one that was started earlier, to save the wait; it is closed with the template.
         """
         self.is_fallback = source is None
+        self.carry: Carrier | None = None
         self.source = CHATML if source is None else source
         self._process = process or TemplateProcess()
         answer = self._process.request({"source": self.source, "bos": bos, "eos": eos})
@@ -70,9 +78,18 @@ class ChatTemplate:
             raise UsageError(f"the chat template refuses this conversation: {reason}; {WAY_OUT}")
         raise TrchatError(f"the chat template fails: {reason}; {WAY_OUT}")
 
+    def sample(self, messages: Sequence[Message], variables: Mapping[str, object]) -> str | None:
+        """What it makes of messages in their raw form; None where it fails."""
+        answer = self._process.request({"messages": list(messages), "variables": variables})
+        return str(answer["ok"]) if "ok" in answer else None
+
     def _rendered(self, turns: Sequence[Turn], variables: Mapping[str, object]) -> dict[str, Any]:
-        messages = [{"role": turn.role, "content": turn.content} for turn in turns]
-        return self._process.request({"messages": messages, "variables": variables})
+        return self._process.request({"messages": list(map(self._message, turns)), "variables": variables})
+
+    def _message(self, turn: Turn) -> Message:
+        if turn.reasoning and self.carry is not None:
+            return self.carry(turn.content, turn.reasoning)
+        return {"role": turn.role, "content": turn.content}
 
 
 def _fold_system_prompt(turns: Sequence[Turn]) -> list[Turn] | None:

@@ -3,17 +3,16 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 from time import perf_counter
 
+from trchat.chat.ending import CUT, remark_on
 from trchat.chat.engine_process import EngineStarter
-from trchat.chat.reasoning import split_reasoning
-from trchat.chat.reasoning_stream import ReasoningStream
+from trchat.chat.formats.interface import Said
 from trchat.chat.recorder import Recorder, with_question
 from trchat.chat.records import Answer, AnyEngine, Delta, Prefill, new_answer
-from trchat.chat.settings import Remember, prompting_of, sampling_of, template_source
+from trchat.chat.settings import Remember, prompting_of, sampling_of, stops_of, template_source
 from trchat.chat.template import Turn
 from trchat.chat.thinking import notes_on
 from trchat.cli.conversation import Earlier, earlier
@@ -21,7 +20,7 @@ from trchat.cli.crashed import ask_before_crash
 from trchat.cli.interrupt import Stop, stop_on_interrupt
 from trchat.cli.question import read_grammar_file, read_question, read_schema_file
 from trchat.cli.report import report, statistics_line
-from trchat.cli.streams import Notices, Output
+from trchat.cli.streams import Notices, Output, say
 from trchat.errors import CrashError, TrchatError
 from trchat.llama.sampling import Sampling
 from trchat.startup import Prepared, warnings
@@ -131,8 +130,17 @@ class _Answering:
             self.output.write(json.dumps(told, ensure_ascii=False) + "\n")
         if self.args.stats and sys.stderr is not None:
             print(statistics_line(answer), file=sys.stderr)
-        if answer.finish == "cancelled":
-            return self.stop.exit_code
+        return self.stop.exit_code if answer.finish == "cancelled" else self._say_ending(answer, shape)
+
+    def _say_ending(self, answer: Answer, shape: "_Shape") -> int:
+        """Say what became of an answer that was cut or is empty; whether that is an error."""
+        remark = remark_on(answer)
+        if remark and shape.is_given and (answer.finish in CUT or not answer.text.strip()):
+            self.notices.progress("")
+            say(remark)  # whoever wants a form wants all of it
+            return TrchatError.exit_code
+        if remark:
+            self.notices.say(remark)
         if fault := shape.fault(answer):
             raise TrchatError(fault)
         return 0
@@ -147,9 +155,15 @@ class _Answering:
     ) -> None:
         """Run the model, show and save what comes; whatever ends it, what there is is shown and saved."""
         max_tokens = self.prepared.settings.max_tokens
-        prompting = prompting_of(self.prepared.settings)
+        settings = self.prepared.settings
         events = engine.answer(
-            turns, sampling, max_tokens, answer, prompting=prompting, stop=self.stop.is_set
+            turns,
+            sampling,
+            max_tokens,
+            answer,
+            prompting=prompting_of(settings),
+            stops=stops_of(settings),
+            stop=self.stop.is_set,
         )
         show = self._show_nothing if self.args.json or self.args.extract else _Shown(self).push
         failed: str | None = "error"
@@ -161,7 +175,7 @@ class _Answering:
                 begun = True
                 if isinstance(event, Delta):
                     self.notices.progress("")
-                    show(answer, event.text)
+                    show(event.whole)
                     if recorder:
                         recorder.grow(answer)
                 elif isinstance(event, Prefill):
@@ -186,8 +200,7 @@ class _Answering:
             if recorder and (begun or not failed):
                 recorder.end(answer, failed)
         if self.args.extract and not self.args.json:
-            _reasoning, text = split_reasoning(answer.text, answer.reasoning_opener)
-            self.output.write(self._extracted(text))
+            self.output.write(self._extracted(answer.text))
         if not self.args.json and answer.text:
             self.output.end_line()
 
@@ -201,7 +214,7 @@ class _Answering:
         return block.text
 
     @staticmethod
-    def _show_nothing(answer: Answer, text: str) -> None:
+    def _show_nothing(said: Said) -> None:
         pass
 
     def _loading(self, fraction: float) -> bool:
@@ -230,21 +243,19 @@ class _Shape:
         self.schema = read_schema_file(args.schema) if args.schema else None
         self.grammar = read_grammar_file(args.grammar, model) if args.grammar else ""
 
+    @property
+    def is_given(self) -> bool:
+        """Whether there is a form that the answer is to have."""
+        return self.schema is not None or bool(self.grammar)
+
     def fault(self, answer: Answer) -> str | None:
-        """What is wrong with an answer that has ended, so that no program takes it for a right one."""
-        if self.schema is None and not self.grammar:
-            return None
-        kind = "--schema" if self.schema else "--grammar"
-        if answer.finish != "stop":
-            limit = "--max-tokens" if answer.finish == "length" else "the context (see --ctx)"
-            return f"the answer was cut by {limit}, so it does not follow {kind}"
+        """Why an answer that is complete does not fit the schema, so that no program takes it for one."""
         if self.schema is None:
             return None
         from trchat.grammar.schema import objection
 
-        _reasoning, text = split_reasoning(answer.text, answer.reasoning_opener)
-        fault = objection(text, self.schema.text)
-        return fault and f"the answer does not fit {kind}: {fault}"
+        fault = objection(answer.text, self.schema.text)
+        return fault and f"the answer does not fit --schema: {fault}"
 
 
 class _Shown:
@@ -252,23 +263,19 @@ class _Shown:
 
     def __init__(self, run: _Answering) -> None:
         self._run = run
-        self._split: ReasoningStream | None = None
-        self._aside: Callable[[str], None] = run.notices.aside
         self._inside = False
 
-    def push(self, answer: Answer, text: str) -> None:
-        if self._split is None:
-            self._split = ReasoningStream(answer.reasoning_opener)
-        parts = [self._split.push(text)]
-        if answer.finish != "cancelled":
-            parts.append(self._split.finish())
-        for reasoning, said in parts:
-            self._aside(reasoning)
-            self._inside = self._inside or bool(reasoning)
-            if said and self._inside:
-                self._aside("\n")
-                self._inside = False
-            self._run.output.write(said)
+    def push(self, said: Said) -> None:
+        """Show what came."""
+        if said.recast:  # what is printed is printed
+            self._run.output.end_line()
+            self._run.notices.say("what was printed up to here is reasoning; the answer follows")
+        self._run.notices.aside(said.reasoning)
+        self._inside = self._inside or bool(said.reasoning)
+        if said.text and self._inside:
+            self._run.notices.aside("\n")
+            self._inside = False
+        self._run.output.write(said.text)
 
 
 def _kept_settings(prepared: Prepared, sampling: Sampling) -> dict[str, object]:

@@ -71,6 +71,13 @@ def add_sampling_options(parser: argparse.ArgumentParser) -> None:
     _add(group, "--repeat-penalty", "X", "make recent tokens X times less likely, 1 = off (default: 1)")
     _add(group, "--seed", "N", "same seed, same answer (default: random)")
     _add(group, "-n --max-tokens", "N", "longest answer in tokens (default: what the context leaves)")
+    group.add_argument(
+        "--stop",
+        metavar="TEXT",
+        action=_StopText,
+        default=argparse.SUPPRESS,
+        help="end the answer before this text; may be given several times",
+    )
 
 
 class _TemplateArgument(argparse.Action):
@@ -95,6 +102,22 @@ class _TemplateArgument(argparse.Action):
                 self, f'{name} must be JSON, such as true, 3, "text" or [1, 2], not {text!r}'
             ) from None
         setattr(namespace, self.dest, told)
+
+
+class _StopText(argparse.Action):
+    """Collects texts into the text of one JSON list."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        if not values:
+            raise argparse.ArgumentError(self, "must be a text that is not empty")
+        collected = [*json.loads(getattr(namespace, self.dest, "[]")), str(values)]
+        setattr(namespace, self.dest, json.dumps(collected))
 
 
 _PYTHONS = {"True": True, "False": False, "None": None}

@@ -10,14 +10,11 @@ def report(
     answer: "Answer", model: str, mode: str, hot_rows: int, load_s: float, conversation: int | None = None
 ) -> dict[str, Any]:
     """The answer as ``--json`` prints it."""
-    from trchat.chat.reasoning import split_reasoning
-
-    reasoning, text = split_reasoning(answer.text, answer.reasoning_opener)
     statistics = answer.statistics
     fresh = answer.prompt_tokens - answer.cached_prompt_tokens
     return {
-        "text": text,
-        "reasoning": reasoning,
+        "text": answer.text,
+        "reasoning": answer.reasoning or None,
         "model": model,
         "finish_reason": answer.finish,
         "prompt_tokens": answer.prompt_tokens,

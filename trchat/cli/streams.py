@@ -56,17 +56,22 @@ class Notices:
         animated = not self._quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         self._animated = animated
         self._shown = ""
+        self._aside_open = False
+        """Whether what streams beside the answer has stopped within a line."""
 
     def say(self, text: str) -> None:
         """One line."""
         if not self._quiet:
             self.progress("")
+            if self._aside_open:
+                self.aside("\n")
             say(text)
 
     def aside(self, text: str) -> None:
         """A piece of text that streams beside the answer: reasoning."""
         if not self._quiet and text:
             self.progress("")
+            self._aside_open = not text.endswith("\n")
             sys.stderr.write(visible(text) if sys.stderr.isatty() else text)
             sys.stderr.flush()
 

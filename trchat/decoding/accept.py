@@ -1,8 +1,13 @@
 """Which part of a draft the model itself would have written."""
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
 
 from trchat.recycling.tree import ROOT, DraftTree
+
+
+def never(token: int) -> bool:
+    """Where no token ends an answer."""
+    return False
 
 
 def nothing() -> Sequence[int]:
@@ -13,17 +18,17 @@ def nothing() -> Sequence[int]:
 def accept(
     tree: DraftTree,
     sample: Callable[[int], int],
-    end_tokens: Container[int],
+    ends: Callable[[int], bool],
     limit: int,
     forced: Callable[[], Sequence[int]] = nothing,
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Follow the model's own choices down the tree; returns (accepted nodes, emitted tokens).
+) -> tuple[tuple[int, ...], tuple[int, ...], bool]:
+    """Follow the model's own choices down the tree; returns (accepted nodes, emitted tokens, an end or not).
 
-    ``sample(row)`` chooses the token after row ``row`` (0 = the root, 1 + i = node i), and ``forced()`` tells
-    behind each choice what must follow it. Both are called exactly once for each token that the model chose,
-    in order: the text and the sampler's state cannot depend on the draft.
-    Stops behind what was not drafted (which is emitted too), at a token of ``end_tokens``, and at ``limit``
-    tokens.
+    ``sample(row)`` chooses the token after row ``row`` (0 = the root, 1 + i = node i), ``ends(token)`` reads
+    it and says whether the answer ends with it, and ``forced()`` then tells what must follow. ``sample`` and
+    ``forced`` are called exactly once for each token that the model chose, ``ends`` for each emitted one, in
+    order: neither the text nor the state of sampler and reader can depend on the draft.
+    Stops behind what was not drafted (which is emitted too), at the answer's end, and at ``limit`` tokens.
     """
     children: dict[tuple[int, int], int] = {}
     for number, key in enumerate(zip(tree.parents.tolist(), tree.tokens.tolist(), strict=True)):
@@ -31,13 +36,19 @@ def accept(
     path: list[int] = []
     emitted: list[int] = []
     node: int | None = ROOT
+    ended = False
+
+    def emit(token: int) -> bool:
+        nonlocal node, ended
+        emitted.append(token)
+        if node is not None:
+            node = children.get((node, token))
+        if node is not None:
+            path.append(node)
+        ended = ends(token)
+        return ended or len(emitted) == limit
+
     while node is not None and len(emitted) < limit:
-        for token in (sample(node + 1), *forced()):
-            emitted.append(token)
-            if node is not None:
-                node = children.get((node, token))
-            if node is not None:
-                path.append(node)
-            if token in end_tokens or len(emitted) == limit:
-                return tuple(path), tuple(emitted)
-    return tuple(path), tuple(emitted)
+        if emit(sample(node + 1)) or any(emit(token) for token in forced()):
+            break
+    return tuple(path), tuple(emitted), ended

@@ -1,10 +1,10 @@
 """The decoding loop: draft, verify, accept, learn, rewind."""
 
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
 from typing import Any
 
-from trchat.decoding.accept import accept, nothing
+from trchat.decoding.accept import accept, never, nothing
 from trchat.decoding.kv_cache import KVCache
 from trchat.decoding.step import Step
 from trchat.recycling.drafter import Drafter, Verified
@@ -18,7 +18,7 @@ def generate(
     prompt: Sequence[int],
     *,
     max_tokens: int,
-    end_tokens: Container[int] = (),
+    ends: Callable[[int], bool] = never,
     can_draft: bool = True,
     forced: Callable[[], Sequence[int]] = nothing,
 ) -> Iterator[Step]:
@@ -26,16 +26,17 @@ def generate(
 
     ``cache`` must hold all of ``prompt`` but its end (see KVCache.reuse and prefill); prompt and answer
     together must fit into the context. ``sample(index, row)`` chooses the token after the batch's token
-    ``index`` from its logits; ``forced()`` tells what must come behind it, and before the first one, which
-    needs no model: it is sent with the next batch. The cache is settled before each record is handed out, so
-    the caller may stop at any step.
+    ``index`` from its logits, and ``ends(token)`` then reads it and says whether the answer ends with it.
+    ``forced()`` tells what must come behind it, and before the first one, which needs no model: it is sent
+    with the next batch. The cache is settled before each record is handed out, so the caller may stop at any
+    step.
     """
-    ahead = _until_end(forced(), end_tokens, max_tokens)
+    ahead, ended = _read(forced(), ends, max_tokens)
     drafter.begin([*prompt, *ahead])
     known = [*prompt[len(cache.tokens) :], *ahead]
     left = max_tokens - len(ahead)
     if ahead:
-        end = "stop" if ahead[-1] in end_tokens else "length" if left == 0 else None
+        end = "stop" if ended else "length" if left == 0 else None
         yield Step(ahead, EMPTY_TREE, (), 0, end, 0.0, 0.0, 0.0, 0.0, 0.0)
         if end:
             return
@@ -55,10 +56,10 @@ def generate(
         logits = cache.result()
         decoded = perf_counter()
         first = len(known) - 1
-        path, tokens = accept(
+        path, tokens, ended = accept(
             tree,
             lambda row: sample(first + row, logits[row]),  # noqa: B023
-            end_tokens,
+            ends,
             left,
             forced,
         )
@@ -70,7 +71,7 @@ def generate(
         kept = cache.keep(path)
         known = list(tokens[kept:])
         left -= len(tokens)
-        finish = "stop" if tokens[-1] in end_tokens else "length" if left == 0 else None
+        finish = "stop" if ended else "length" if left == 0 else None
         settled = perf_counter()
         draft_s, accept_s = drafted - start, accepted - decoded
         beside_s = caught_up - submitted if cache.waited else 0.0
@@ -93,9 +94,9 @@ def generate(
             return
 
 
-def _until_end(tokens: Sequence[int], end_tokens: Container[int], limit: int) -> tuple[int, ...]:
-    """As many of ``tokens`` as an answer of at most ``limit`` tokens holds."""
+def _read(tokens: Sequence[int], ends: Callable[[int], bool], limit: int) -> tuple[tuple[int, ...], bool]:
+    """As many of ``tokens`` as an answer of at most ``limit`` tokens holds, and whether the last ends it."""
     for number, token in enumerate(tokens[:limit], 1):
-        if token in end_tokens:
-            return tuple(tokens[:number])
-    return tuple(tokens[:limit])
+        if ends(token):
+            return tuple(tokens[:number]), True
+    return tuple(tokens[:limit]), False

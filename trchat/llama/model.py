@@ -38,6 +38,7 @@ class Model(Owned):
         end_tokens: ids that end a generation; ``end_token`` is the one a chat's turn ends with.
         suppressed: ids that the model must never write, as its file says (``suppress_tokens``).
         adds_bos, bos_text, eos_text: what surrounds a text.
+        special_ids: control and user-defined tokens by their spelling.
         control_texts: spellings of control (and unknown) tokens, read as such where ``parse_special``.
         user_defined_texts: spellings of user-defined tokens, read as such everywhere.
         layers, gpu_layers: how many there are, the output's counted, and how many of them are on a GPU.
@@ -238,6 +239,7 @@ class Model(Owned):
             for token in range(self.n_vocab if has_tokens else 0)
             if (kind := int(llama.llama_vocab_get_attr(self._vocab, token))) & _ATTR_SPECIAL
         ]
+        self.special_ids = {self._spelling(token): token for token, _kind in reversed(special)}
         self.control_texts = frozenset(
             self._spelling(token) for token, kind in special if kind & ~_ATTR_USER_DEFINED & _ATTR_SPECIAL
         ) - {""}

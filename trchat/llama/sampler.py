@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from math import isfinite
-from typing import Any
+from typing import Any, Protocol
 
 import llama_cpp.llama_cpp as llama
 import numpy as np
@@ -18,6 +18,19 @@ from trchat.llama.sampling import Sampling
 PENALTY_WINDOW = 64
 
 
+class Guide(Protocol):
+    """Knows where in the answer the next token stands, and so whether a grammar rules it."""
+
+    @property
+    def answering(self) -> bool:
+        """Whether the answer has begun, so that a grammar rules all that comes."""
+
+    def outside(self, token: int) -> int | None:
+        """What to emit, now that ``token`` was chosen freely, where no grammar rules: in reasoning, in
+        mark-up, and where a mark must be written to its end. None where the grammar decides. To be called
+        once for each token that is emitted."""
+
+
 class SamplerChain(Owned):
     """The chain for one answer. Free it with ``close()`` or use it as a context manager.
 
@@ -26,13 +39,17 @@ class SamplerChain(Owned):
 
     A grammar is asked last, as llama.cpp's own programs do: the chain chooses freely, and only when that
     choice is not allowed does it choose again, among the allowed. Mostly it is allowed, which takes a
-    microsecond to see; masking the whole vocabulary takes longer than many a model takes for a token. What a
-    grammar forces is taken without asking the model (``forced``), in every draft mode alike.
+    microsecond to see; masking the whole vocabulary takes longer than many a model takes for a token. It
+    rules what ``guide`` says is the answer; without a guide, everything. What it forces is taken without
+    asking the model (``forced``), in every draft mode alike.
     """
 
-    def __init__(self, context: Context, sampling: Sampling, prompt: Sequence[int]) -> None:
+    def __init__(
+        self, context: Context, sampling: Sampling, prompt: Sequence[int], guide: Guide | None = None
+    ) -> None:
         """``prompt`` (token ids) counts as recent text for the repeat penalty."""
         self._context = context
+        self._guide = guide
         self._end_tokens = context.model.end_tokens
         self._constraint = _constraint(context.model, sampling)
         self._ids = np.arange(context.model.n_vocab, dtype=np.int32) if self._constraint else None
@@ -90,8 +107,10 @@ class SamplerChain(Owned):
 
     def forced(self) -> list[int]:
         """What a grammar says must come next; it counts as chosen. To be asked at the start and behind each
-        token that was sampled."""
-        tokens = self._constraint.forced() if self._constraint is not None else []
+        token that was sampled, once ``guide`` has read it."""
+        if self._constraint is None or not (self._guide is None or self._guide.answering):
+            return []
+        tokens = self._constraint.forced()
         for token in tokens:
             llama.llama_sampler_accept(self._chain, token)
         return tokens
@@ -102,6 +121,10 @@ class SamplerChain(Owned):
         else:
             assert self._ids is not None
             token = self._choose(Candidates(self._ids, row))
+        outside = self._guide.outside(token) if self._guide is not None else None
+        if outside is not None:
+            llama.llama_sampler_accept(self._chain, outside)
+            return outside
         if not constraint.allows(token):
             ids = constraint.allowed(row)
             while len(ids) and not constraint.allows(token := self._choose(Candidates(ids, row[ids]))):

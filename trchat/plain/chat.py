@@ -35,6 +35,7 @@ class PlainChat:
         self.lens = False
         """Whether each answer is followed by how it was guessed."""
         self._last: Grown | None = None
+        self._thinking = False
         self.deleted: list[int] = []
         self.leaving: int | None = None
         """The exit code, once a signal wants the chat to end."""
@@ -146,12 +147,13 @@ class PlainChat:
                 self.session.dropping()
                 notice(str(news))
             case Grown():
-                write(news.text)
+                self._write(news)
                 self._last = news
             case Ended():
                 removed = self.session.ended(news.message_id)
                 write("\n")
-                end = news.error or ENDS.get(news.finish)
+                self._thinking = False
+                end = news.error or news.remark or ENDS.get(news.finish)
                 warning = self.session.warning_of_dropping(news.speed.context_used)
                 for said in (end, removed, warning):
                     if said:
@@ -169,6 +171,23 @@ class PlainChat:
                     or f"draft {news.mode}: {news.tokens_per_s:.1f} tokens/s, "
                     f"draft off: {news.plain_tokens_per_s:.1f} tokens/s; the texts are {same}"
                 )
+
+    def _write(self, grown: Grown) -> None:
+        """Print what came; where reasoning begins and ends is said."""
+        said = grown.said
+        if said.recast:
+            notice("what the model said so far was reasoning")
+        if said.reasoning:
+            if not self._thinking:
+                self._thinking = True
+                notice("reasoning:")
+            write(said.reasoning)
+        if said.text:
+            if self._thinking:
+                self._thinking = False
+                write("\n")
+                notice("answer:")
+            write(said.text)
 
 
 def lens_lines(grown: Grown) -> list[str]:

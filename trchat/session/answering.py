@@ -33,6 +33,7 @@ def write_answer(
     ``stop`` ends it early and keeps what there is; ``plain`` is told how long steps take;
     ``lens`` asks for the draft trees as well.
     """
+    from trchat.chat.ending import remark_on
     from trchat.chat.records import new_answer
     from trchat.chat.saved_answer import SavedAnswer
 
@@ -54,7 +55,8 @@ def write_answer(
             saved.end(answer, finish)
         except TrchatError as trouble:
             error = error or f"the answer could not be saved: {trouble}"
-        outbox.put(Ended(job.message_id, finish, progress.speed, error))
+        remark = None if error or job.opening else remark_on(answer)
+        outbox.put(Ended(job.message_id, finish, progress.speed, error, remark and typed_here(remark)))
 
 
 def refuse_answer(job: Job, store: "ConversationStore", outbox: Outbox, reason: str) -> None:
@@ -78,7 +80,7 @@ def _stream(
 ) -> None:
     from trchat.chat.budget import Dropped as LeftOut
     from trchat.chat.records import Delta, Prefill
-    from trchat.chat.settings import prompting_of, sampling_of
+    from trchat.chat.settings import prompting_of, sampling_of, stops_of
 
     posted = 0.0
     events = engine.answer(
@@ -88,6 +90,7 @@ def _stream(
         answer,
         opening=job.opening,
         prompting=prompting_of(job.settings),
+        stops=stops_of(job.settings),
         stop=stop.is_set,
     )
     try:
@@ -113,9 +116,8 @@ def _stream(
 
 def compare(engine: "AnyEngine", comparison: Comparison, outbox: Outbox, stop: threading.Event) -> None:
     """Answer again without drafts, from the same seed, and tell how both went. Nothing is saved."""
-    from trchat.chat.reasoning import split_reasoning
     from trchat.chat.records import Delta, new_answer
-    from trchat.chat.settings import prompting_of, sampling_of
+    from trchat.chat.settings import prompting_of, sampling_of, stops_of
 
     job = comparison.job
     answer = new_answer(job.seed)
@@ -123,9 +125,14 @@ def compare(engine: "AnyEngine", comparison: Comparison, outbox: Outbox, stop: t
     mode = engine.standing.mode
     engine.use_draft("off")
     sampling = sampling_of(job.settings, job.seed)
-    prompting = prompting_of(job.settings)
     events = engine.answer(
-        job.turns, sampling, comparison.tokens, answer, prompting=prompting, stop=stop.is_set
+        job.turns,
+        sampling,
+        comparison.tokens,
+        answer,
+        prompting=prompting_of(job.settings),
+        stops=stops_of(job.settings),
+        stop=stop.is_set,
     )
     try:
         posted = 0.0
@@ -142,7 +149,7 @@ def compare(engine: "AnyEngine", comparison: Comparison, outbox: Outbox, stop: t
         events.close()
         if engine.alive:
             engine.use_draft(mode)
-    _, text = split_reasoning(answer.text, answer.reasoning_opener)
+    text = answer.text
     stopped = stop.is_set() and len(answer.token_ids) < comparison.tokens
     same = common_length(text, comparison.text)
     outbox.put(

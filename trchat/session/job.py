@@ -20,7 +20,7 @@ class Job:
     turns: "Sequence[Turn]"
     settings: "Settings"
     seed: int
-    opening: str = ""
+    opening: "Turn | None" = None
     opening_tokens: int = 0
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from trchat.chat.formats.interface import Said
 from trchat.chat.thinking import NO_SWITCH, ThinkingSwitch
 
 
@@ -129,13 +130,15 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class Grown:
-    """The answer grew. ``step_tokens``: tokens of each step since the last news.
+    """The answer grew; ``pieces`` make up the text that was said.
+
+    ``step_tokens``: tokens of each step since the last news.
 
     ``came_free`` is as ``Ready`` has it; an answer is counted when it has ended.
     """
 
     message_id: int
-    text: str
+    said: Said
     pieces: tuple[Piece, ...]
     step_tokens: tuple[int, ...]
     speed: Speed
@@ -144,26 +147,29 @@ class Grown:
     by_depth: tuple[tuple[int, int], ...] = ()
     rows_learned: int = 0
     came_free: int = 0
-    reasoning_opener: str | None = None
 
     def with_next(self, later: "Grown") -> "Grown":
         """Both in one record."""
         return replace(
             later,
-            text=self.text + later.text,
-            pieces=self.pieces + later.pieces,
+            said=self.said + later.said,
+            pieces=later.pieces if later.said.recast else self.pieces + later.pieces,
             step_tokens=self.step_tokens + later.step_tokens,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The answer is over and saved; ``error`` says what broke it off, if anything did."""
+    """The answer is over and saved.
+
+    ``error`` says what broke it off, if anything did; ``remark`` that it was cut, or says nothing.
+    """
 
     message_id: int
     finish: str
     speed: Speed
     error: str | None = None
+    remark: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from trchat.session.news import Drafted, Node, Piece
 
 if TYPE_CHECKING:
+    from trchat.chat.records import Delta
     from trchat.decoding.step import Step
     from trchat.recycling.outline import TreeOutline
     from trchat.recycling.tree import DraftTree
@@ -17,28 +18,26 @@ ONLY_SOURCE = {"recycling": "matrix", "lookup": "prompt"}
 """What the modes that draft from one source alone draft from."""
 
 
-class PieceCutter:
-    """Follows one answer step by step."""
+def cut(delta: "Delta", mode: str) -> list[Piece]:
+    """The answer's text that a step brought; neighbours of one kind are one piece.
 
-    def __init__(self, piece: Callable[[int], bytes]) -> None:
-        from trchat.llama.text_stream import TextStream
-
-        self._text = TextStream(piece)
-
-    def cut(self, step: "Step", mode: str) -> list[Piece]:
-        """The step's text; neighbours of one kind are one piece. ``mode``: how it was drafted."""
-        sources = sources_of(step.tree, mode) if step.path else []
-        found: list[Piece] = []
-        for index, token in enumerate(step.tokens):
-            drafted = index < len(step.path)
-            source = sources[step.path[index]] if drafted else ""
-            text = self._text.push(token)
-            if not text:
-                continue
-            if found and (found[-1].drafted, found[-1].source) == (drafted, source):
-                text = found.pop().text + text
-            found.append(Piece(text, drafted, source))
-        return found
+    ``mode`` says how it was drafted.
+    """
+    step = delta.step
+    sources = sources_of(step.tree, mode) if step.path else []
+    found: list[Piece] = []
+    for index, said in enumerate(delta.said):
+        if said.recast:
+            found = []
+        drafted = index < len(step.path)
+        source = sources[step.path[index]] if drafted else ""
+        text = said.text
+        if not text:
+            continue
+        if found and (found[-1].drafted, found[-1].source) == (drafted, source):
+            text = found.pop().text + text
+        found.append(Piece(text, drafted, source))
+    return found
 
 
 def sources_of(tree: "DraftTree | TreeOutline", mode: str) -> "Sequence[str]":

@@ -4,8 +4,9 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from trchat.chat.formats.interface import Said
 from trchat.session.news import Drafted, Grown, Piece, Speed
-from trchat.session.pieces import PieceCutter, draw, sources_of
+from trchat.session.pieces import cut, draw, sources_of
 from trchat.session.plain_speed import PlainSpeed
 
 if TYPE_CHECKING:
@@ -24,8 +25,7 @@ class Progress:
         self._message_id = message_id
         self._plain = plain
         self._lens = lens
-        self._cutter = PieceCutter(engine.piece)
-        self._text: list[str] = []
+        self._said = Said()
         self._pieces: list[Piece] = []
         self._step_tokens: list[int] = []
         self._guesses: Counter[str] = Counter()
@@ -41,8 +41,11 @@ class Progress:
         """Take in one step."""
         step = event.step
         self._plain.add(step)
-        self._text.append(event.text)
-        self._pieces.extend(self._cutter.cut(step, self._engine.standing.mode))
+        whole = event.whole
+        self._said += whole
+        if whole.recast:
+            self._pieces = []
+        self._pieces.extend(cut(event, self._engine.standing.mode))
         self._step_tokens.append(len(step.tokens))
         if len(step.tree):
             self._count(step)
@@ -69,7 +72,7 @@ class Progress:
         shown = last or self._lens.is_set()
         grown = Grown(
             self._message_id,
-            "".join(self._text),
+            self._said,
             tuple(self._pieces),
             tuple(self._step_tokens),
             self.speed,
@@ -78,9 +81,8 @@ class Progress:
             tuple((self._reached[depth], tried) for depth, tried in sorted(self._offered.items())),
             standing.rows_learned if shown else 0,
             standing.came_free,
-            answer.reasoning_opener,
         )
-        self._text, self._pieces, self._step_tokens = [], [], []
+        self._said, self._pieces, self._step_tokens = Said(), [], []
         return grown
 
     def _drawn(self) -> Drafted | None:

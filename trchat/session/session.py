@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from trchat.chat.reasoning import rejoined
 from trchat.chat.settings import template_source
+from trchat.chat.template import Turn
 from trchat.chat.thinking import CANNOT, NO_SWITCH, ThinkingSwitch
 from trchat.errors import UsageError
 from trchat.session.commands import Command, parse_command
@@ -147,7 +147,7 @@ class Session:
         if not self.thread.store.reopen_answer(answer.id):
             raise UsageError("that answer is gone")
         self._continued.add(answer.id)
-        self._write(answer, question, opening=rejoined(answer.reasoning, answer.text))
+        self._write(answer, question, opening=Turn("assistant", answer.text, answer.reasoning))
         self.thread.reload()
         return self.thread.get(answer.id)
 
@@ -254,7 +254,7 @@ class Session:
         self._write(answer, question)
         return answer
 
-    def _write(self, answer: Message, question: Message, opening: str = "") -> None:
+    def _write(self, answer: Message, question: Message, opening: Turn | None = None) -> None:
         noted = answer.settings
         seed = noted.get("seed")
         as_begun: dict[str, Any] = {name: noted[name] for name in PROMPTING if opening and name in noted}

@@ -34,6 +34,7 @@ def parse_setting(name: str, text: str) -> tuple[str, Value | None]:
 def typed_here(advice: str) -> str:
     """Advice that names flags, with what is typed in a chat instead: the program runs already."""
     advice = re.sub(r"(?<!\S)(?:--ctx|-c)(?!\S)", "/set ctx", advice)
+    advice = re.sub(r"(?<!\S)(?:--max-tokens|-n)(?!\S)", "/set max_tokens", advice)
     return advice.replace("--cache-type", "/set cache_type").replace("(-m)", "(/model)")
 
 

@@ -46,6 +46,10 @@ class Marks:
                 self._styles.append(style)
             self._end += len(piece.text)
 
+    def emptied(self) -> "Marks":
+        """Others of the same colours, for pieces that take the place of those before."""
+        return Marks(self._colour)
+
     def applied(self, strips: list[Strip], text: str, start: int, end: int) -> list[Strip]:
         """``strips``, which were drawn of ``text[start:end]``, with what was guessed marked."""
         return [

@@ -145,10 +145,10 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
             self.say(removed)
         elif view:
             message = self.session.thread.store.message(news.message_id)
-            room = view.finish(message, news.speed, news.error)
+            room = view.finish(message, news.speed, news.error or news.remark)
             self.transcript.keep_room(room)
-        elif news.error:
-            self.say(news.error)
+        elif news.error or news.remark:
+            self.say(news.error or news.remark or "")
         warning = self.session.warning_of_dropping(news.speed.context_used)
         if warning:
             self.say(warning)

@@ -7,7 +7,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.widgets import Collapsible, Static
 
-from trchat.chat.reasoning import rejoined, split_reasoning
+from trchat.chat.formats.interface import Said
 from trchat.session.news import ENDS, Compared, Grown, Piece, Speed
 from trchat.storage.records import Message
 from trchat.text.visible import visible
@@ -27,10 +27,10 @@ class AnswerView(MessageView):
         super().__init__(message, branch)
         self._growing = growing
         self._model = model
-        self._raw = ""
+        self._said = Said()
         """All that was written while it was watched, made visible."""
-        self._opening = _whole(message)
-        """What it said before that, reasoning included."""
+        self._opening = message
+        """What it said before that."""
         self._reasoning = message.reasoning
         self._pieces: list[Piece] = []
         self._marks: Marks | None = None
@@ -64,22 +64,26 @@ class AnswerView(MessageView):
 
     def grow(self, grown: Grown) -> None:
         """Take in what is new."""
-        self._raw += visible(grown.text)
+        said = grown.said
+        self._said += Said(visible(said.reasoning), visible(said.text), said.recast)
+        if said.recast:
+            self._pieces = []
+            if self._marks:
+                self._marks = self._marks.emptied()
+                self._body.mark(self._marks)
         pieces = [replace(piece, text=visible(piece.text)) for piece in grown.pieces]
         self._pieces += pieces
         if self._marks:
             self._marks.add(pieces)
-        # What was there already says itself where its reasoning begins.
-        opener = None if self._opening else grown.reasoning_opener
-        reasoning, text = split_reasoning(self._opening + self._raw, opener)
-        if reasoning is not None and reasoning != self._reasoning:
+        reasoning = (self._opening.reasoning or "") + self._said.reasoning
+        if reasoning and reasoning != self._reasoning:
             self._show_reasoning(reasoning)
-        self._show(text)
+        self._show(visible(self._opening.text) + self._said.text)
 
     def go_on(self) -> None:
         """What comes from now on continues the answer."""
-        if not self._raw:
-            self._opening = _whole(self.message)
+        if not self._pieces:
+            self._opening, self._said = self.message, Said()
         self.query_one(".info").display = False
 
     def finish(self, message: Message, speed: Speed | None, error: str | None) -> int:
@@ -127,12 +131,12 @@ class AnswerView(MessageView):
         if on and (self._pieces or self._growing):
             self._marks = Marks(colour)
             self._marks.add(self._pieces)
-            self._marks.shift = len(self._raw) - len(self._body.text)
+            self._marks.shift = len(self._said.text) - len(self._body.text)
         self._body.mark(self._marks)
 
     def _show(self, text: str, growing: bool = True) -> None:
         if self._marks:
-            self._marks.shift = len(self._raw) - len(text)
+            self._marks.shift = len(self._said.text) - len(text)
         if growing:
             self._body.show(text)
         else:
@@ -165,8 +169,3 @@ class AnswerView(MessageView):
             parts.append(ratio_text(speed))
         parts.append("interrupted" if message.interrupted else ENDS.get(message.finish_reason or "", ""))
         return " · ".join(visible(part) for part in parts if part)
-
-
-def _whole(message: Message) -> str:
-    """An answer, reasoning included, made visible."""
-    return visible(rejoined(message.reasoning, message.text))

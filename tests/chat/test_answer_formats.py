@@ -1,0 +1,231 @@
+"""Every family: prompts, reasoning, the next turn, the switch, and what ends an answer.
+
+One row of the table of families is one id here: ``pytest tests/chat/test_answer_formats.py -v`` prints it.
+"""
+
+import json
+
+import pytest
+
+from tests.chat.answer_formats import ANSWER, FAMILIES
+from trchat.chat.formats.interface import Place
+from trchat.chat.prompt import PromptBuilder
+from trchat.chat.reader import AnswerReader
+from trchat.chat.template import ChatTemplate, Turn
+from trchat.chat.template_process import TemplateProcess
+from trchat.chat.thinking import find_switch, remembering
+
+SPECIAL = 0x110000
+"""Ids of special tokens begin where characters end."""
+
+
+class Letters:
+    """A vocabulary with a token a character, and these special ones."""
+
+    adds_bos = False
+    bos_text = ""
+
+    def __init__(self, marks, control, ends=()):
+        self.special_ids = {mark: SPECIAL + number for number, mark in enumerate(marks)}
+        self.control_texts = frozenset(marks) if control else frozenset()
+        self.user_defined_texts = frozenset(marks) - self.control_texts
+        self.end_tokens = {self.special_ids[end] for end in ends if end in self.special_ids}
+
+    def tokenize(self, text, *, add_special=False, parse_special=False):
+        ids = []
+        while text:
+            known = [mark for mark in self.special_ids if text.startswith(mark)]
+            if parse_special and known:
+                mark = max(known, key=len)
+                ids.append(self.special_ids[mark])
+                text = text[len(mark) :]
+            else:
+                ids.append(ord(text[0]))
+                text = text[1:]
+        return ids
+
+    def piece(self, token):
+        if token < SPECIAL:
+            return chr(token).encode()
+        spelling = next(mark for mark, number in self.special_ids.items() if number == token)
+        return b"" if spelling in self.control_texts else spelling.encode()
+
+    def spelled(self, ids):
+        names = {number: mark for mark, number in self.special_ids.items()}
+        return "".join(names.get(token) or chr(token) for token in ids)
+
+
+class LastingProcess(TemplateProcess):
+    """One for all templates."""
+
+    def close(self):
+        pass
+
+
+@pytest.fixture(scope="module")
+def process():
+    process = LastingProcess(30.0)
+    yield process
+    TemplateProcess.close(process)
+
+
+@pytest.fixture(params=["control", "user-defined", "spelled"])
+def built(request, name, process):
+    """The family's prompts, with its marks as tokens of one kind, or of no kind at all."""
+    family = FAMILIES[name]
+    marks = () if request.param == "spelled" else family.marks
+    vocabulary = Letters(marks, request.param == "control", [family.end])
+    template = ChatTemplate(family.template, "", "</s>", process)
+    return family, vocabulary, template, PromptBuilder(template, vocabulary)
+
+
+def read(vocabulary, builder, tail, output, stops=()):
+    """The reasoning and the answer in ``output``, and how many of its tokens were read."""
+    reader = AnswerReader(vocabulary, builder.format, builder.format.parser(tail), stops)
+    count = 0
+    for token in vocabulary.tokenize(output, parse_special=True):
+        count += 1
+        if reader.take(token):
+            break
+    reader.finish()
+    said = reader.news()
+    assert "".join(each.text for each in said) == reader.text or any(each.recast for each in said)
+    return reader.reasoning, reader.text, count
+
+
+def at_once(builder, tail, output):
+    parser = builder.format.parser(tail)
+    whole = parser.push(builder.format.marks.coded(output)) + parser.finish()
+    return whole.reasoning, whole.text
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_reasoning_is_right_streamed_and_at_once(built):
+    family, vocabulary, template, builder = built
+    prompt = builder.build([Turn("user", "U")], remembering(template.reads))
+    assert vocabulary.spelled(prompt.ids) == family.prompt
+    tail = builder.build([Turn("user", "U")], family.thinking).tail
+    output = family.output
+    assert at_once(builder, tail, output) == (family.reasoning, ANSWER)
+    assert read(vocabulary, builder, tail, output)[:2] == (family.reasoning, ANSWER)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_next_prompt_is_as_the_template_wants_it(built):
+    family, vocabulary, template, builder = built
+    turns = [Turn("user", "U"), Turn("assistant", ANSWER, family.reasoning), Turn("user", "V")]
+    prompt = builder.build(turns, remembering(template.reads))
+    assert vocabulary.spelled(prompt.ids) == family.again
+
+
+EXTENDS = [
+    "Bielik", "Cohere2MoE", "GLM-4.7", "Kimi-K3", "LFM2.5", "Laguna", "Ling 3", "MiniMax-M3", "Ministral 3",
+    "Muse Glimmer", "Nemotron 3", "Spark2.5",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EXTENDS)
+def test_where_reasoning_is_passed_on_the_cache_goes_on_to_the_last_token(built):
+    family, vocabulary, template, builder = built
+    asked = Turn("user", "U")
+    first = builder.build([asked], remembering(template.reads))
+    written = [*first.ids, *vocabulary.tokenize(family.output, parse_special=True)]
+    turns = [asked, Turn("assistant", ANSWER, family.reasoning), Turn("user", "V")]
+    assert builder.build(turns, remembering(template.reads)).ids[: len(written)] == written
+
+
+SWITCHED = [name for name, family in FAMILIES.items() if family.silent]
+
+
+@pytest.mark.parametrize("name", SWITCHED)
+def test_the_switch_works(built):
+    family, vocabulary, template, builder = built
+    switch = find_switch(template)
+    off = builder.build([Turn("user", "U")], switch.plan("off").variables)
+    assert off.tail == builder.build([Turn("user", "U")], family.silent).tail
+    assert builder.format.parser(off.tail).place is not Place.REASONING
+    assert read(vocabulary, builder, off.tail, family.alone)[:2] == ("", ANSWER)
+    on = builder.build([Turn("user", "U")], switch.plan("on").variables)
+    assert read(vocabulary, builder, on.tail, family.output)[:2] == (family.reasoning, ANSWER)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_end_of_a_turn_ends_the_answer_and_never_shows(built):
+    family, vocabulary, _template, builder = built
+    if not vocabulary.special_ids and family.end == "[e~[":
+        pytest.skip("that is a mark to none but a vocabulary")
+    tail = builder.build([Turn("user", "U")], family.thinking).tail
+    reasoning, text, count = read(vocabulary, builder, tail, family.output + family.end + "\nand on")
+    assert (reasoning, text.rstrip()) == (family.reasoning, ANSWER)
+    if vocabulary.special_ids:
+        assert count <= len(vocabulary.tokenize(family.output + family.end, parse_special=True))
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_an_answer_that_was_cut_goes_on_where_it_was(built):
+    family, vocabulary, _template, builder = built
+    whole = vocabulary.tokenize(family.output, parse_special=True)
+    prompt = builder.build([Turn("user", "U")], family.thinking)
+    lead = family.reasoning.index("I'm")
+    for reasoning, text in ((family.reasoning[: lead + 5], ""), (family.reasoning, "Hello, ")):
+        opening = Turn("assistant", text, reasoning)
+        ids = builder.build([Turn("user", "U")], family.thinking, opening).ids
+        written = vocabulary.spelled(ids)
+        rest = family.output[family.output.index(text or "hinking") + len(text) :]
+        if family.output.startswith("\n"):  # its first blank is the template's
+            assert written.startswith(vocabulary.spelled(prompt.ids))
+        reader = AnswerReader(
+            vocabulary,
+            builder.format,
+            builder.format.resumed_parser(prompt.tail, opening.reasoning, opening.content),
+        )
+        for token in vocabulary.tokenize(rest, parse_special=True):
+            reader.take(token)
+        reader.finish()
+        assert (reasoning + reader.reasoning, text + reader.text) == (family.reasoning, ANSWER)
+        spelled = json.dumps(written + rest)
+        assert spelled.count(json.dumps(family.reasoning)[1:-1]) == 1
+    assert whole
+
+
+def test_a_tag_counts_only_where_template_or_vocabulary_has_it(process):
+    plain = "{% for m in messages %}{{ m.content }}{% endfor %}>"
+    for marks, expected in (((), ""), (("<think>", "</think>"), "because")):
+        vocabulary = Letters(marks, control=False)
+        template = ChatTemplate(plain, "", "", process)
+        builder = PromptBuilder(template, vocabulary)
+        assert read(vocabulary, builder, ">", "<think>because</think>so")[0] == expected
+    text = "<reasoning>because</reasoning>"
+    assert read(vocabulary, builder, ">", text)[:2] == ("", text)
+    quoted = "It is <think> or </think>."
+    assert read(vocabulary, builder, ">", "Well. " + quoted.replace("</think>", "it"))[1].startswith(
+        "Well. It is"
+    )
+
+
+@pytest.mark.parametrize("name", ["Qwen3"])
+def test_a_lone_closer_ends_reasoning(built):
+    _family, vocabulary, _template, builder = built
+    tail = builder.build([Turn("user", "U")]).tail
+    assert read(vocabulary, builder, tail, "Because.\n</think>\n\nHello")[:2] == ("Because.\n", "Hello")
+
+
+@pytest.mark.parametrize("name", ["Qwen3", "DeepSeek R1"])
+def test_letters_of_a_mark_are_no_mark_where_the_vocabulary_has_it_as_a_token(built):
+    _family, vocabulary, _template, builder = built
+    if not vocabulary.special_ids:
+        pytest.skip("there the letters are all there is")
+    tail = builder.build([Turn("user", "U")]).tail
+    reader = AnswerReader(vocabulary, builder.format, builder.format.parser(tail))
+    written = [*vocabulary.tokenize("<think>", parse_special=True), *vocabulary.tokenize("a </think> b")]
+    for token in [*written, *vocabulary.tokenize("</think>so", parse_special=True)]:
+        reader.take(token)
+    assert (reader.reasoning, reader.text) == ("a </think> b", "so")
+
+
+def test_where_chatml_stands_in_its_own_marker_ends_an_answer(process):
+    vocabulary = Letters((), control=False)
+    builder = PromptBuilder(ChatTemplate(None, "", "", process), vocabulary)
+    text = "Hi.<|im_end|>\n<|im_start|>user\nAnd then?"
+    tail = builder.build([Turn("user", "U")]).tail
+    assert read(vocabulary, builder, tail, text) == ("", "Hi.", len("Hi.<|im_end|>"))
