@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.other_programs import hide_other_programs
 from trchat.recycling.native import binding
 
 # What must hold for anything is tried on a few examples, new ones in each run; or on many:
@@ -52,8 +53,9 @@ def homes(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def home(homes, monkeypatch):
-    """Every test has a home of its own, so that none reads or writes the user's."""
+    """Every test has a home of its own, so that none reads or writes the user's, or uses other models."""
     folder = next(homes)
+    hide_other_programs(monkeypatch, folder.with_name(f"{folder.name}-user"))
     monkeypatch.setenv("TRCHAT_HOME", str(folder))
     for name in [name for name in os.environ if name.startswith("TRCHAT_") and name != "TRCHAT_HOME"]:
         monkeypatch.delenv(name)

@@ -71,16 +71,22 @@ def write_hub(cache, repo, filename, revision="a" * 40, main=True, **model):
     return link
 
 
-def write_ollama(models, called, tag, registry="registry.ollama.ai", namespace="library", **model):
-    """Write a model into an Ollama folder: manifest and blob."""
+def write_ollama(
+    models, called, tag, registry="registry.ollama.ai", namespace="library", layers=None, **model
+):
+    """Write a model into an Ollama folder: manifest and blob; ``layers``: what others hold, by type."""
     plain = write_gguf(models / "blobs" / "new", **model)
     digest = hashlib.sha256(plain.read_bytes()).hexdigest()
     blob = plain.rename(plain.with_name(f"sha256-{digest}"))
     manifest = models / "manifests" / registry / namespace / called / tag
     manifest.parent.mkdir(parents=True, exist_ok=True)
-    layers = [
+    listed = [
         {"mediaType": "application/vnd.ollama.image.license", "digest": f"sha256:{'0' * 64}", "size": 1},
         {"mediaType": "application/vnd.ollama.image.model", "digest": f"sha256:{digest}", "size": 1},
     ]
-    manifest.write_text(json.dumps({"schemaVersion": 2, "layers": layers}))
+    for kind, content in (layers or {}).items():
+        digest = hashlib.sha256(content).hexdigest()
+        (models / "blobs" / f"sha256-{digest}").write_bytes(content)
+        listed.append({"mediaType": kind, "digest": f"sha256:{digest}", "size": len(content)})
+    manifest.write_text(json.dumps({"schemaVersion": 2, "layers": listed}))
     return blob

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from trchat.config import Settings, settle
-from trchat.config_file import change_config, config_path, load_config
+from trchat.config_file import change_config, config_path, load_config, setting_key
 from trchat.config_rules import SETTINGS
 from trchat.errors import TrchatError, UsageError
 
@@ -256,3 +256,74 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path, monkeypatch):
     with pytest.raises(TrchatError) as caught:
         change_config(("theme",), "x")
     assert "\n" not in str(caught.value)
+
+
+COMMENTED = '''# my settings
+theme = "nord"   # dark
+
+[sampling]
+temp = 0.7
+
+[personas]
+long = """
+theme = "not a key"
+[sampling]
+"""
+
+[model."a.b"]
+top_k = 5
+'''
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "before", "after"),
+    [
+        (("theme",), "light", '"nord" ', '"light" '),
+        (("sampling", "temp"), 0.2, "temp = 0.7", "temp = 0.2"),
+        (("sampling", "top_k"), 9, "temp = 0.7\n", "temp = 0.7\ntop_k = 9\n"),
+        (("model", "a.b", "top_k"), 9, "top_k = 5", "top_k = 9"),
+        (("model", "c", "top_k"), 9, "top_k = 5\n", "top_k = 5\n\n[model.c]\ntop_k = 9\n"),
+        (("personas", "long"), "short", '"""\ntheme = "not a key"\n[sampling]\n"""', '"short"'),
+        (("draft",), "off", "# dark\n", '# dark\ndraft = "off"\n'),
+        (("sampling", "temp"), None, "temp = 0.7\n", ""),
+        (("sampling", "seed"), None, "", ""),
+        (("model", "c", "seed"), None, "", ""),
+    ],
+)
+def test_a_change_leaves_comments_and_everything_else(key, value, before, after):
+    path = write(COMMENTED)
+    change_config(key, value)
+    assert path.read_text() == COMMENTED.replace(before, after)
+
+
+@pytest.mark.parametrize(
+    "value", ['"', "\\", "C:\\models\\x.gguf", "a\nb\tc\r", "\x1b\x7f", "größe 😀", "'", "#"]
+)
+def test_any_text_survives(value):
+    write(COMMENTED)
+    change_config(("theme",), value)
+    assert load_config().values["theme"].value == value
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("temp", ("sampling", "temp")),
+        ("max-tokens", ("sampling", "max_tokens")),
+        ("model", ("default_model",)),
+        ("default_model", ("default_model",)),
+        ("theme", ("theme",)),
+        ("sampling.temp", ("sampling", "temp")),
+        ("model.qwen2.5-0.5b.temp", ("model", "qwen2.5-0.5b", "temp")),
+        ("personas.old pirate", ("personas", "old pirate")),
+        ("keys.quit", ("keys", "quit")),
+    ],
+)
+def test_where_a_setting_stands(name, key):
+    assert setting_key(name) == key
+
+
+@pytest.mark.parametrize("name", ["tempo", "", "sampling.ctx", "model.temp", "model.x.theme", "foo.bar", "."])
+def test_what_is_no_setting(name):
+    with pytest.raises(UsageError):
+        setting_key(name)

@@ -28,7 +28,7 @@ MAY_USE = {
 }
 ABOVE = {
     "chat": {"config", "drafting", "gpu_layers", "model_crashes", "model_store"},
-    "session": {"config", "config_rules", "drafting", "model_crashes", "startup"},
+    "session": {"config", "config_file", "config_rules", "drafting", "model_crashes", "startup"},
     "plain": {"config_file", "config_rules", "startup"},
     "tui": {"config_file", "config_rules", "startup"},
 }

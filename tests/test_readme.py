@@ -153,6 +153,6 @@ def test_the_json_that_is_shown_has_the_fields_that_ask_prints():
     block = re.search(r"One object and nothing else:\n\n```text\n(.*?)```", README, re.DOTALL)
     assert block is not None
     shown = re.findall(r'"(\w+)":', block[1])
-    printed = report(new_answer(1), "m", "auto", 0, 0.0)
+    printed = report(new_answer(1), "m", "m.gguf", "auto", 0, 0.0)
     parts = [*printed, *printed["draft"], *printed["timings"]]
     assert sorted(shown) == sorted(parts)

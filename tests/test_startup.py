@@ -3,7 +3,7 @@
 import pytest
 
 from tests.gguf_files import write_gguf
-from tests.other_programs import hide_other_programs
+from tests.other_programs import hide_demo
 from trchat import startup
 from trchat.catalog.sources import models_dir
 from trchat.errors import ModelError
@@ -11,8 +11,8 @@ from trchat.startup import prepare, warnings
 
 
 @pytest.fixture(autouse=True)
-def nothing_elsewhere(monkeypatch, tmp_path):
-    hide_other_programs(monkeypatch, tmp_path)
+def nothing_elsewhere(monkeypatch):
+    hide_demo(monkeypatch)
 
 
 def test_model_header_and_settings_fit_together(home):

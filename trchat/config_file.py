@@ -15,12 +15,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from trchat.config_rules import DEFAULT_MODEL, MODEL, SAMPLING, TABLES, TOP, Rule, Value
+from trchat.config_rules import DEFAULT_MODEL, MODEL, SAMPLING, SETTINGS, TABLES, TOP, Rule, Text, Value
 from trchat.errors import TrchatError, UsageError
 from trchat.paths import config_dir, make_private_dir
 from trchat.text.one_line import one_line
 from trchat.toml_lines import Path as KeyPath
-from trchat.toml_lines import key_lines, set_value
+from trchat.toml_lines import key_lines
 
 FILE_NAME = "config.toml"
 SIZE_LIMIT = 1 << 20
@@ -82,27 +82,76 @@ def load_config(path: Path | None = None) -> ConfigFile:
     return _checked(path, text)
 
 
-def change_config(key: KeyPath, value: Value, path: Path | None = None) -> Path:
-    """Set one key, such as ``("theme",)``, in the file, the rest of it untouched; return the file's path.
+def change_config(key: KeyPath, value: Value | None, path: Path | None = None) -> Path:
+    """Set one key, such as ``("theme",)``, in the file, or take it out (None); return the file's path.
 
-    Raises UsageError when the file is wrong, as it is or as it would be; TrchatError when it cannot be
-    written.
+    The rest of the file stays as it was, comments too. Raises UsageError when the file is wrong, as it is or
+    as it would be; TrchatError when it cannot be written.
     """
     path = path or config_path()
     text = _read(path) or ""
     _checked(path, text)
-    try:
-        changed = set_value(text, key, value)
-    except ValueError:
-        raise UsageError(
-            f"{one_line(str(path))}: cannot change {'.'.join(key)} there; edit the file"
-        ) from None
+    changed = _with_value(text, key, value)
     _checked(path, changed)
     try:
         _write(path, changed)
     except OSError as error:
         raise TrchatError(f"{one_line(str(path))} cannot be written: {error.strerror or error}") from None
     return path
+
+
+def setting_key(name: str) -> KeyPath:
+    """Where a setting stands in the file, such as ``("sampling", "temp")`` for ``temp``.
+
+    Longer names say it themselves: ``sampling.temp``, ``model.qwen3.temp``, ``personas.pirate``,
+    ``keys.quit``. Raises UsageError for what is no setting.
+    """
+    table, _, rest = name.partition(".")
+    known = {**SETTINGS, **TOP}
+    if not rest:
+        spelling = name.lower().replace("-", "_")
+        if spelling not in known:
+            raise UsageError(_unknown(name, "", list(known)).replace("unknown key", "there is no setting"))
+        return ("sampling", spelling) if spelling in SAMPLING else (_file_name(spelling),)
+    if table == "model":
+        model, _, setting = rest.rpartition(".")  # a model's name may have dots
+        if model and setting in MODEL:
+            return (table, model, setting)
+        raise UsageError(f"{one_line(name)!r} is not model.NAME.SETTING, such as model.qwen3.temp")
+    if (table == "sampling" and rest in SAMPLING) or table in ("personas", "keys"):
+        return (table, rest)
+    raise UsageError(f"there is no setting {one_line(name)!r}; 'trchat config --help' shows what there is")
+
+
+def rule_of(key: KeyPath) -> Rule:
+    """What may stand at ``key``, which ``setting_key`` has given."""
+    if key[0] in ("personas", "keys"):
+        return Text()
+    return {**TOP, **MODEL}[key[-1]]
+
+
+def _file_name(setting: str) -> str:
+    return DEFAULT_MODEL if setting == "model" else setting
+
+
+def _with_value(text: str, key: KeyPath, value: Value | None) -> str:
+    """``text``, valid TOML, with the value at ``key``."""
+    import tomlkit  # reads slowly: only where something is written
+    import tomlkit.items
+
+    document = tomlkit.parse(text)
+    table: tomlkit.TOMLDocument | tomlkit.items.AbstractTable = document
+    for depth, name in enumerate(key[:-1]):
+        if name not in table:
+            if value is None:
+                return text
+            table[name] = tomlkit.table(is_super_table=depth < len(key) - 2)
+        table = table[name]  # a table: _checked has seen to that
+    if value is not None:
+        table[key[-1]] = value
+    elif key[-1] in table:
+        del table[key[-1]]
+    return tomlkit.dumps(document)
 
 
 def _read(path: Path) -> str | None:

@@ -1,16 +1,24 @@
 """From what the user said to a model file and settled settings: the first step of all that answers."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
+from trchat.catalog import last_used, ollama
 from trchat.catalog.card import recommended_sampling
 from trchat.catalog.free_memory import free_memory
 from trchat.catalog.gguf_header import Header, read_header
 from trchat.catalog.listing import Model
 from trchat.catalog.memory import memory_warning
 from trchat.catalog.resolve import resolve_model
+from trchat.catalog.sources import DEMO
 from trchat.config import Settings, settle
 from trchat.config_file import ConfigFile, load_config
+from trchat.config_rules import SETTINGS, Value
+from trchat.errors import UsageError
+from trchat.paths import user_path
+from trchat.text.decode import decode_text
+from trchat.text.one_line import one_line
 
 DEFAULT_CTX = 4096
 """Tokens, when nobody says and the model can."""
@@ -30,14 +38,24 @@ class Prepared:
 def prepare(flags: Mapping[str, object]) -> Prepared:
     """Read the configuration, find the model, settle the settings. Raises UsageError or ModelError."""
     config = load_config()
+    flags = {**flags, **_system_from_file(flags)}
     named = settle(flags, config=config)
     model = resolve_model(named.model)
     header = read_header(model.path)
-    settings = settle(
-        flags, config=config, model_names=_model_names(model), recommended=recommended_sampling(header)
-    )
+    recommended = {**recommended_sampling(header), **_packaged(model)}
+    settings = settle(flags, config=config, model_names=_model_names(model), recommended=recommended)
     ctx = settings.ctx or min(DEFAULT_CTX, model.card.context or DEFAULT_CTX)
     return Prepared(model, header, settings, config, ctx)
+
+
+def note_used(prepared: Prepared) -> None:
+    """Remember that this model was loaded: whoever names none next time means it.
+
+    The demo model has to be asked for by name to be remembered: else it would stand in front of the first
+    model that somebody gets after trying it.
+    """
+    if prepared.settings.model is not None or prepared.model.source != DEMO:
+        last_used.note(prepared.model.path)
 
 
 def warnings(prepared: Prepared) -> list[str]:
@@ -53,6 +71,29 @@ def warnings(prepared: Prepared) -> list[str]:
         "what lies beyond is likely to be misread"
     )
     return ([no_room] if no_room else []) + ([too_long] if 0 < trained < prepared.ctx else [])
+
+
+def _system_from_file(flags: Mapping[str, object]) -> dict[str, str]:
+    """The system prompt that ``--system @FILE`` names. Raises UsageError where it cannot be read."""
+    system = flags.get("system")
+    if not isinstance(system, str) or not system.startswith("@"):
+        return {}
+    name = one_line(system[1:])
+    try:
+        raw = user_path(system[1:]).read_bytes()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"--system @FILE reads a file; cannot read {name}: {reason}") from None
+    return {"system": decode_text(raw, name).strip()}
+
+
+def _packaged(model: Model) -> dict[str, Value]:
+    """What Ollama keeps beside a model: its system prompt and parameters, as far as they can stand here."""
+    found: dict[str, Value] = {}
+    for name, value in ollama.recommended(model.name).items() if model.source == ollama.SOURCE else ():
+        with suppress(ValueError):
+            found[name] = SETTINGS[name].check(value)
+    return found
 
 
 def _model_names(model: Model) -> tuple[str, str]:

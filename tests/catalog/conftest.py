@@ -1,8 +1,8 @@
 import pytest
 
-from tests.other_programs import hide_other_programs
+from tests.other_programs import hide_demo
 
 
 @pytest.fixture(autouse=True)
-def nothing_elsewhere(monkeypatch, tmp_path):
-    hide_other_programs(monkeypatch, tmp_path)
+def nothing_elsewhere(monkeypatch):
+    hide_demo(monkeypatch)

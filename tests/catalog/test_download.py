@@ -104,7 +104,7 @@ def test_a_damaged_file_is_noticed_and_not_kept(hub, cache):
     code, out, err = get(hub, REPO)
     assert (code, out) == (1, "")
     assert err.splitlines()[1:] == [
-        "trchat: m-Q4_0.gguf arrived damaged (wrong checksum) and was deleted: try again"
+        "trchat: m-Q4_0.gguf arrived damaged (wrong checksum) and was deleted; try again"
     ]
     assert list((cache / "blobs").iterdir()) == []
     hub.sent.clear()
@@ -115,12 +115,12 @@ def test_errors_are_one_line(hub):
     assert get(hub, "org/other") == (
         3,
         "",
-        "trchat: the hub has no org/other, or it is private: log in with 'hf auth login'\n",
+        "trchat: there is no org/other on the hub, or it is private: log in with 'hf auth login'\n",
     )
     assert get(hub, "nonsense") == (
         2,
         "",
-        "trchat: 'nonsense' is no REPO[:FILE], such as Qwen/Qwen3-0.6B-GGUF:Q8_0\n",
+        "trchat: 'nonsense' is not OWNER/NAME or OWNER/NAME:FILE, such as Qwen/Qwen3-0.6B-GGUF:Q8_0\n",
     )
     code, out, err = get(hub, f"{REPO}:Q2")
     assert (code, out, err.count("\n")) == (2, "", 1)
@@ -135,3 +135,51 @@ def test_no_network_is_one_line(hub):
     assert (code, out, err.count("\n")) == (1, "", 1), err
     code, out, err = get(hub, REPO, HF_HUB_OFFLINE="1")
     assert (code, out, err.count("\n")) == (1, "", 1), err
+
+
+def test_what_was_downloaded_needs_no_network(hub):
+    _, path, _ = get(hub, f"{REPO}:Q4_0")
+    for env in ({"HF_ENDPOINT": "http://127.0.0.1:9"}, {"HF_HUB_OFFLINE": "1"}):
+        assert get(hub, f"{REPO}:Q4_0", **env) == (
+            0,
+            path,
+            f"trchat: {REPO}: the hub cannot be reached; m-Q4_0.gguf was downloaded before\n",
+        )
+        assert get(hub, f"{REPO}:Q8_0", **env)[0] == 1
+
+
+def test_what_does_not_fit_on_the_disk_is_said_before_the_first_byte(hub, here, monkeypatch):
+    from collections import namedtuple
+
+    from trchat.catalog.download import download
+    from trchat.errors import TrchatError
+
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage(10, 10, 1000))
+    with pytest.raises(TrchatError, match=r"not enough disk space: .* to download, 1.0 kB free in "):
+        download(REPO)
+    assert gets(hub) == []
+
+
+def test_progress_is_told_and_may_end_it(hub, here):
+    from trchat.catalog.download import download
+    from trchat.errors import TrchatError
+
+    told = []
+
+    def cancel(done, total):
+        told.append((done, total))
+        raise TrchatError("canceled")
+
+    with pytest.raises(TrchatError, match=r"^canceled$"):
+        download(REPO, progress=cancel)
+    size = len(hub.files["m-Q4_0.gguf"])
+    assert told and all(0 < done <= total == size for done, total in told)
+
+
+@pytest.fixture
+def here(hub, monkeypatch):
+    """Calls in this process reach the hub too."""
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.url)
+    template = hub.url + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from trchat.catalog.download import RemoteFile, choose
+from trchat.catalog.download import RemoteFile, choose, parse_spec
 from trchat.errors import ModelError, UsageError
 
 REPO = "org/repo"
@@ -56,12 +56,39 @@ def test_all_parts_of_a_split_model():
 
 def test_what_cannot_be_chosen_is_asked_for():
     assert refused(UsageError, "", "a.gguf", "b.gguf") == (
-        "org/repo holds 2 models; choose one with org/repo:FILE: a.gguf (2.0 MB), b.gguf (2.0 MB)"
+        "org/repo has 2 models; choose one with org/repo:FILE: a.gguf (2.0 MB), b.gguf (2.0 MB)"
     )
     assert refused(UsageError, "Q4_K", *MANY) == (
-        "'Q4_K' fits 2 files in org/repo; choose one of: m-Q4_K_M.gguf (2.0 MB), m-Q4_K_S.gguf (2.0 MB)"
+        "'Q4_K' matches 2 files in org/repo; choose one of: m-Q4_K_M.gguf (2.0 MB), m-Q4_K_S.gguf (2.0 MB)"
     )
     assert (
-        refused(UsageError, "Q2", "a.gguf") == "'Q2' is no file in org/repo; choose one of: a.gguf (2.0 MB)"
+        refused(UsageError, "Q2", "a.gguf")
+        == "'Q2' matches no file in org/repo; choose one of: a.gguf (2.0 MB)"
     )
-    assert refused(ModelError, "", "model.safetensors") == "org/repo holds no GGUF model"
+    assert refused(ModelError, "", "model.safetensors") == "org/repo has no GGUF model"
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("org/Repo-GGUF", ("org/Repo-GGUF", "")),
+        (" org/Repo-GGUF:Q4_0 ", ("org/Repo-GGUF", "Q4_0")),
+        ("hf.co/org/repo:Q4", ("org/repo", "Q4")),
+        ("org/repo/file.gguf", ("org/repo", "file.gguf")),
+        ("org/repo/sub/file.gguf", ("org/repo", "sub/file.gguf")),
+        ("https://huggingface.co/org/repo", ("org/repo", "")),
+        ("https://huggingface.co/org/repo/", ("org/repo", "")),
+        ("https://huggingface.co/org/repo/tree/main", ("org/repo", "")),
+        ("https://huggingface.co/org/repo/blob/main/a%20b.gguf", ("org/repo", "a b.gguf")),
+        ("https://huggingface.co/org/repo/resolve/main/sub/f.gguf?download=true", ("org/repo", "sub/f.gguf")),
+        ("huggingface.co/org/repo?show_file_info=x.gguf", ("org/repo", "")),
+    ],
+)
+def test_what_people_type_and_paste(typed, meant):
+    assert parse_spec(typed) == meant
+
+
+@pytest.mark.parametrize("typed", ["", "repo", "https://example.org/a/b", "a b/c", "org/repo:", "C:\\m.gguf"])
+def test_what_is_no_address_of_a_model(typed):
+    with pytest.raises(UsageError):
+        parse_spec(typed)

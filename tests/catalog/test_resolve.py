@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.gguf_files import write_gguf, write_hub, write_ollama, write_split
-from trchat.catalog.resolve import HOW_TO_GET_ONE, resolve_model
-from trchat.catalog.sources import hub_cache_dir, models_dir
+from trchat.catalog import last_used
+from trchat.catalog.resolve import HOW_TO_GET_ONE, NoModelNamedError, resolve_model
+from trchat.catalog.sources import FoundFile, hub_cache_dir, models_dir
 from trchat.errors import ModelError
 
 
@@ -112,15 +113,7 @@ def test_unknown_names(some):
 def test_empty_names_and_none_at_all():
     assert refused("x") == f"no model is called 'x', and none was found: {HOW_TO_GET_ONE}"
     assert refused(" ") == f"the model's name is empty: {HOW_TO_GET_ONE}"
-    assert refused(None) == f"no model to chat with: {HOW_TO_GET_ONE}"
-
-
-def test_without_a_name_it_is_the_demo(some, monkeypatch):
-    from trchat.catalog import resolve as module
-    from trchat.catalog.sources import FoundFile
-
-    monkeypatch.setattr(module, "demo_file", lambda: FoundFile("demo", some["hub"], "demo"))
-    assert resolve(None) == some["hub"]
+    assert refused(None) == f"no model found: {HOW_TO_GET_ONE}"
 
 
 def test_folders(tmp_path):
@@ -158,3 +151,26 @@ def test_a_broken_file_that_alone_fits_is_named():
     path = write_gguf(models_dir() / "broken.gguf")
     path.write_bytes(path.read_bytes()[:-100])
     assert "is cut off: needs" in refused("broken")
+
+
+def test_without_a_name_it_is_the_only_one_the_last_one_or_the_user_must_choose(monkeypatch, tmp_path):
+    demo = write_gguf(tmp_path / "demo.gguf", name="demo")
+    monkeypatch.setattr("trchat.catalog.resolve.demo_file", lambda: FoundFile("demo", demo, "demo"))
+    monkeypatch.setattr("trchat.catalog.sources.demo_file", lambda: FoundFile("demo", demo, "demo"))
+    assert resolve(None) == demo, "the only one"
+    (models_dir()).mkdir(parents=True)
+    (models_dir() / "broken.gguf").write_bytes(b"GGUF")
+    assert resolve(None) == demo
+    first = write_gguf(models_dir() / "first.gguf", name="first")
+    assert resolve(None) == first, "one's own come before the demo"
+    second = write_gguf(models_dir() / "second.gguf", name="second")
+    with pytest.raises(NoModelNamedError, match="there are 2 models: first, second; name one with --model"):
+        resolve(None)
+    last_used.note(second)
+    assert (resolve(None), resolve_model(None).name) == (second, "second")
+    elsewhere = write_gguf(tmp_path / "elsewhere.gguf", name="elsewhere")
+    last_used.note(elsewhere)
+    assert (resolve(None), resolve_model(None).name) == (elsewhere, "elsewhere")
+    elsewhere.unlink()
+    with pytest.raises(NoModelNamedError):
+        resolve(None)

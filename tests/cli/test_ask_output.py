@@ -181,3 +181,12 @@ def test_progress_is_shown_on_a_terminal_and_cleared(on_terminal, tiny_chat, tmp
     assert "\x1b" not in quiet
     dumb = on_terminal("ask", "-m", str(tiny_chat), *FAST, "-f", str(note), "Hi", env={"TERM": "dumb"})
     assert "\x1b" not in dumb
+
+
+def test_the_file_of_the_model_is_told_and_either_name_finds_it_again(here, tiny_chat):
+    code, out, _ = here("ask", "-m", tiny_chat, "--json", "-n", "1", "Hi")
+    told = json.loads(out)
+    assert (code, told["model_file"]) == (0, str(tiny_chat))
+    for name in (told["model_file"], told["model"]):
+        code, out, _ = here("ask", "-m", name, "--json", "-n", "1", "Hi")
+        assert (code, json.loads(out)["model_file"]) == (0, str(tiny_chat))

@@ -37,6 +37,10 @@ def test_settings_and_where_each_comes_from(program, home):
         "flash_attn\tauto\tdefault\n"
         "draft\toff\tTRCHAT_DRAFT\n"
         "template\t-\tdefault\n"
+        "think\tauto\tdefault\n"
+        "think_budget\t-\tdefault\n"
+        "template_arg\t{}\tdefault\n"
+        "stop\t[]\tdefault\n"
         "theme\t-\tdefault\n"
         "personas.brief\tBe brief.␊Very.\tconfig.toml:5\n",
         "",
@@ -47,7 +51,7 @@ def test_without_file_or_model_it_still_shows_the_settings(program, home):
     code, out, err = outcome(program("config"))
     assert code == 0
     assert out.startswith(f"{home / 'config.toml'} (not there)\nSETTING\tVALUE\tFROM\nmodel\t-\tdefault\n")
-    assert err.startswith("trchat: no model to chat with: ") and err.count("\n") == 1
+    assert err.startswith("trchat: no model found: ") and err.count("\n") == 1
 
 
 def test_path(program, home):

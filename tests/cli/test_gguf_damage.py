@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from tests.other_programs import hide_other_programs
+from tests.other_programs import hide_demo
 from trchat.catalog.sources import models_dir
 
 pytestmark = pytest.mark.slow
@@ -46,8 +46,8 @@ def damaged(raw, end, seed):
 
 
 @pytest.fixture
-def only_ours(monkeypatch, tmp_path):
-    hide_other_programs(monkeypatch, tmp_path)
+def only_ours(monkeypatch):
+    hide_demo(monkeypatch)
     monkeypatch.setattr("trchat.catalog.sources.demo_file", lambda: None)
 
 

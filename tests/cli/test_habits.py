@@ -60,8 +60,7 @@ def test_an_action_that_there_is_not(word, answer):
         ),
         (
             "config set temp",
-            "trchat config: argument path: only 'path' may follow, not 'set'; settings are changed in the "
-            "file that it prints; see 'trchat config --help'",
+            "trchat config set: the following arguments are required: VALUE; see 'trchat config set --help'",
         ),
     ],
 )

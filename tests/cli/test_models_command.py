@@ -161,7 +161,7 @@ def test_errors_are_one_line_and_exit_3(program, some):
         "",
         "trchat: no model is called 'x'; 'trchat models' lists those there are\n",
     )
-    assert outcome(program("models", "info")) == (3, "", f"trchat: no model to chat with: {HOW_TO_GET_ONE}\n")
+    assert outcome(program("models", "info")) == (3, "", f"trchat: no model found: {HOW_TO_GET_ONE}\n")
 
 
 def test_default_is_written_and_used(program, some, home, tmp_path):

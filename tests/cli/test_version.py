@@ -46,7 +46,7 @@ def test_with_v_it_tells_what_a_bug_report_needs(program, args, home):
 def test_a_machine_without_a_model_says_how_to_get_one(program):
     done = program("--version", "-v")
     assert done.returncode == 0
-    assert dict(pairs(done.stdout))["model"].startswith("no model to chat with: ")
+    assert dict(pairs(done.stdout))["model"].startswith("no model found: ")
 
 
 def test_a_build_that_crashes_is_told_and_the_rest_all_the_same(here, monkeypatch):

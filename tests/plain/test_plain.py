@@ -25,9 +25,9 @@ def test_the_same_commands_work(trchat, tmp_path):
     ]  # fmt: skip
     code, out, _ = chat(trchat, "-t", "0", "--draft", "off", lines=lines)
     assert code == 0
-    assert "cut by the token limit" in out
+    assert "cut off at the token limit" in out
     assert "the texts are identical" in out
-    assert "there is no command /nonsense" in out
+    assert "no such command: /nonsense" in out
     assert "Capitals, 3 messages" in out
     assert ANSWER in (tmp_path / "out.md").read_text("utf-8")
 
@@ -37,7 +37,7 @@ def test_the_lens_tells_in_words_what_was_guessed(trchat):
     code, out, _ = chat(trchat, "-t", "0", "--draft", "lookup", "-n", "40", lines=lines)
     assert code == 0
     assert out.count("tokens per step") == 1
-    assert "guesses accepted" in out and "prompt: " in out and "rows of candidates" in out
+    assert "guesses accepted" in out and "repeated text: " in out and "predictions learned" in out
 
 
 def test_before_the_oldest_messages_are_left_out_it_is_said_once(trchat):
@@ -53,7 +53,7 @@ def test_a_context_too_large_or_too_small_is_said_in_the_chats_own_words(trchat)
     assert code == 0
     assert out.count("was made for 8192 tokens, the context holds 8448") == 1
     assert "the context holds 256; shorten it or raise /set ctx" in out
-    assert "there is no persona yet: /system TEXT, then /persona-save NAME" in out
+    assert "no persona yet; set one with /system TEXT, then /persona-save NAME" in out
 
 
 def test_continue_takes_up_the_conversation(trchat):
@@ -100,45 +100,45 @@ def test_every_command_says_what_it_did_or_why_not(trchat, tmp_path, home):
     (home / "config.toml").write_text('[personas]\npirate = "Answer as a pirate."\n')
     (tmp_path / "notes.txt").write_text("flour")
     said = {
-        "/help": "/rename TITLE: Give this conversation another title",
-        "/copy": "there is no answer yet",
-        "/undo": "nothing was deleted",
-        "/rename early": "there is no conversation yet",
-        "/conversations": "there is no conversation yet",
-        "/persona-save none": "there is no system prompt to save: /system TEXT sets one",
-        "Hi": "cut by the token limit, /continue goes on",
-        "/copy 1": "there is no code block in it",
-        "/set top_k 5": "top_k is 5",
-        "/set seed": "seed is not set",
-        "/settings": "model: SmolLM2-135M-Instruct.Q4_1\nsystem: not set\nctx: 4096\n",
-        "/draft lookup": "draft is lookup",
-        "/system Be brief.": "the system prompt is set",
+        "/help": "/rename TITLE: Rename this conversation",
+        "/copy": "no answer yet",
+        "/undo": "nothing to restore",
+        "/rename early": "no conversation yet",
+        "/conversations": "no conversation yet",
+        "/persona-save none": "no system prompt to save; /system TEXT sets one",
+        "Hi": "cut off at the token limit; /continue writes on",
+        "/copy 1": "no code block in this message",
+        "/set top_k 5": "top_k is now 5",
+        "/set seed": "seed is now not set",
+        "/settings": "model: SmolLM2-135M-Instruct.Q4_1 (the model that answers)\nsystem: not set",
+        "/draft lookup": "draft is now lookup",
+        "/system Be brief.": "system prompt set",
         "/persona-save short": "saved; /persona short uses it",
         "/persona": "short: Be brief.",
-        "/persona pirate": "the system prompt is set",
-        "/persona nobody": "there is no persona 'nobody'; known are pirate, short",
-        "/model": "/model NAME chooses one",
+        "/persona pirate": "system prompt set",
+        "/persona nobody": "no persona is called 'nobody'; there are: pirate, short",
+        "/model": "/model NUMBER or /model NAME switches",
         "/model nosuch": "no model is called 'nosuch'",
-        f"/attach {tmp_path}/notes.txt": "notes.txt goes along with the next question",
-        "/detach": "nothing goes along with the next question",
+        f"/attach {tmp_path}/notes.txt": "attached notes.txt (5 B, about 1 token); it is sent with",
+        "/detach": "attachments removed",
         f"/attach {tmp_path}/nothing": "cannot read",
-        "/edit": "write the question anew: /edit TEXT",
+        "/edit": "Usage: /edit TEXT",
         "/edit Ho": "Model: ",
         "/branch previous": "You: Hi",
-        "/branch": "this is the last branch on that side",
-        "/branch 7": "/branch goes to the next or the previous one, not to '7'",
+        "/branch": "no more branches on that side",
+        "/branch 7": "/branch takes next or previous, not '7'",
         "/conversations 99999999999999999999": "there is no conversation",
         "/conversations ho": "1: Hi: Ho",
-        "/conversations nowhere": "no conversation has these words",
+        "/conversations nowhere": "no conversation matches",
         "/conversations ": "1: Hi, 4 messages",
-        "/rename  Ho": "the title is Ho",
+        "/rename  Ho": "renamed to Ho",
         "/conversations 1": "You: Hi",
-        "/delete": "deleted; /undo brings it back",
+        "/delete": "conversation deleted; /undo restores it",
         "/conversations  1": "conversation 1 was deleted",
-        "/undo ": "brought back; /conversations 1 opens it",
+        "/undo ": "conversation restored",
         "/theme": "/theme is for the full-screen chat",
-        "/stop": "ctrl+c stops an answer",
-        "/new": "a new conversation begins",
+        "/stop": "Ctrl+C stops an answer",
+        "/new": "new conversation",
     }
     code, out, err = chat(trchat, "-t", "0", "-n", "2", "--draft", "off", lines=[*said, "/quit"])
     assert (code, err) == (0, "")

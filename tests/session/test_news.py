@@ -10,7 +10,7 @@ from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree
 from trchat.session.news import Ended, Grown, Loading, Node, Notice, Piece, Speed
 from trchat.session.outbox import Outbox
 from trchat.session.pieces import cut, draw
-from trchat.session.plain_speed import ENOUGH, PlainSpeed
+from trchat.session.plain_speed import PlainSpeed
 
 TREE = DraftTree(np.array([1, 2, 3], np.int32), np.array([ROOT, 0, ROOT], np.int32), [0.5, 0.25, 0.125])
 
@@ -43,7 +43,7 @@ def test_the_text_is_cut_into_what_was_guessed_and_what_was_not():
         return Delta(step(tokens, tree, path), tuple(Said(text=text) for text in texts))
 
     assert cut(delta([1, 2, 3], "The ", "sky ", "is ", tree=TREE, path=(0, 1)), "lookup") == [
-        Piece("The sky ", True, "prompt"),
+        Piece("The sky ", True, "repeated text"),
         Piece("is ", False),
     ]
     # A character that is not whole yet waits, and belongs to the token that completes it.
@@ -62,26 +62,41 @@ def test_the_tree_is_told_with_its_tokens_as_text():
     drafted = draw(step([1, 4], TREE, (0,)), "root", words.__getitem__, "recycling")
     assert (drafted.root, drafted.bonus) == ("root", "d")
     assert drafted.nodes == (
-        Node("a", ROOT, True, 0.5, "matrix"),
-        Node("b", 0, False, 0.25, "matrix"),
-        Node("c", ROOT, False, 0.125, "matrix"),
+        Node("a", ROOT, True, 0.5, "learned"),
+        Node("b", 0, False, 0.25, "learned"),
+        Node("c", ROOT, False, 0.125, "learned"),
     )
 
 
-def test_plain_speed_may_be_known_from_before():
-    plain = PlainSpeed()
-    for _ in range(ENOUGH):
-        plain.add(step([1, 2], width=4, seconds=0.02))
-    assert plain.ratio(100.0) == (pytest.approx(2.0), False)
-    assert plain.ratio(100.0, 10.0) == (pytest.approx(1.0), True)
+def speeds(plain, *steps, plain_ms=None):
+    for each in steps:
+        plain.add(each)
+    return plain.ratio(plain_ms)
 
 
-def test_plain_speed_is_told_from_steps_of_one_token_or_bounded_by_narrow_ones():
-    plain = PlainSpeed()
-    assert plain.ratio(50.0) == (None, False)
-    for _ in range(ENOUGH):
-        plain.add(step([1, 2], width=4, seconds=0.02))
-    assert plain.ratio(100.0) == (pytest.approx(2.0), False), "an upper bound: four tokens cost more than one"
-    for _ in range(ENOUGH):
-        plain.add(step([1], seconds=0.015))
-    assert plain.ratio(100.0) == (pytest.approx(1.5), True)
+PLAIN, DRAFTED = step([1], seconds=0.010), step([1, 2, 3], TREE, (0, 1), width=4, seconds=0.015)
+
+
+def test_the_ratio_is_measured_within_the_answer():
+    assert speeds(PlainSpeed(), *[PLAIN] * 10, *[DRAFTED] * 20) == pytest.approx(0.010 * 70 / 0.4)
+    busy = Step((1,), EMPTY_TREE, (), 1, None, 0.004, 0.010, 0.0, 0.006, 0.0)  # guessed nothing, and learned
+    assert speeds(PlainSpeed(), *[busy] * 10, *[DRAFTED] * 20) == pytest.approx(0.010 * 70 / 0.5)
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [[PLAIN] * 200, [PLAIN] * 10 + [DRAFTED] * 12, [DRAFTED] * 40],
+    ids=["off", "short", "none plain"],
+)
+def test_no_ratio_without_drafts_enough_tokens_or_plain_steps(steps):
+    assert speeds(PlainSpeed(), *steps) is None
+
+
+def test_what_the_drafter_knows_of_plain_steps_stands_in_for_them():
+    assert speeds(PlainSpeed(), *[DRAFTED] * 40) is None
+    assert speeds(PlainSpeed(), *[DRAFTED] * 40, plain_ms=10.0) == pytest.approx(0.010 * 3 / 0.015)
+
+
+def test_a_ratio_is_never_above_the_tokens_per_step():
+    slow = step([1], seconds=1.0)
+    assert speeds(PlainSpeed(), *[slow] * 6, *[DRAFTED] * 2000) == pytest.approx(6006 / 2006)

@@ -3,7 +3,7 @@
 import pytest
 
 from trchat.errors import UsageError
-from trchat.session.commands import COMMANDS, branch_step, completions, parse_command, unescaped
+from trchat.session.commands import COMMANDS, Suggestion, branch_step, parse_command, suggestions, unescaped
 from trchat.session.typed_setting import parse_assignment, parse_setting, typed_here
 
 
@@ -34,7 +34,7 @@ def test_a_switch_that_the_model_reads_itself_is_said_to_it():
     for text in ("/think", "/think off", "/think HIGH"):
         found = parse_command(text, template)
         assert found is not None and found[0].name == "think"
-    with pytest.raises(UsageError, match="there is no command /no_think; did you mean /think"):
+    with pytest.raises(UsageError, match="no such command: /no_think; did you mean /think"):
         parse_command("/no_think Say hello.", "{{ messages }}")
 
 
@@ -46,9 +46,9 @@ def test_a_doubled_slash_says_one():
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("/renmae x", "there is no command /renmae; did you mean /rename? /help shows them all"),
-        ("/zzz", "there is no command /zzz; /help shows them all"),
-        ("/rename", "/rename needs TITLE"),
+        ("/renmae x", "no such command: /renmae; did you mean /rename? /help lists them all"),
+        ("/zzz", "no such command: /zzz; /help lists them all"),
+        ("/rename", "Usage: /rename TITLE"),
     ],
 )
 def test_a_command_that_is_none_says_what_to_do(text, told):
@@ -60,21 +60,33 @@ def test_a_command_that_is_none_says_what_to_do(text, told):
 def test_a_branch_is_the_next_or_the_previous_one():
     assert [branch_step(word) for word in ("next", "n", "Previous", "prev", "")] == [1, 1, -1, -1, -1]
     for word in ("3", "sideways"):
-        with pytest.raises(UsageError, match="the next or the previous one"):
+        with pytest.raises(UsageError, match="takes next or previous"):
             branch_step(word)
 
 
+def completions(begun):
+    return [each.text for each in suggestions(begun)]
+
+
 def test_completions_are_commands_that_begin_so():
-    assert completions("/per") == ["/persona", "/persona-save"]
-    assert completions("/") == [f"/{command.name}" for command in COMMANDS]
-    assert completions("per") == []
+    assert completions("/per") == ["/persona ", "/persona-save "]
+    assert [each.label for each in suggestions("/")] == [
+        f"/{command.name} {command.argument}".rstrip() for command in COMMANDS
+    ]
+    assert all(each.help for each in suggestions("/"))
+    assert [each.complete for each in suggestions("/per")] == [True, False]
+    assert completions("/none") == []
 
 
 def test_completions_are_the_words_a_command_takes():
     assert completions("/draft ") == ["/draft auto", "/draft recycling", "/draft lookup", "/draft off"]
     assert completions("/branch P") == ["/branch previous"]
-    assert completions("/set top") == ["/set top_k", "/set top_p"]
+    assert completions("/set top") == ["/set top_k ", "/set top_p "]
     assert completions("/set temp 0") == completions("/rename x") == completions("/none x") == []
+    named = {"persona": [("Pirate", "Answer as a pirate."), ("brief", "")]}
+    assert suggestions("/persona pi", lambda name: named.get(name, ())) == [
+        Suggestion("/persona Pirate", "Pirate", "Answer as a pirate.")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -110,7 +122,7 @@ def test_a_setting_is_typed_with_or_without_an_equals_sign(typed, setting):
 @pytest.mark.parametrize(
     ("name", "text", "told"),
     [
-        ("tmep", "1", "there is no setting 'tmep'; there are model, system, ctx"),
+        ("tmep", "1", "no setting is called 'tmep'; there are model, system, ctx"),
         ("temp", "warm", "temp must be a number from 0 (greedy) to 100, not 'warm'"),
         ("draft", "magic", "draft must be one of auto, recycling, lookup, off, not 'magic'"),
     ],

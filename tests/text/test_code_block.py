@@ -50,7 +50,7 @@ def test_a_block_is_named_by_its_number():
     for number in ("0", "3", "²", "one", "-1", "9" * 5000):
         with pytest.raises(UsageError, match="there are 2 code blocks"):
             numbered_code_block(text, number)
-    with pytest.raises(UsageError, match="there is no code block"):
+    with pytest.raises(UsageError, match="no code block in this message"):
         numbered_code_block("a", "1")
 
 

@@ -77,7 +77,7 @@ def run_chat(home, monkeypatch):
             async with app.run_test(size=size, notifications=True) as pilot:
                 chat = Chat(app, pilot, engine)
                 if wait:
-                    await chat.until(lambda: app.session.loaded or "no model" in app.chat.status._state)
+                    await chat.until(lambda: app.session.loaded or "no model" in app.chat.status.state)
                 yield chat
         finally:
             engine.go_on.set()

@@ -23,7 +23,7 @@ def test_a_question_is_answered_shown_and_saved(run_chat):
         assert chat.messages == [("user", "Hi"), ("assistant", "Hello world.")]
         await chat.sees("Hello world.")
         assert chat.screen.prompt.text == ""
-        await chat.sees("tokens/s", "2.00 per step")
+        await chat.sees("context 5 of 4,096 · 200.0 tokens/s")
 
     run_chat(test)
     assert stored() == [("user", "Hi", None), ("assistant", "Hello world.", "stop")]
@@ -34,10 +34,10 @@ def test_keys_that_come_all_at_once_act_in_their_order(run_chat):
         keys = ["o", "x", "backspace", "k", "enter", "n", "o", "ctrl+u", "y", "e", "s", "enter", "!"]
         for key in keys:  # all in the queue before any is handled
             chat.app.post_message(_key(key))
-        await chat.until(lambda: len(chat.engine.prompts) == 1)
+        await chat.until(lambda: len(chat.engine.prompts) == 2)
         await chat.idle()
-        assert chat.messages[0] == ("user", "ok")
-        # The second came while the first was being answered: it is refused, and given back or typed over.
+        assert [text for role, text in chat.messages if role == "user"] == ["ok", "yes"]
+        # The second waits for the end of the first.
         assert chat.screen.prompt.text.endswith("!")
 
     run_chat(test)
@@ -108,7 +108,7 @@ def test_quitting_while_it_writes_saves_what_there_is(run_chat):
 def test_a_cut_answer_is_continued_in_its_place(run_chat):
     async def test(chat):
         await chat.send("Count")
-        await chat.sees("/continue goes on")
+        await chat.sees("/continue writes on")
         chat.engine.finish = "stop"
         await chat.pilot.press("ctrl+g")
         await chat.idle()
@@ -152,7 +152,7 @@ def test_reasoning_that_was_cut_is_continued_as_reasoning(run_chat):
     run_chat(test, ScriptedEngine(script, finish="length"))
 
 
-def test_copying_says_how_it_was_done(run_chat, monkeypatch):
+def test_copying_says_what_was_copied(run_chat, monkeypatch):
     copied = []
     monkeypatch.setattr(
         "trchat.tui.screens.answer_actions.copy_natively", lambda text: copied.append(text) or "a-program"
@@ -161,7 +161,7 @@ def test_copying_says_how_it_was_done(run_chat, monkeypatch):
     async def test(chat):
         await chat.send("Code?")
         await chat.pilot.press("f8")
-        await chat.sees("with a-program")
+        await chat.sees("Copied the message")
         await chat.send("/copy 1")
         await chat.until(lambda: len(copied) == 2)
         assert copied == ["Look:\n```python\nx = 1\n```\n", "x = 1"]
@@ -175,7 +175,7 @@ def test_without_a_clipboard_program_the_terminal_is_asked(run_chat, monkeypatch
     async def test(chat):
         await chat.send("Hi")
         await chat.pilot.press("f8")
-        await chat.sees("OSC 52")
+        await chat.sees("Copied the message")
         assert chat.app.clipboard == "Hello world."
 
     run_chat(test)
@@ -220,7 +220,7 @@ def test_a_comparison_that_differs_says_where(run_chat):
         await chat.send("Hi")
         await chat.pilot.press("ctrl+t")
         await chat.idle()
-        await chat.sees("part after 3 characters")
+        await chat.sees("differ after 3 characters")
 
     run_chat(test, ScriptedEngine([["abcd"], ["abcx"]]))
 
@@ -261,3 +261,46 @@ def test_an_answer_that_a_crash_cut_short_says_so(run_chat):
         await chat.sees("Half of it", "interrupted")
 
     run_chat(test, continue_id=0)
+
+
+def test_while_the_next_answer_is_waited_for_the_last_ones_speed_is_gone(run_chat):
+    async def test(chat):
+        await chat.send("Hi")
+        await chat.sees("tokens/s")
+        await chat.send("Ho", wait=False)
+        await chat.at_stop()
+        assert "tokens/s" not in chat.screen.status.visual.plain
+        assert "context 5 of 4,096" in chat.screen.status.visual.plain
+        assert "thinking" not in chat.words
+        chat.engine.go_on.set()
+        await chat.idle()
+        await chat.sees("tokens/s")
+
+    run_chat(test, ScriptedEngine([["Hello ", "world."], [STOP_HERE, "Yes."]]))
+
+
+def test_the_status_line_keeps_what_matters_most_where_it_is_narrow(run_chat):
+    async def test(chat):
+        await chat.send("/system Answer as a pirate.")
+        await chat.send("/persona-save pirate")
+        await chat.send("Hi")
+        line = chat.screen.status.visual.plain
+        model = chat.session.prepared.model.name
+        assert line.startswith(f"{model} · pirate ") and line.endswith("of 4,096 · 200.0 tokens/s")
+        await chat.pilot.resize_terminal(40, 20)
+        await chat.until(lambda: len(chat.screen.status.visual.plain) <= 40)
+        assert chat.screen.status.visual.plain.endswith("200.0 tokens/s")
+        assert chat.screen.status.visual.plain.startswith(model[:8])
+
+    run_chat(test, size=(120, 30))
+
+
+def test_another_conversation_begins_with_an_empty_lens(run_chat):
+    async def test(chat):
+        await chat.pilot.press("ctrl+l")
+        await chat.send("Hi")
+        await chat.sees("wor 90% ✓")
+        await chat.send("/new")
+        await chat.until(lambda: "wor 90%" not in chat.words)
+
+    run_chat(test, size=(130, 45))

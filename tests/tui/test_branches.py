@@ -38,11 +38,11 @@ def test_a_question_is_edited_in_its_own_conversation_only(run_chat):
     async def test(chat):
         await chat.send("Frist")
         await chat.pilot.press("f2")
-        await chat.sees("editing:")
+        await chat.sees("Editing:")
         await chat.pilot.press("ctrl+n")
         await chat.until(lambda: chat.messages == [])
         assert chat.screen.prompt.text == "Frist"
-        assert "editing:" not in chat.text
+        assert "Editing:" not in chat.text
         await chat.send("Other")
         assert chat.engine.prompts[-1] == [("user", "Other")]
         assert len(chat.session.thread.store.conversations()) == 2

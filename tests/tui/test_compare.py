@@ -1,4 +1,4 @@
-"""The A/B key: the same prompt with drafts off, both speeds side by side."""
+"""The compare key: the same prompt with drafts off, both speeds side by side."""
 
 from tests.tui.scripted_engine import STOP_HERE, ScriptedEngine
 
@@ -7,7 +7,7 @@ def test_an_answer_is_compared_with_plain_decoding(run_chat):
     async def test(chat):
         await chat.send("Hi")
         await chat.pilot.press("ctrl+t")
-        await chat.sees("A/B draft auto 200.0 tokens/s", "draft off", "1.00x over 4 tokens")
+        await chat.sees("Compared draft auto 200.0 tokens/s", "draft off", "1.00x over 4 tokens")
         await chat.sees("the texts are identical")
         assert chat.engine.mode == "auto"
         assert chat.messages == [("user", "Hi"), ("assistant", "Hello world.")]
@@ -19,7 +19,7 @@ def test_texts_that_differ_are_told_apart(run_chat):
     async def test(chat):
         await chat.send("Hi")
         await chat.pilot.press("ctrl+t")
-        await chat.sees("the texts part after 6 characters")
+        await chat.sees("the texts differ after 6 characters")
 
     run_chat(test, ScriptedEngine([["Hello ", "world."], ["Hello ", "there."]]))
 
@@ -53,6 +53,6 @@ def test_a_comparison_can_be_stopped(run_chat):
 def test_without_an_answer_there_is_nothing_to_compare(run_chat):
     async def test(chat):
         await chat.pilot.press("ctrl+t")
-        await chat.sees("there is no answer yet")
+        await chat.sees("no answer yet")
 
     run_chat(test)

@@ -33,7 +33,7 @@ def test_renaming_deleting_and_undoing_in_the_list(run_chat):
         await chat.sees("Greeting")
         await chat.pilot.press("ctrl+d")
         await chat.until(lambda: chat.session.thread.store.conversations() == [])
-        await chat.pilot.press("ctrl+z")
+        await chat.pilot.press("ctrl+r")
         await chat.until(
             lambda: [each.title for each in chat.session.thread.store.conversations()] == ["Greeting"]
         )
@@ -76,7 +76,7 @@ def test_saving_never_overwrites(run_chat, tmp_path):
         await chat.send("Hi")
         await chat.send(f"/save {tmp_path}/chat.md")
         await chat.send(f"/save {tmp_path}/chat.md")
-        await chat.sees("is there already")
+        await chat.sees("already exists")
 
     run_chat(test)
     text = (tmp_path / "chat.md").read_text("utf-8")
@@ -144,3 +144,58 @@ def test_personas_are_saved_and_used(run_chat):
 
     run_chat(test)
     assert load_config().personas["pirate"].value == "Talk like a pirate."
+
+
+def test_the_first_screen_says_what_is_loaded_and_offers_recent_conversations(run_chat):
+    store = open_history(print)
+    for title in ("Bread", "Sky", "Cats"):
+        number = store.create_conversation(title).id
+        store.add_message(number, "user", f"About {title}")
+    store.close()
+
+    async def test(chat):
+        await chat.sees(
+            "SmolLM2-135M-Instruct.Q4_1 · 135M · Q4_1", "Recent conversations", "1 Cats", "3 Bread"
+        )
+        await chat.sees("Enter sends", "/ lists commands")
+        await chat.send("2")
+        await chat.until(lambda: chat.messages == [("user", "About Sky")])
+        await chat.send("/new")
+        await chat.pilot.press("down", "down", "down", "enter")
+        await chat.until(lambda: chat.messages == [("user", "About Bread")])
+        await chat.send("/new")
+        await chat.send("4")
+        assert chat.messages[0] == ("user", "4"), "there is no fourth"
+
+    run_chat(test)
+
+
+def test_an_active_system_prompt_is_on_the_first_screen(run_chat):
+    async def test(chat):
+        await chat.sees("System prompt: Answer as a pirate.")
+
+    run_chat(test, system="Answer as a pirate.")
+
+
+def test_undo_opens_what_it_restores(run_chat):
+    async def test(chat):
+        await chat.send("Hi")
+        await chat.send("/delete")
+        await chat.sees("Conversation deleted; /undo restores it")
+        assert chat.messages == []
+        await chat.send("/undo")
+        await chat.until(lambda: len(chat.messages) == 2)
+
+    run_chat(test)
+
+
+def test_how_to_resume_is_told(run_chat):
+    async def test(chat):
+        assert chat.session.how_to_resume() is None
+        await chat.send("Hi")
+        number = chat.session.thread.conversation.id
+        assert chat.session.how_to_resume() == f"resume this conversation with: trchat --continue {number}"
+        await chat.send("/delete")
+        assert chat.session.how_to_resume() is None
+
+    run_chat(test)

@@ -6,9 +6,9 @@ import pytest
 def test_help_is_read_in_a_narrow_window(run_chat):
     async def test(chat):
         await chat.pilot.press("f1")
-        await chat.sees("ctrl+c Stop or copy interrupt")
+        await chat.sees("ctrl+c Copy, stop or clear interrupt")
         page = [line.strip() for line in str(chat.app.screen.query_one("#help").visual).splitlines()]
-        assert page[page.index("/undo") + 1] == "Bring back the conversation deleted last"
+        assert page[page.index("/undo") + 1] == "Restore the conversation deleted last"
 
     run_chat(test, size=(40, 10))
 

@@ -18,7 +18,7 @@ def test_while_an_answer_is_written_the_key_that_stops_it_is_shown(run_chat, wid
         await chat.send("Hi", wait=False)
         await chat.at_stop()
         await chat.until(lambda: "esc Stop" in keys(chat))
-        assert not {"^t A/B", "^r Again", "^n New"} & set(keys(chat)), "these would be refused now"
+        assert not {"^t Compare", "^r Regenerate", "^n New"} & set(keys(chat)), "these would be refused now"
         chat.engine.go_on.set()
         await chat.until(lambda: "esc Stop" not in keys(chat))
 

@@ -23,17 +23,17 @@ def test_accepted_tokens_are_underlined_and_the_tree_is_drawn(run_chat):
             "Last draft",
             "wor 90% ✓",
             "wrong 10%",
-            "2-token rows",
-            "suffix",
-            "ld. the model's own",
-            "depth 1",
+            "after 2 tokens",
+            "repeated text",
+            "ld. by the model",
+            "guess 1 ahead",
             "mean 2.00",
         )
         assert "wrong" not in underlined(chat)
         assert underlined(chat).count("wor") == 2  # in the answer and in the tree
         chat.engine.go_on.set()
         await chat.idle()
-        await chat.sees("12 rows of candidates")
+        await chat.sees("12 predictions learned")
 
     run_chat(test, ScriptedEngine([["Hello ", "world.", STOP_HERE, "!"]]), size=(130, 45))
 
@@ -69,10 +69,10 @@ def test_a_continued_answer_is_marked_from_its_beginning(run_chat):
 def test_what_came_free_is_what_the_engine_knows_when_it_is_ready_and_after_each_answer(run_chat):
     async def test(chat):
         await chat.pilot.press("ctrl+l")
-        await chat.sees("1,000 tokens came free since day one")
+        await chat.sees("1,000 tokens saved in total")
         for count in ("1,004", "1,008"):
             await chat.send("Hi")
-            await chat.sees(f"{count} tokens came free")
+            await chat.sees(f"{count} tokens saved in total")
 
     run_chat(test)
 
@@ -92,7 +92,7 @@ def test_by_command_guessed_tokens_get_the_colour_of_their_source(run_chat):
         await chat.send("Hi")
         await chat.send("/lens colour")
         await chat.until(lambda: "Hel" in underlined(chat))
-        wanted = chat.screen.colours.hex("2-token rows", chat.app.theme_variables)
+        wanted = chat.screen.colours.hex("after 2 tokens", chat.app.theme_variables)
         strips = chat.app.screen._compositor.render_strips(chat.app.size)
         colours = {
             segment.style.color.get_truecolor().hex
@@ -115,6 +115,6 @@ def test_the_lens_opened_afterwards_shows_the_last_draft(run_chat):
     async def test(chat):
         await chat.send("Hi")
         await chat.pilot.press("ctrl+l")
-        await chat.sees("wor 90% ✓", "2-token rows", "2 of 4 guesses (50%)", "mean 2.00")
+        await chat.sees("wor 90% ✓", "after 2 tokens", "2 of 4 (50%) accepted", "mean 2.00")
 
     run_chat(test, size=(130, 45))

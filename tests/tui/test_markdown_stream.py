@@ -24,8 +24,8 @@ class CountingPainter(Painter):
 
     drawn = 0
 
-    def paint(self, block):
-        strips = super().paint(block)
+    def paint(self, block, *how):
+        strips = super().paint(block, *how)
         self.drawn += len(strips)
         return strips
 

@@ -66,24 +66,63 @@ def test_an_empty_prompt_sends_nothing(run_chat):
 def test_tab_completes_commands(run_chat):
     async def test(chat):
         await chat.pilot.press("/", "r")
-        await chat.sees("/rename", "/regen")
+        await chat.sees("/rename TITLE", "Regenerate the last answer")
         await chat.pilot.press("tab")
         assert chat.screen.prompt.text == "/re"
         await chat.pilot.press("g", "tab")
-        assert chat.screen.prompt.text == "/regen "
+        assert chat.screen.prompt.text == "/regen"
 
     run_chat(test)
 
 
-def test_tab_completes_what_a_command_takes_and_more_than_fits_is_said(run_chat):
+def test_commands_are_listed_with_what_they_do_and_arrows_choose(run_chat):
     async def test(chat):
+        await chat.send("Hi")
+        chat.screen.transcript.scroll_end(animate=False)
+        await chat.pilot.pause()
+        before = chat.screen.transcript.size, chat.screen.transcript.scroll_y
         await chat.pilot.press("/")
-        await chat.sees("tab: /help /new", "/copy …")
-        await chat.pilot.press(*"set te", "tab")
-        await chat.sees("tab: template temp")
+        await chat.sees("/help", "/conversations [WORDS]", "Search and open earlier conversations")
+        assert (chat.screen.transcript.size, chat.screen.transcript.scroll_y) == before, "nothing moves"
+        await chat.pilot.press("down", "down", "up", "enter")  # /new needs nothing more
+        await chat.until(lambda: chat.messages == [])
+        await chat.pilot.press(*"/pers", "down", "enter")  # /persona-save needs a name
+        assert chat.screen.prompt.text == "/persona-save "
+        await chat.pilot.press("escape", "escape", "/", "escape")
+        assert chat.screen.prompt.text == "/", "the first escape closes the list only"
+        assert not chat.screen.prompt.suggestions.display
+
+    run_chat(test)
+
+
+def test_a_command_that_is_not_whole_is_not_run_on_a_guess(run_chat):
+    async def test(chat):
+        await chat.send("Hi")
+        await chat.send("/de")  # /delete or /detach
+        await chat.sees("no such command: /de")
+        assert len(chat.messages) == 2
+        await chat.send("/hel")  # only /help
+        await chat.sees("Keys", "Commands")
+
+    run_chat(test)
+
+
+def test_tab_completes_what_a_command_takes(run_chat, home):
+    home.mkdir(exist_ok=True)
+    (home / "config.toml").write_text('[personas]\npirate = "Answer as a pirate."\n')
+
+    async def test(chat):
+        await chat.pilot.press(*"/set te", "tab")
+        await chat.sees("template", "temp", "0 always takes the likeliest token")
         assert chat.screen.prompt.text == "/set temp"
         await chat.pilot.press("ctrl+u", *"/draft l", "tab", "enter")
         await chat.until(lambda: chat.session.settings.draft == "lookup")
+        await chat.pilot.press(*"/persona p", "tab")
+        await chat.sees("/persona pirate")
+        await chat.pilot.press("enter")
+        await chat.until(lambda: chat.session.system == "Answer as a pirate.")
+        await chat.pilot.press(*"/theme dra", "tab", "enter")
+        await chat.until(lambda: chat.app.theme == "dracula")
 
     run_chat(test)
 
@@ -95,9 +134,9 @@ def test_a_file_is_completed_attached_and_sent_once(run_chat, tmp_path, monkeypa
 
     async def test(chat):
         await chat.pilot.press(*"/attach no", "tab")
-        assert chat.screen.prompt.text == "/attach notes.txt "
+        assert chat.screen.prompt.text == "/attach notes.txt"
         await chat.pilot.press("enter")
-        await chat.sees("attached: notes.txt")
+        await chat.sees("Attached: notes.txt (19 B, about 4 tokens) · /detach removes")
         await chat.send("What?")
         await chat.send("And?")
         assert chat.messages[0] == ("user", "notes.txt:\n````\nLine with ``` in it\n````\n\nWhat?")
@@ -112,32 +151,93 @@ def test_what_goes_along_is_told_until_it_is_sent(run_chat, tmp_path):
     async def test(chat):
         await chat.send("Hi")
         await chat.send(f"/attach {tmp_path}/notes.txt")
-        await chat.sees("attached: notes.txt")
-        await chat.pilot.press("/", "h")
-        await chat.sees("tab: /help")
-        await chat.pilot.press("backspace", "backspace")
-        await chat.sees("attached: notes.txt")
+        await chat.sees("Attached: notes.txt")
+        await chat.pilot.press("/", "h", "backspace", "backspace")
+        await chat.sees("Attached: notes.txt")
         await chat.pilot.press("f2", "escape")
-        await chat.sees("attached: notes.txt")
+        await chat.sees("Attached: notes.txt")
         await chat.send("Ho")
-        assert "attached:" not in chat.text
+        assert "Attached:" not in chat.text
         assert chat.messages[2] == ("user", "notes.txt:\n```\nflour\n```\n\nHo")
 
     run_chat(test)
 
 
-def test_a_refused_question_is_put_above_what_was_begun_meanwhile(run_chat):
+def test_files_are_named_with_an_at_sign(run_chat, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes.txt").write_text("flour")
+    (tmp_path / "novel.txt").write_text("Once.")
+
+    async def test(chat):
+        await chat.pilot.press(*"Sum up @no")
+        await chat.sees("notes.txt", "novel.txt")
+        await chat.pilot.press("down", "tab")
+        assert chat.screen.prompt.text == "Sum up @novel.txt "
+        await chat.pilot.press("enter")
+        await chat.until(lambda: len(chat.messages) == 2)
+        assert chat.messages[0][1] == "novel.txt:\n```\nOnce.\n```\n\nSum up @novel.txt "
+        await chat.sees("▸ novel.txt (5 B, about 1 token)", "Sum up @novel.txt")
+
+    run_chat(test)
+
+
+def test_a_question_with_files_shows_them_as_a_line_and_is_edited_alone(run_chat, tmp_path):
+    (tmp_path / "notes.txt").write_text("flour\n" * 500)
+
+    async def test(chat):
+        await chat.send(f"/attach {tmp_path}/notes.txt")
+        await chat.send("How much?")
+        await chat.sees("▸ notes.txt (3.0 kB, about 749 tokens)", "How much?")
+        assert "flour" not in chat.text
+        await chat.pilot.press("up")
+        assert chat.screen.prompt.text == "How much?"
+        chat.screen.prompt.put("")
+        await chat.pilot.press("f2")
+        assert chat.screen.prompt.text == "How much?"
+        await chat.sees("Editing:", "Attached: notes.txt")
+        await chat.pilot.press(*" Now", "enter")
+        await chat.until(lambda: chat.messages[0][1].endswith("```\n\nHow much? Now"))
+        assert chat.messages[0][1].startswith("notes.txt:\n```\nflour")
+        await chat.idle()
+        await chat.pilot.press("alt+up", "alt+up", "enter")
+        await chat.sees("flour")
+
+    run_chat(test)
+
+
+def test_what_is_sent_while_an_answer_is_written_waits_for_its_end(run_chat):
     async def test(chat):
         await chat.send("One", wait=False)
         await chat.at_stop()
-        chat.screen.prompt.put("Two")
-        chat.screen.prompt.action_send()
-        chat.screen.prompt.put("Three")
-        await chat.sees("an answer is being written")
-        assert chat.screen.prompt.text == "Two\nThree"
+        for text in ("Two", "Three", "Four"):
+            await chat.send(text, wait=False)
+        await chat.sees("3 queued, last: Four · ↑ takes it back")
+        await chat.pilot.press("up")
+        assert chat.screen.prompt.text == "Four"
+        await chat.sees("2 queued, last: Three")
         chat.engine.go_on.set()
+        await chat.until(lambda: len(chat.messages) == 6)
+        await chat.idle()
+        assert [text for role, text in chat.messages if role == "user"] == ["One", "Two", "Three"]
+        assert "ueued" not in chat.text
+        assert chat.screen.prompt.text == "Four"
 
-    run_chat(test, ScriptedEngine([["one ", STOP_HERE, "end"]]))
+    run_chat(test, ScriptedEngine([["one ", STOP_HERE, "end"], ["Yes."]]))
+
+
+def test_after_a_stop_what_was_queued_is_given_back(run_chat):
+    async def test(chat):
+        await chat.send("One", wait=False)
+        await chat.at_stop()
+        await chat.send("Two", wait=False)
+        await chat.send("Three", wait=False)
+        await chat.pilot.press("escape")
+        chat.engine.go_on.set()
+        await chat.idle()
+        await chat.until(lambda: chat.screen.prompt.text == "Two\nThree")
+        assert len(chat.messages) == 2
+
+    run_chat(test, ScriptedEngine([["one ", STOP_HERE, "two ", "end"], ["Yes."]]))
 
 
 def test_binary_huge_and_missing_files_are_refused_with_a_reason(run_chat, tmp_path):
@@ -222,5 +322,61 @@ def test_what_is_typed_before_the_prompt_has_the_focus_is_kept(run_chat):
         await chat.pilot.press("h", "i")
         await chat.until(lambda: chat.screen.prompt.text == "hi")
         assert chat.app.focused is chat.screen.prompt
+
+    run_chat(test)
+
+
+def test_alt_enter_breaks_the_line_and_alt_letters_type_nothing(run_chat):
+    from textual._xterm_parser import XTermParser
+
+    def keys(sequence):
+        parser = XTermParser()
+        return [each for each in [*parser.feed(sequence), *parser.tick()] if hasattr(each, "key")]
+
+    async def test(chat):
+        await chat.pilot.press("a")
+        for sequence in ("\x1b\r", "\x1b[13;3u", "\x1b[27;2;13~", "\x1bx", "\x1b1", "\x1b[57358u"):
+            for event in keys(sequence):
+                chat.app.post_message(event)
+        await chat.pilot.press("b")
+        await chat.until(lambda: chat.screen.prompt.text.endswith("b"))
+        assert chat.screen.prompt.text == "a\n\n\nb"
+        assert chat.messages == []
+
+    run_chat(test)
+
+
+def test_ctrl_c_and_escape_clear_a_draft_which_up_brings_back(run_chat):
+    async def test(chat):
+        await chat.pilot.press(*"draft", "ctrl+c")
+        assert chat.screen.prompt.text == ""
+        await chat.pilot.press("up")
+        assert chat.screen.prompt.text == "draft"
+        await chat.pilot.press("escape")
+        assert chat.screen.prompt.text == ""
+        assert chat.app.is_running
+
+    run_chat(test)
+
+
+def test_ctrl_c_twice_leaves(run_chat):
+    async def test(chat):
+        await chat.pilot.press("ctrl+c")
+        await chat.sees("Press Ctrl+C again to quit")
+        await chat.pilot.press("ctrl+c")
+        await chat.until(lambda: chat.app._exit)
+
+    run_chat(test)
+
+
+def test_ctrl_z_suspends_and_another_key_undoes_typing(run_chat, monkeypatch):
+    suspended = []
+    monkeypatch.setattr("textual.app.App.action_suspend_process", lambda app: suspended.append(1))
+
+    async def test(chat):
+        await chat.pilot.press(*"ab", "ctrl+z")
+        assert (suspended, chat.screen.prompt.text) == ([1], "ab")
+        await chat.pilot.press("ctrl+underscore")
+        assert chat.screen.prompt.text == ""
 
     run_chat(test)

@@ -59,7 +59,7 @@ def test_a_conversation_that_another_trchat_removes_while_it_is_answered(run_cha
         await chat.at_stop()
         removed_elsewhere(chat)
         chat.engine.go_on.set()
-        await chat.sees("Another trchat has removed this", "Hello world.")
+        await chat.sees("This conversation was removed by another trchat", "Hello world.")
         await chat.send("Two")
         assert chat.messages == [("user", "Two"), ("assistant", "Hello world.")]
         assert "One" not in chat.text
@@ -73,7 +73,7 @@ def test_nothing_is_written_into_a_conversation_that_another_trchat_has_deleted(
         with closing(open_history(pytest.fail)) as store:
             store.delete(chat.session.thread.conversation.id)
         await chat.send("Two", wait=False)
-        await chat.sees("another trchat has deleted this conversation")
+        await chat.sees("another trchat deleted this conversation")
         assert chat.screen.prompt.text == "Two"
         await chat.pilot.press("enter")
         await chat.idle()
@@ -90,11 +90,11 @@ def test_a_conversation_that_another_trchat_removes_while_it_is_shown(run_chat):
         await chat.sees("Conversations", "One")
         removed_elsewhere(chat)
         await chat.pilot.press("f2")
-        await chat.sees("no conversation has these words")
+        await chat.sees("No conversation matches")
         await chat.pilot.press("escape")
         await chat.until(lambda: chat.messages == [])
         await chat.send("/rename it")
-        await chat.sees("there is no conversation yet")
+        await chat.sees("no conversation yet")
 
     run_chat(test)
 
@@ -184,7 +184,7 @@ def test_what_stays_is_what_a_fresh_drawing_gives(run_chat):
 
         streamed = chat.screen.transcript.answers()[-1]._body.lines
         fresh = AnswerBody(text)
-        await chat.screen.transcript._messages.mount(fresh)
+        await chat.screen.transcript.answers()[-1].mount(fresh)  # as wide
         await chat.until(lambda: fresh.lines)
         assert fresh.lines == streamed
 

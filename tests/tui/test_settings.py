@@ -33,7 +33,7 @@ def test_the_context_size_reloads_the_model(run_chat):
         await chat.send("/set ctx 1024")
         await chat.until(lambda: len(chat.engine.opened) == 2)
         assert chat.engine.opened[1][2] == 1024
-        await chat.sees("/1024")
+        await chat.sees("of 1,024")
 
     run_chat(test)
 
@@ -72,7 +72,7 @@ def test_a_value_that_is_refused_is_there_to_be_corrected(run_chat):
     async def test(chat):
         for name, wrong, right in (("top_k", "4o", "4"), ("theme", "norf", "nord")):
             await look_for(chat, name)
-            await chat.sees("nothing returns to the configured value")
+            await chat.sees("leave it empty for the default")
             await chat.pilot.press("ctrl+u", *wrong, "enter")
             await chat.sees(repr(wrong))
             await chat.until(lambda wrong=wrong: chat.app.screen.query_one("#query").value == wrong)
@@ -99,11 +99,11 @@ def test_the_settings_screen_finds_what_is_called_so_first(run_chat):
 def test_the_settings_show_the_theme_in_use(run_chat):
     async def test(chat):
         await chat.pilot.press("f4", *"theme")
-        await chat.sees("theme textual-dark default")
+        await chat.sees("theme trchat-dark default")
         await chat.pilot.press("escape")
         await chat.send("/theme nord")
         await chat.pilot.press("f4", *"theme")
-        await chat.sees("theme nord changed here")
+        await chat.sees("theme nord config.toml")
 
     run_chat(test)
 
@@ -192,7 +192,7 @@ def test_another_model_is_chosen_from_the_list(run_chat, tmp_path, monkeypatch):
     async def test(chat):
         await chat.pilot.press("f3")
         await chat.sees("tiny-model")
-        await chat.pilot.press("enter")
+        await chat.pilot.press(*"tiny", "enter")
         await chat.until(lambda: len(chat.engine.opened) == 2)
         assert chat.engine.opened[1][0] == tiny
 
@@ -203,7 +203,7 @@ def test_a_vanished_model_becomes_a_message_and_the_old_one_stays(run_chat, tmp_
     async def test(chat):
         await chat.send(f"/model {tmp_path}/gone.gguf")
         await chat.until(lambda: "does not exist" in chat.text)
-        await chat.sees("goes on answering")
+        await chat.sees("Still using")
         await chat.send("Hi")
         await chat.sees("Hello world.")
 
@@ -331,5 +331,77 @@ def test_no_color_leaves_the_colours_to_the_terminal(run_chat, monkeypatch):
         assert styles and all(style.color is None or style.color.is_default for style in styles)
         assert all(style.bgcolor is None or style.bgcolor.is_default for style in styles)
         assert any(style.reverse for style in styles)  # what is chosen is set off all the same
+
+    run_chat(test)
+
+
+def test_a_setting_is_kept_by_command_with_comments_as_they_were(run_chat, home):
+    write_config(home, "# mine\n[sampling]\ntop_k = 5  # few\n")
+
+    async def test(chat):
+        await chat.send("/set temp 0.25 --keep")
+        await chat.sees("kept temp for all models in config.toml")
+        await chat.send("/set top_k 7 --keep model")
+        await chat.sees(f"kept top_k for {chat.session.prepared.model.name}")
+        await chat.send("/system Be brief. --keep")
+        await chat.sees("kept system for all models")
+        assert chat.session.changed == frozenset()
+        assert chat.session.settings.origins["temp"] == "config.toml:6"
+        await chat.send("/set min_p 0.1 --keep me")
+        await chat.sees("--keep model for this one")
+        assert chat.session.settings.min_p == 0.05
+
+    run_chat(test)
+    text = (home / "config.toml").read_text()
+    assert text.startswith('# mine\nsystem = "Be brief."\n') and "top_k = 5  # few\ntemp = 0.25\n" in text
+
+    async def again(chat):
+        settings = chat.session.settings
+        assert (settings.temp, settings.top_k, chat.session.system) == (0.25, 7, "Be brief.")
+
+    run_chat(again)
+
+
+def test_what_overrides_a_kept_setting_is_said(run_chat, home):
+    write_config(home, "[model.smol]\ntemp = 0.9\n")
+
+    async def test(chat):
+        await chat.send("/set temp 0.25 --keep")
+        await chat.sees("config.toml:2 overrides it at the next start")
+        assert chat.session.settings.temp == 0.25
+
+    run_chat(test)
+
+
+def test_settings_are_explained_and_kept_by_a_key(run_chat):
+    async def test(chat):
+        await chat.send("/set temp 0.25")
+        await chat.pilot.press("f4", *"temp")
+        await chat.sees("0 always takes the likeliest token", "changed here", "Keep for all models")
+        await chat.pilot.press("ctrl+s")
+        await chat.sees("temp 0.25 config.toml:2")
+        await chat.pilot.press("escape")
+
+    run_chat(test)
+    assert load_config().values["temp"].value == 0.25
+
+
+def test_every_setting_is_explained():
+    from trchat.config_rules import SETTINGS
+    from trchat.session.explained import EXPLAINED
+
+    assert EXPLAINED.keys() == SETTINGS.keys()
+
+
+def test_system_alone_shows_it_and_clear_removes_it(run_chat):
+    async def test(chat):
+        await chat.send("/system")
+        await chat.sees("There is no system prompt; /system TEXT sets one.")
+        await chat.send("/system Answer as a pirate.")
+        await chat.send("/system")
+        await chat.sees("System prompt: Answer as a pirate.")
+        await chat.send("/system clear")
+        await chat.send("Hi")
+        assert chat.engine.prompts == [[("user", "Hi")]]
 
     run_chat(test)

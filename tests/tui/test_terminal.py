@@ -61,10 +61,10 @@ def terminal(tmp_path, home):
 @pytest.mark.model
 def test_chatting_in_a_real_terminal(terminal):
     terminal.start("-t", "0", "--draft", "lookup")
-    terminal.sees("Ask something")
+    terminal.sees("Ask anything")
     # All at once, as a program types: the answer is waited for, and nothing is lost.
     terminal.keys("Name the capital of France.", "Enter", "/lens", "Enter")
-    terminal.sees("The capital of France is Paris.", "tokens/s", "Last draft", "Recycled")
+    terminal.sees("The capital of France is Paris.", "tokens/s", "Last draft", "Learned")
     terminal.keys("C-l")
     # A new conversation is refused while the answer is not complete.
     terminal.until(lambda shown: "Last draft" not in shown and "esc Stop" not in shown)
@@ -86,7 +86,7 @@ def test_chatting_in_a_real_terminal(terminal):
 def test_no_color_is_honoured_in_a_real_terminal(terminal):
     terminal.start(NO_COLOR="1")
     terminal.keys("typed ahead")
-    terminal.sees("typed ahead", "context 0/")
+    terminal.sees("typed ahead", "context 0 of ")
     coloured = {str(code) for code in (*range(30, 39), *range(40, 49), *range(90, 98), *range(100, 108))}
     assert not terminal.styles() & coloured
     terminal.keys("C-q")

@@ -7,12 +7,15 @@ the finished file must have the SHA-256 that the hub names before it becomes a b
 
 import hashlib
 import importlib.util
+import io
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from trchat.catalog.card import plain_name
 from trchat.catalog.sources import hub_cache_dir
@@ -41,28 +44,111 @@ class RemoteFile:
     sha256: str | None
 
 
-def download(spec: str, notify: Callable[[str], None] = lambda line: None) -> Path:
+Progress = Callable[[int, int], object]
+"""Called with the bytes that are there and those there will be; it may raise a TrchatError to end it."""
+
+
+def download(
+    spec: str, notify: Callable[[str], None] = lambda line: None, progress: Progress | None = None
+) -> Path:
     """Download ``REPO[:FILE]`` and return the path of the (first) GGUF file in the cache.
 
     ``FILE`` is a file's name or any unambiguous part, such as ``Q4_0``; without it the one file there is, or
-    the first of ``PREFERRED`` that exists. ``notify`` is told in one line what was chosen. An interrupted
-    download goes on where it stopped. Raises UsageError for a spec that fits no or several files, ModelError
-    when the repository or file cannot be had, TrchatError when the network or the disk fails.
+    the first of ``PREFERRED`` that exists. Addresses from a browser and ``hf.co/…`` mean the same. ``notify``
+    is told in one line what was chosen; ``progress`` stands in for the library's bar. An interrupted download
+    continues where it stopped; one that is complete needs no network. Raises UsageError for a spec that fits
+    no or several files, ModelError when the repository or file cannot be had, TrchatError when the network
+    fails or the disk has no room.
     """
     if importlib.util.find_spec("huggingface_hub") is None:
         raise TrchatError("downloading needs the extra 'hub': pip install 'trchat[hub]'")
-    repo, _, wanted = spec.partition(":")
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo):
-        raise UsageError(f"{one_line(spec)!r} is no REPO[:FILE], such as Qwen/Qwen3-0.6B-GGUF:Q8_0")
-    with _library_errors(repo):
-        revision, files = _repository(repo)
+    repo, wanted = parse_spec(spec)
+    try:
+        with _library_errors(repo):
+            revision, files = _repository(repo)
+    except ModelError:
+        raise
+    except TrchatError:
+        cached = _from_cache(repo, wanted)
+        if cached is None:
+            raise
+        notify(f"{repo}: the hub cannot be reached; {one_line(cached.name)} was downloaded before")
+        return cached
     chosen = choose(repo, files, wanted)
     total = sum(file.size for file in chosen)
     parts = f" and {len(chosen) - 1} more parts" if len(chosen) > 1 else ""
     notify(f"{repo}: {chosen[0].name}{parts} ({byte_size(total)})")
     with _library_errors(repo):
-        paths = [_fetch(repo, revision, file) for file in chosen]
+        missing = [file for file in chosen if not _is_cached(repo, revision, file)]
+        _must_have_room(repo, missing)
+        done, paths = 0, []
+        for file in chosen:
+            before = done
+            paths.append(_fetch(repo, revision, file, progress and (lambda n: progress(before + n, total))))  # noqa: B023
+            done += file.size
+            if progress:
+                progress(done, total)
     return paths[0]
+
+
+def parse_spec(spec: str) -> tuple[str, str]:
+    """Repository and file (may be empty) of what somebody typed or pasted. Raises UsageError.
+
+    ``org/repo``, ``org/repo:Q4_0``, ``org/repo/file.gguf``, any of them behind ``hf.co/``, and the addresses
+    that a browser shows for a repository or a file in it.
+    """
+    address = spec.strip()
+    place = re.fullmatch(r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/(.*)", address)
+    if place:
+        address = unquote(re.split(r"[?#]", place[1])[0]).rstrip("/")
+    found = re.fullmatch(r"([\w.-]+/[\w.-]+)(?::(.+)|/(?:(?:blob|resolve|tree|raw)/main/?)?(.*))?", address)
+    if not found:
+        raise UsageError(
+            f"{one_line(spec)!r} is not OWNER/NAME or OWNER/NAME:FILE, such as Qwen/Qwen3-0.6B-GGUF:Q8_0"
+        )
+    return found[1], found[2] or found[3] or ""
+
+
+def _repo_folder(repo: str) -> Path:
+    return hub_cache_dir() / f"models--{repo.replace('/', '--')}"
+
+
+def _from_cache(repo: str, wanted: str) -> Path | None:
+    """The file in the cache that would be chosen; None where there is none."""
+    try:
+        commit = (_repo_folder(repo) / "refs" / "main").read_text(encoding="utf-8").strip()
+        snapshot = _repo_folder(repo) / "snapshots" / commit
+        names = [path.relative_to(snapshot).as_posix() for path in snapshot.rglob("*.gguf")]
+        chosen = choose(
+            repo, [RemoteFile(name, (snapshot / name).stat().st_size, None) for name in names], wanted
+        )
+        return snapshot / chosen[0].name
+    except (OSError, UnicodeDecodeError, TrchatError):
+        return None
+
+
+def _must_have_room(repo: str, files: list[RemoteFile]) -> None:
+    """Raise TrchatError where the disk cannot hold what is still missing of ``files``."""
+    folder = _repo_folder(repo) / "blobs"
+    here = [folder / f"{file.sha256}.trchat.incomplete" for file in files]
+    needed = sum(file.size for file in files) - sum(path.stat().st_size for path in here if path.exists())
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise TrchatError(
+            f"not enough disk space: {byte_size(needed)} to download, {byte_size(free)} free "
+            f"in {one_line(str(folder))}"
+        )
+
+
+def _is_cached(repo: str, revision: str, file: RemoteFile) -> bool:
+    from huggingface_hub import try_to_load_from_cache
+
+    known = try_to_load_from_cache(repo, file.name, cache_dir=hub_cache_dir(), revision=revision)
+    return isinstance(known, str) or (
+        file.sha256 is not None and (_repo_folder(repo) / "blobs" / file.sha256).exists()
+    )
 
 
 def choose(repo: str, files: list[RemoteFile], wanted: str) -> list[RemoteFile]:
@@ -71,11 +157,11 @@ def choose(repo: str, files: list[RemoteFile], wanted: str) -> list[RemoteFile]:
     first = [file for file in gguf if not _LATER_PART.search(file.name)]
     models = [file for file in first if not _NOT_CHAT.search(file.name)]
     if not models:
-        raise ModelError(f"{repo} holds no GGUF model")
+        raise ModelError(f"{repo} has no GGUF model")
     if wanted:
         fitting = _fitting(wanted, first, models)
         if len(fitting) != 1:
-            problem = f"fits {len(fitting)} files" if fitting else "is no file"
+            problem = f"matches {len(fitting)} files" if fitting else "matches no file"
             listed = _listed(fitting or models)
             raise UsageError(f"{one_line(wanted)!r} {problem} in {repo}; choose one of: {listed}")
         return _with_parts(fitting[0], gguf)
@@ -85,7 +171,7 @@ def choose(repo: str, files: list[RemoteFile], wanted: str) -> list[RemoteFile]:
         fitting = [file for file in models if _has_word(file.name, quantisation)]
         if len(fitting) == 1:
             return _with_parts(fitting[0], gguf)
-    raise UsageError(f"{repo} holds {len(models)} models; choose one with {repo}:FILE: {_listed(models)}")
+    raise UsageError(f"{repo} has {len(models)} models; choose one with {repo}:FILE: {_listed(models)}")
 
 
 def _fitting(wanted: str, files: list[RemoteFile], models: list[RemoteFile]) -> list[RemoteFile]:
@@ -124,22 +210,44 @@ def _repository(repo: str) -> tuple[str, list[RemoteFile]]:
     return info.sha or "main", files
 
 
-def _fetch(repo: str, revision: str, file: RemoteFile) -> Path:
+def _fetch(
+    repo: str, revision: str, file: RemoteFile, progress: Callable[[int], object] | None = None
+) -> Path:
     """Have one file in the cache, checked."""
-    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.utils import disable_progress_bars
 
-    cache = hub_cache_dir()
-    known = try_to_load_from_cache(repo, file.name, cache_dir=cache, revision=revision)
+    if progress:
+        disable_progress_bars()  # they would be drawn over whatever shows the progress instead
     checksum = file.sha256 if file.sha256 and re.fullmatch(r"[0-9a-f]{64}", file.sha256) else None
-    if not isinstance(known, str) and checksum and file.size <= PLAIN_HTTP_LIMIT:
-        blob = cache / f"models--{repo.replace('/', '--')}" / "blobs" / checksum
-        if not blob.exists():
-            _transfer(repo, revision, file, checksum, blob)
+    if checksum and file.size <= PLAIN_HTTP_LIMIT and not _is_cached(repo, revision, file):
+        _transfer(repo, revision, file, checksum, _repo_folder(repo) / "blobs" / checksum, progress)
     # With the blob in place this transfers nothing: it lays the snapshot's link and main's reference.
-    return Path(hf_hub_download(repo, file.name, cache_dir=cache))
+    return Path(hf_hub_download(repo, file.name, cache_dir=hub_cache_dir()))
 
 
-def _transfer(repo: str, revision: str, file: RemoteFile, checksum: str, blob: Path) -> None:
+class _Counted(io.BufferedWriter):
+    """A file that tells how long it is after each piece that is written to it."""
+
+    def __init__(self, path: Path, progress: Callable[[int], object] | None) -> None:
+        super().__init__(io.FileIO(path, "ab"))
+        self._progress = progress
+
+    def write(self, data: Any, /) -> int:
+        written = super().write(data)
+        if self._progress:
+            self._progress(self.tell())
+        return written
+
+
+def _transfer(
+    repo: str,
+    revision: str,
+    file: RemoteFile,
+    checksum: str,
+    blob: Path,
+    progress: Callable[[int], object] | None,
+) -> None:
     from huggingface_hub import hf_hub_url
     from huggingface_hub.file_download import http_get
     from huggingface_hub.utils import build_hf_headers
@@ -148,7 +256,7 @@ def _transfer(repo: str, revision: str, file: RemoteFile, checksum: str, blob: P
     partial = blob.with_name(f"{checksum}.trchat.incomplete")
     if partial.exists() and partial.stat().st_size > file.size:
         partial.unlink()
-    with partial.open("ab") as target:
+    with _Counted(partial, progress) as target:
         http_get(
             hf_hub_url(repo, file.name, revision=revision),
             target,
@@ -160,7 +268,7 @@ def _transfer(repo: str, revision: str, file: RemoteFile, checksum: str, blob: P
     if _sha256(partial) != checksum:
         partial.unlink()
         raise TrchatError(
-            f"{one_line(file.name)} arrived damaged (wrong checksum) and was deleted: try again"
+            f"{one_line(file.name)} arrived damaged (wrong checksum) and was deleted; try again"
         )
     partial.replace(blob)
 
@@ -185,12 +293,16 @@ def _library_errors(repo: str) -> Iterator[None]:
     except TrchatError:
         raise
     except errors.GatedRepoError:
-        raise ModelError(f"{repo} asks for its licence to be accepted at its page on the hub first") from None
+        raise ModelError(
+            f"{repo} is gated: accept its licence on https://huggingface.co/{repo} first"
+        ) from None
     except errors.RepositoryNotFoundError:
-        raise ModelError(f"the hub has no {repo}, or it is private: log in with 'hf auth login'") from None
+        raise ModelError(
+            f"there is no {repo} on the hub, or it is private: log in with 'hf auth login'"
+        ) from None
     except Exception as error:
         raise TrchatError(
-            f"the download of {repo} failed: {_first_line(error)}; try again, it goes on"
+            f"the download of {repo} failed: {_first_line(error)}; try again to resume it"
         ) from error
 
 

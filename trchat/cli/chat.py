@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The chat's flags, on the top-level parser."""
-    parser.add_argument("-s", "--system", metavar="TEXT", default=argparse.SUPPRESS, help="system prompt")
+    parser.add_argument(
+        "-s",
+        "--system",
+        metavar="TEXT|@FILE",
+        default=argparse.SUPPRESS,
+        help="system prompt, or @ and the name of a file with it",
+    )
     parser.add_argument(
         "--continue",
         dest="continue_id",
@@ -57,13 +63,21 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _chat(args: argparse.Namespace, starter: "EngineStarter") -> int:
+    from trchat.catalog.resolve import NoModelNamedError
     from trchat.cli.crashed import ask_before_crash
     from trchat.cli.interrupt import end_soon, leave_when_ended
     from trchat.cli.terminal import restored_terminal
     from trchat.startup import prepare
 
     flags = vars(args)
-    prepared = prepare(flags)
+    try:
+        prepared = prepare(flags)
+    except NoModelNamedError:
+        chosen = choose_model(args)
+        if chosen is None:
+            raise
+        flags = {**flags, "model": chosen}
+        prepared = prepare(flags)
     ask_before_crash(prepared.model.path, say)
     if wants_plain(args):
         from trchat.plain.chat import chat
@@ -72,6 +86,7 @@ def _chat(args: argparse.Namespace, starter: "EngineStarter") -> int:
     from trchat.tui.app import TrchatApp
 
     app = TrchatApp(flags, prepared, starter.open)
+    hint: str | None = None
     with restored_terminal() as restore:
 
         def leave(code: int) -> None:
@@ -81,11 +96,27 @@ def _chat(args: argparse.Namespace, starter: "EngineStarter") -> int:
         with leave_when_ended(leave):
             try:
                 app.run()
+                hint = app.session.how_to_resume()
             finally:
                 app.close_session()
+    if hint:
+        say(hint)
     if app.failure is not None:
         raise app.failure
     return int(app.return_code or 0)
+
+
+def choose_model(args: argparse.Namespace) -> str | None:
+    """Ask which model to chat with; its path, or None where nobody can be asked or nobody answers."""
+    if not (sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()):
+        return None
+    if wants_plain(args):
+        from trchat.plain.choose import choose_model as ask
+
+        return ask()
+    from trchat.tui.screens.models import ChooseModel
+
+    return ChooseModel().run()
 
 
 def wants_plain(args: argparse.Namespace) -> bool:

@@ -196,8 +196,7 @@ def _default(args: argparse.Namespace) -> None:
         print(one_line(_chosen(args).name))
         return
     model = resolve_model(args.name)
-    # A path is kept as a whole path: the next call may come from another folder.
-    name = str(model.path.absolute()) if model.source == "path" else model.name
+    name = model.lasting_name
     path = change_config((DEFAULT_MODEL,), name)
     say(f"{one_line(name)} is the default model now ({one_line(str(path))})")
 

@@ -2,28 +2,41 @@
 
 import os
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trchat.errors import UsageError
 from trchat.text.code_block import fenced_file
-from trchat.text.decode import decode_text
+from trchat.text.decode import document_text
 from trchat.text.one_line import one_line
 
 if TYPE_CHECKING:
     from trchat.grammar.schema import Schema
 
+STDIN = "-"
+"""As a file's name, standard input."""
+PATIENCE_S = 1.0
+"""Without a byte from standard input, before that is said."""
 MAX_BYTES = 64_000_000
 """Far beyond any context; what is longer (``/dev/zero``) is not read to its end."""
 
 
-def read_question(words: Sequence[str], files: Sequence[str]) -> str:
-    """Piped stdin first, then each file under its name, then the prompt.
+def read_question(
+    words: Sequence[str], files: Sequence[str], say: Callable[[str], object], *, stdin: bool = True
+) -> str:
+    """Piped stdin first, then each file under its name (``-`` is stdin as well), then the prompt.
 
-    Raises UsageError when there is nothing to ask, or when a source is unreadable or binary.
+    Without ``stdin`` nothing is read there, unless it is named. ``say`` is told what has to be known of what
+    was read. Raises UsageError when there is nothing to ask, or when a source is unreadable or binary.
     """
-    parts = [_read_stdin(), *(_read_file(name) for name in files), " ".join(words).strip()]
+    piped = stdin and STDIN not in files and sys.stdin is not None and not sys.stdin.closed
+    parts = [
+        _read_stdin(say) if piped and not sys.stdin.isatty() else "",
+        *(_read_stdin(say) if name == STDIN else _read_file(name, say) for name in files),
+        " ".join(words).strip(),
+    ]
     question = "\n\n".join(part for part in parts if part)
     if not question.strip():
         raise UsageError('nothing to ask: give a prompt, as in trchat ask "Why is the sky blue?"')
@@ -49,33 +62,43 @@ def read_grammar_file(name: str, model: Path) -> str:
     return grammar
 
 
-def _read_stdin() -> str:
-    if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty():
-        return ""
+def _read_stdin(say: Callable[[str], object]) -> str:
+    if sys.stdin is None or sys.stdin.closed:
+        raise UsageError("standard input is closed")
+    # One that another program has left open, as some do, would be waited for in silence for ever.
+    waiting = threading.Timer(PATIENCE_S, say, ("reading standard input; </dev/null or --no-stdin for none",))
+    waiting.daemon = True
+    waiting.start()
     try:
-        raw = sys.stdin.buffer.read(MAX_BYTES + 1)
+        first = sys.stdin.buffer.read(1)
+        waiting.cancel()
+        raw = first + sys.stdin.buffer.read(MAX_BYTES) if first else b""
     except OSError as error:
         raise UsageError(f"cannot read standard input: {error.strerror or error}") from None
-    return _decoded(raw, "standard input").strip()
+    finally:
+        waiting.cancel()
+    return _decoded(raw, "standard input", say).strip()
 
 
-def _read_file(name: str) -> str:
-    text = _read_text(name).strip("\n")
+def _read_file(name: str, say: Callable[[str], object]) -> str:
+    text = _decoded(_read_bytes(name), one_line(name), say).strip("\n")
     return fenced_file(os.path.basename(name), text)  # noqa: PTH119
 
 
 def _read_text(name: str) -> str:
-    shown = one_line(name)
+    return _decoded(_read_bytes(name), one_line(name))
+
+
+def _read_bytes(name: str) -> bytes:
     try:
         with Path(name).open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
+            return file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise UsageError(f"cannot read {shown}: {reason}") from None
-    return _decoded(raw, shown)
+        raise UsageError(f"cannot read {one_line(name)}: {reason}") from None
 
 
-def _decoded(raw: bytes, source: str) -> str:
+def _decoded(raw: bytes, source: str, say: Callable[[str], object] = lambda line: None) -> str:
     if len(raw) > MAX_BYTES:
         raise UsageError(f"{source} is longer than {MAX_BYTES // 1_000_000} MB, more than any model can read")
-    return decode_text(raw, source)
+    return document_text(raw, source, say)

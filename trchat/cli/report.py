@@ -7,7 +7,13 @@ if TYPE_CHECKING:
 
 
 def report(
-    answer: "Answer", model: str, mode: str, hot_rows: int, load_s: float, conversation: int | None = None
+    answer: "Answer",
+    model: str,
+    model_file: str,
+    mode: str,
+    hot_rows: int,
+    load_s: float,
+    conversation: int | None = None,
 ) -> dict[str, Any]:
     """The answer as ``--json`` prints it."""
     statistics = answer.statistics
@@ -16,6 +22,7 @@ def report(
         "text": answer.text,
         "reasoning": answer.reasoning or None,
         "model": model,
+        "model_file": model_file,
         "finish_reason": answer.finish,
         "prompt_tokens": answer.prompt_tokens,
         "cached_prompt_tokens": answer.cached_prompt_tokens,

@@ -97,7 +97,7 @@ def warn(line: str) -> None:
 def confirmed(question: str, command: str) -> bool:
     """Ask for a yes at the terminal. Raises UsageError, naming ``command``, where nobody can be asked."""
     if sys.stdin is None or sys.stderr is None or not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise UsageError(f"nobody can be asked here: `{command}` needs --yes")
+        raise UsageError(f"not a terminal: add --yes to confirm `{command}`")
     sys.stderr.write(visible(f"{question} [y/N] "))
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -1,6 +1,7 @@
 """A GGUF model in memory: its vocabulary, its metadata, and text to tokens and back."""
 
 import ctypes
+import os
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -73,7 +74,7 @@ class Model(Owned):
 
         params.progress_callback = on_progress
         clear_errors()
-        self._model: Any = llama.llama_model_load_from_file(str(path).encode(), params)
+        self._model: Any = llama.llama_model_load_from_file(os.fsencode(path), params)
         if not self._model:
             raise ModelError(f"cannot load {path}: {last_error() or 'llama.cpp gave no reason'}")
         self._vocab: Any = llama.llama_model_get_vocab(self._model)

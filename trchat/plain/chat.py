@@ -9,7 +9,7 @@ from trchat.errors import TrchatError
 from trchat.plain.commands import LeaveError, carry_out
 from trchat.plain.input import read_line
 from trchat.plain.output import label, notice, write
-from trchat.session.attachments import Attachment, with_attachments
+from trchat.session.attachments import Attachment, mentioned, with_attachments
 from trchat.session.commands import unescaped
 from trchat.session.news import ENDS, Compared, Dropped, Ended, Grown, LoadFailed, Notice, Ready
 from trchat.session.session import Session
@@ -53,7 +53,7 @@ class PlainChat:
         self.warn()
         if not self.wait_for(Ready):
             return EXIT_MODEL
-        notice(f"{self.session.prepared.model.name} is ready. /help shows commands, /quit leaves.")
+        notice(f"{self.session.prepared.model.name} is ready. /help lists commands, /quit exits.")
         self.show_latest()
         while self.leaving is None:
             try:
@@ -129,7 +129,7 @@ class PlainChat:
         if parsed is not None:
             carry_out(self, parsed[0].name, parsed[1])
         elif text.strip():
-            self.session.ask(with_attachments(unescaped(text), self.attached))
+            self.session.ask(with_attachments(unescaped(text), [*self.attached, *mentioned(text, notice)]))
             self.attached = []
             self.follow()
 
@@ -142,7 +142,7 @@ class PlainChat:
             case Notice(line):
                 notice(line)
             case LoadFailed(reason):
-                notice(f"the model cannot be loaded: {reason}")
+                notice(f"the model could not be loaded: {reason}")
             case Dropped():
                 self.session.dropping()
                 notice(str(news))
@@ -195,13 +195,11 @@ def lens_lines(grown: Grown) -> list[str]:
     speed = grown.speed
     parts = [f"{speed.tokens_per_s:.1f} tokens/s", f"{speed.tokens_per_step:.2f} tokens per step"]
     if speed.ratio is not None:
-        parts.append(f"{'' if speed.ratio_exact else 'at most '}{speed.ratio:.1f} times plain decoding")
-    guessed = (
-        f"{speed.accepted} of {speed.drafted} guesses accepted" if speed.drafted else "nothing was guessed"
-    )
+        parts.append(f"{speed.ratio:.1f} times plain decoding")
+    guessed = f"{speed.accepted} of {speed.drafted} guesses accepted" if speed.drafted else "no guesses"
     lines = [", ".join(parts), guessed]
     lines += [f"{name}: {hits} of {tried}" for name, hits, tried in grown.by_source]
-    return [*lines, f"{grown.rows_learned:,} rows of candidates learned"]
+    return [*lines, f"{grown.rows_learned:,} predictions learned for this model"]
 
 
 Watching = Callable[[Callable[[int], object]], AbstractContextManager[None]]
@@ -221,7 +219,10 @@ def chat(
     plain = PlainChat(flags, prepared, opener)
     try:
         with leave_when_ended(plain.leave):
-            return plain.run()
+            code = plain.run()
+            if hint := plain.session.how_to_resume():
+                notice(hint)
+            return code
     except (OSError, KeyboardInterrupt):  # a terminal that is gone cannot be written to
         if plain.leaving is None:
             raise

@@ -3,18 +3,20 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from trchat.catalog.listing import list_models
 from trchat.config_file import change_config, load_config
 from trchat.config_rules import SETTINGS
 from trchat.errors import TrchatError, UsageError
 from trchat.paths import user_path
+from trchat.plain.choose import write_models
 from trchat.plain.output import notice, write
 from trchat.session.attachments import read_attachment
 from trchat.session.clipboard import copy_natively
 from trchat.session.commands import COMMANDS, branch_step
+from trchat.session.explained import EXPLAINED
+from trchat.session.models import models_to_choose
 from trchat.session.news import Compared, Ready
 from trchat.session.save import save_markdown
-from trchat.session.typed_setting import parse_assignment, parse_setting
+from trchat.session.typed_setting import parse_assignment, parse_setting, split_keep
 from trchat.storage.export import heading
 from trchat.text.code_block import numbered_code_block
 from trchat.text.number import whole_number
@@ -35,7 +37,7 @@ def carry_out(chat: "PlainChat", name: str, argument: str) -> None:
     """Run one command. Raises TrchatError when it is refused, LeaveError to leave."""
     if name in ONLY_ON_SCREEN:
         raise UsageError(
-            "ctrl+c stops an answer" if name == "stop" else f"/{name} is for the full-screen chat"
+            "Ctrl+C stops an answer" if name == "stop" else f"/{name} is for the full-screen chat"
         )
     HANDLERS[name](chat, argument)
 
@@ -52,7 +54,7 @@ def _quit(chat: "PlainChat", _argument: str) -> None:
 
 def _new(chat: "PlainChat", _argument: str) -> None:
     chat.session.new()
-    notice("a new conversation begins")
+    notice("new conversation")
 
 
 def _conversations(chat: "PlainChat", argument: str) -> None:
@@ -69,7 +71,7 @@ def _conversations(chat: "PlainChat", argument: str) -> None:
         listed = store.conversations(limit=20)
         lines = [f"{each.id}: {heading(each)}, {each.messages} messages" for each in listed]
     if not lines:
-        raise UsageError("no conversation has these words" if argument else "there is no conversation yet")
+        raise UsageError("no conversation matches" if argument else "no conversation yet")
     for line in lines:
         write(f"{line}\n")
     notice("/conversations NUMBER opens one")
@@ -77,14 +79,14 @@ def _conversations(chat: "PlainChat", argument: str) -> None:
 
 def _current(chat: "PlainChat") -> int:
     if chat.session.thread.conversation is None:
-        raise UsageError("there is no conversation yet")
+        raise UsageError("no conversation yet")
     return chat.session.thread.conversation.id
 
 
 def _rename(chat: "PlainChat", argument: str) -> None:
     chat.session.thread.store.rename(_current(chat), argument)
     chat.session.thread.reload()
-    notice(f"the title is {one_line(argument)}")
+    notice(f"renamed to {one_line(argument)}")
 
 
 def _delete(chat: "PlainChat", _argument: str) -> None:
@@ -92,15 +94,17 @@ def _delete(chat: "PlainChat", _argument: str) -> None:
     chat.session.thread.store.delete(number)
     chat.deleted.append(number)
     chat.session.new()
-    notice("deleted; /undo brings it back")
+    notice("conversation deleted; /undo restores it")
 
 
 def _undo(chat: "PlainChat", _argument: str) -> None:
     if not chat.deleted:
-        raise UsageError("nothing was deleted")
+        raise UsageError("nothing to restore")
     number = chat.deleted.pop()
     chat.session.thread.store.restore(number)
-    notice(f"brought back; /conversations {number} opens it")
+    chat.session.open(number)
+    notice("conversation restored")
+    chat.show_latest()
 
 
 def _save(chat: "PlainChat", argument: str) -> None:
@@ -112,8 +116,8 @@ def _copy(chat: "PlainChat", argument: str) -> None:
     text = chat.session.thread.get(None).text
     program = copy_natively(numbered_code_block(text, argument) if argument else text)
     if program is None:
-        raise UsageError("there is no clipboard program here; /save writes a file")
-    notice(f"copied with {program}")
+        raise UsageError("no clipboard program found; /save writes a file")
+    notice("copied")
 
 
 def _regenerate(chat: "PlainChat", _argument: str) -> None:
@@ -130,7 +134,7 @@ def _retry(chat: "PlainChat", _argument: str) -> None:
 
 def _edit(chat: "PlainChat", argument: str) -> None:
     if not argument:
-        raise UsageError("write the question anew: /edit TEXT")
+        raise UsageError("Usage: /edit TEXT")
     chat.session.edit(chat.session.thread.last_question().id, argument)
     chat.follow()
 
@@ -145,21 +149,21 @@ def _branch(chat: "PlainChat", argument: str) -> None:
     thread = chat.session.thread
     branched = thread.last_branched()
     if branched is None:
-        raise UsageError("there is one branch only; /regen or /edit makes another")
+        raise UsageError("only one branch; /regen or /edit adds another")
     if not thread.switch(branched, by):
-        raise UsageError("this is the last branch on that side")
+        raise UsageError("no more branches on that side")
     chat.show_latest()
 
 
 def _attach(chat: "PlainChat", argument: str) -> None:
-    attachment = read_attachment(argument)
+    attachment = read_attachment(argument, notice)
     chat.attached.append(attachment)
-    notice(f"{attachment.name} goes along with the next question")
+    notice(f"attached {attachment.about}; it is sent with the next question")
 
 
 def _detach(chat: "PlainChat", _argument: str) -> None:
     chat.attached.clear()
-    notice("nothing goes along with the next question")
+    notice("attachments removed")
 
 
 def _change(chat: "PlainChat", **values: str | int | float | None) -> bool:
@@ -172,18 +176,36 @@ def _change(chat: "PlainChat", **values: str | int | float | None) -> bool:
 
 
 def _model(chat: "PlainChat", argument: str) -> None:
-    if argument:
-        if _change(chat, model=argument):
-            notice(f"the model is {chat.session.prepared.model.name}")
+    argument, scope = split_keep(argument)
+    number = whole_number(argument)
+    if number is not None:
+        models = models_to_choose(chat.session.prepared.model)[0]
+        if not 1 <= number <= len(models):
+            raise UsageError(f"there is no model {number}; /model lists them")
+        argument = str(models[number - 1].model.path)
+    elif not argument and not scope:
+        write_models(chat.session.prepared.model)
+        notice("/model NUMBER or /model NAME switches")
         return
-    for model in list_models()[0]:
-        write(f"{model.name}\n")
-    notice("/model NAME chooses one")
+    if not argument or _change(chat, model=argument):
+        notice(f"the model is now {chat.session.prepared.model.name}")
+        if scope:
+            notice(chat.session.keep("model", scope))
 
 
 def _system(chat: "PlainChat", argument: str) -> None:
-    _change(chat, system=argument)
-    notice("the system prompt is set" if argument else "there is no system prompt now")
+    text, scope = split_keep(argument)
+    if not text and not scope:
+        system = chat.session.system
+        write(f"{system}\n" if system else "There is no system prompt; /system TEXT sets one.\n")
+    elif text == "clear":
+        _change(chat, system="")
+        notice("system prompt cleared")
+    elif text:
+        _change(chat, system=text)
+        notice("system prompt set")
+    if scope:
+        notice(chat.session.keep("system", scope))
 
 
 def _persona(chat: "PlainChat", argument: str) -> None:
@@ -191,24 +213,27 @@ def _persona(chat: "PlainChat", argument: str) -> None:
     if argument in personas:
         _system(chat, personas[argument])
     elif argument:
-        raise UsageError(f"there is no persona {argument!r}; known are {', '.join(personas) or 'none'}")
+        raise UsageError(f"no persona is called {argument!r}; there are: {', '.join(personas) or 'none'}")
     elif not personas:
-        raise UsageError("there is no persona yet: /system TEXT, then /persona-save NAME")
+        raise UsageError("no persona yet; set one with /system TEXT, then /persona-save NAME")
     for name, text in personas.items() if not argument else ():
         write(f"{name}: {text}\n")
 
 
 def _save_persona(chat: "PlainChat", argument: str) -> None:
     if not chat.session.system:
-        raise UsageError("there is no system prompt to save: /system TEXT sets one")
+        raise UsageError("no system prompt to save; /system TEXT sets one")
     change_config(("personas", argument), chat.session.system)
     notice(f"saved; /persona {argument} uses it")
 
 
 def _set(chat: "PlainChat", argument: str) -> None:
+    argument, scope = split_keep(argument)
     field, value = parse_assignment(argument)
     if _change(chat, **{field: value}):
-        notice(f"{field} is {_in_force(chat, field)}")
+        notice(f"{field} is now {_in_force(chat, field)}")
+        if scope:
+            notice(chat.session.keep(field, scope))
 
 
 def _think(chat: "PlainChat", argument: str) -> None:
@@ -220,8 +245,8 @@ def _think(chat: "PlainChat", argument: str) -> None:
 
 def _settings(chat: "PlainChat", _argument: str) -> None:
     for name in SETTINGS:
-        write(f"{name}: {_in_force(chat, name)}\n")
-    notice("/set NAME VALUE changes one")
+        write(f"{name}: {_in_force(chat, name)} ({EXPLAINED[name]})\n")
+    notice("/set NAME VALUE changes one; --keep at its end makes it the default")
 
 
 def _in_force(chat: "PlainChat", name: str) -> object:
@@ -234,7 +259,7 @@ def _in_force(chat: "PlainChat", name: str) -> object:
 
 def _lens(chat: "PlainChat", _argument: str) -> None:
     chat.lens = not chat.lens
-    notice("every answer is followed by what was guessed" if chat.lens else "the guesses are not shown")
+    notice("each answer will be followed by what was guessed" if chat.lens else "guesses are no longer shown")
 
 
 def _compare(chat: "PlainChat", _argument: str) -> None:

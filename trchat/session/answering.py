@@ -9,7 +9,6 @@ from trchat.errors import CrashError, TrchatError
 from trchat.session.job import POST_INTERVAL_S, Comparison, Job
 from trchat.session.news import Compared, Comparing, Dropped, Ended, Reading, Speed
 from trchat.session.outbox import Outbox
-from trchat.session.plain_speed import PlainSpeed
 from trchat.session.progress import Progress
 from trchat.session.typed_setting import typed_here
 
@@ -25,13 +24,11 @@ def write_answer(
     store: "ConversationStore",
     outbox: Outbox,
     stop: threading.Event,
-    plain: PlainSpeed,
     lens: threading.Event,
 ) -> None:
     """Run ``job``, telling ``outbox`` and saving to ``store``; whatever happens, ``Ended`` comes last.
 
-    ``stop`` ends it early and keeps what there is; ``plain`` is told how long steps take;
-    ``lens`` asks for the draft trees as well.
+    ``stop`` ends it early and keeps what there is; ``lens`` asks for the draft trees as well.
     """
     from trchat.chat.ending import remark_on
     from trchat.chat.records import new_answer
@@ -39,7 +36,7 @@ def write_answer(
 
     answer = new_answer(job.seed)
     saved = SavedAnswer(store, job.message_id, job.opening, job.opening_tokens)
-    progress = Progress(engine, job.message_id, plain, lens)
+    progress = Progress(engine, job.message_id, lens)
     error: str | None = None
     finish = "error"
     try:
@@ -177,9 +174,9 @@ def common_length(one: str, other: str) -> int:
 def explain(trouble: BaseException) -> str:
     """One line for a person."""
     if isinstance(trouble, MemoryError):
-        return "there is not enough memory; use a smaller context (/set ctx 2048) or a smaller model"
+        return "not enough memory; try a smaller context (/set ctx 2048) or a smaller model"
     if isinstance(trouble, CrashError):
-        return f"{trouble}; /retry starts the engine anew"
+        return f"{trouble}; /retry restarts the engine"
     if isinstance(trouble, TrchatError):
         return typed_here(str(trouble))
     return f"{type(trouble).__name__}: {trouble}"

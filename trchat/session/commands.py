@@ -1,11 +1,13 @@
 """Slash commands: the same in every front end."""
 
 import difflib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from trchat.chat.thinking import typed_to_the_model
 from trchat.config_rules import SETTINGS, THINK_MODES
 from trchat.errors import UsageError
+from trchat.session.explained import EXPLAINED
 from trchat.text.one_line import one_line
 
 
@@ -20,34 +22,34 @@ class Command:
 
 
 COMMANDS = (
-    Command("help", "", "Show commands and keys"),
-    Command("new", "", "Begin a new conversation"),
-    Command("conversations", "[WORDS]", "Find and open an earlier conversation"),
-    Command("rename", "TITLE", "Give this conversation another title", needs=True),
+    Command("help", "", "Show all commands and keys"),
+    Command("new", "", "Start a new conversation"),
+    Command("conversations", "[WORDS]", "Search and open earlier conversations"),
+    Command("rename", "TITLE", "Rename this conversation", needs=True),
     Command("delete", "", "Delete this conversation"),
-    Command("undo", "", "Bring back the conversation deleted last"),
+    Command("undo", "", "Restore the conversation deleted last"),
     Command("save", "[FILE]", "Save this conversation as Markdown"),
-    Command("copy", "[N]", "Copy the answer, or its code block N"),
-    Command("regen", "", "Answer the last question again, on a new branch"),
-    Command("retry", "", "Start the engine anew after a crash, and answer again"),
-    Command("edit", "", "Change the last question and ask again, on a new branch"),
-    Command("continue", "", "Go on with an answer that was cut or stopped"),
+    Command("copy", "[N]", "Copy the last answer, or code block N of it"),
+    Command("regen", "", "Regenerate the last answer on a new branch"),
+    Command("retry", "", "Restart the engine after a crash, and answer again"),
+    Command("edit", "", "Edit the last question and ask again on a new branch"),
+    Command("continue", "", "Continue an answer that was cut off or stopped"),
     Command("branch", "[next|previous]", "Show another branch of the last answer"),
     Command("stop", "", "Stop the answer and keep what there is"),
-    Command("attach", "FILE", "Send a text file along with the next question", needs=True),
-    Command("detach", "", "Take the attached files off again"),
-    Command("model", "[NAME]", "Choose another model"),
-    Command("system", "[TEXT]", "Set the system prompt; without a text: none"),
+    Command("attach", "FILE", "Attach a text or PDF file to the next question", needs=True),
+    Command("detach", "", "Remove the attached files"),
+    Command("model", "[NAME]", "Switch to another model, or download one"),
+    Command("system", "[TEXT|clear]", "Show, set or clear the system prompt"),
     Command("persona", "[NAME]", "Use a saved system prompt"),
     Command("persona-save", "NAME", "Save the system prompt under a name", needs=True),
     Command("think", "[on|off|low|medium|high|auto]", "Have the model think before it answers, or not"),
     Command("draft", "auto|recycling|lookup|off", "Choose how tokens are guessed ahead", needs=True),
-    Command("set", "NAME VALUE", "Change a setting, such as temp, ctx or max_tokens", needs=True),
+    Command("set", "NAME VALUE [--keep]", "Change a setting, such as temp, ctx or max_tokens", needs=True),
     Command("settings", "", "Show and change all settings"),
-    Command("lens", "[colour]", "See which tokens were guessed, and the draft tree"),
-    Command("compare", "", "Answer again without drafts: same text, other speed"),
-    Command("theme", "[NAME]", "Choose the colours"),
-    Command("quit", "", "Save and leave"),
+    Command("lens", "[color]", "Show which tokens were guessed, and the draft tree"),
+    Command("compare", "", "Answer again without drafts: same text, different speed"),
+    Command("theme", "[NAME]", "Choose the colors"),
+    Command("quit", "", "Save and exit"),
 )
 _BY_NAME = {command.name: command for command in COMMANDS}
 
@@ -72,9 +74,9 @@ def parse_command(text: str, template: str | None = None) -> tuple[Command, str]
     if command is None:
         near = difflib.get_close_matches(word.lower(), _BY_NAME, n=1, cutoff=0.6)
         hint = f"did you mean /{near[0]}? " if near else ""
-        raise UsageError(f"there is no command /{one_line(word)}; {hint}/help shows them all")
+        raise UsageError(f"no such command: /{one_line(word)}; {hint}/help lists them all")
     if command.needs and not argument:
-        raise UsageError(f"/{command.name} needs {command.argument}")
+        raise UsageError(f"Usage: /{command.name} {command.argument}")
     return command, argument
 
 
@@ -85,7 +87,7 @@ def branch_step(argument: str) -> int:
         return 1
     if "previous".startswith(word):
         return -1
-    raise UsageError(f"/branch goes to the next or the previous one, not to {one_line(argument)!r}")
+    raise UsageError(f"/branch takes next or previous, not {one_line(argument)!r}")
 
 
 def unescaped(text: str) -> str:
@@ -93,17 +95,54 @@ def unescaped(text: str) -> str:
     return text[1:] if text.startswith("//") else text
 
 
-def completions(begun: str) -> list[str]:
-    """What a line may become: commands, or a command with one of the words it takes."""
-    name, space, argument = begun.lower().partition(" ")
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """What a line may become; ``label`` is what is listed for it, ``help`` a word about it.
+
+    ``complete``: it says all that the command needs, so that it can be run.
+    """
+
+    text: str
+    label: str
+    help: str = ""
+    complete: bool = True
+
+
+Words = Callable[[str], Iterable[tuple[str, str]]]
+"""The words that the argument of a command may be, with a word about each, for a command's name."""
+
+
+def suggestions(begun: str, words: Words = lambda name: ()) -> list[Suggestion]:
+    """What a line that begins with a slash may become: commands, or a command with one of its arguments.
+
+    ``words`` knows the arguments that differ from machine to machine.
+    """
+    name, space, argument = begun.partition(" ")
+    name = name.lower()
     if not space:
-        return [f"/{command.name}" for command in COMMANDS if f"/{command.name}".startswith(name)]
-    return [f"{name} {word}" for word in _words(name.removeprefix("/")) if word.startswith(argument)]
+        found = [command for command in COMMANDS if command.name.startswith(name.removeprefix("/"))]
+        return [
+            Suggestion(
+                f"/{command.name}" + (" " if command.argument else ""),
+                f"/{command.name} {command.argument}".rstrip(),
+                command.help,
+                not command.needs,
+            )
+            for command in found
+        ]
+    command = name.removeprefix("/")
+    known = [*_words(command), *words(command)]
+    return [
+        Suggestion(f"{name} {word}" + (" " if command == "set" else ""), word, about, command != "set")
+        for word, about in known
+        if word.lower().startswith(argument.lower())
+    ]
 
 
-def _words(name: str) -> list[str]:
+def _words(name: str) -> list[tuple[str, str]]:
     """Those that a command takes and that are known here; ``Command.argument`` has them in small letters."""
     if name == "set":
-        return list(SETTINGS)
+        return [(setting, EXPLAINED.get(setting, "")) for setting in SETTINGS]
     command = _BY_NAME.get(name)
-    return [word for word in command.argument.strip("[]").split("|") if word.islower()] if command else []
+    argument = command.argument.strip("[]") if command else ""
+    return [(word, "") for word in argument.split("|") if word.islower()]

@@ -12,7 +12,6 @@ from trchat.model_crashes import known_crash
 from trchat.session.job import Comparison, Job
 from trchat.session.news import Compared, Ended, LoadFailed, Loading, Notice, Ready, Speed
 from trchat.session.outbox import Outbox
-from trchat.session.plain_speed import PlainSpeed
 
 if TYPE_CHECKING:
     from trchat.chat.records import AnyEngine
@@ -26,8 +25,8 @@ if TYPE_CHECKING:
     ]
 
 
-NO_MODEL = "no model is loaded; choose one with /model"
-ENGINE_ENDED = "the engine has crashed; /retry starts it anew, /model chooses another model"
+NO_MODEL = "no model is loaded; /model chooses one"
+ENGINE_ENDED = "the engine crashed; /retry restarts it, /model switches to another model"
 
 
 class EngineHost:
@@ -52,7 +51,6 @@ class EngineHost:
         self._engine: AnyEngine | None = None
         self._missing = NO_MODEL
         """Why there is no engine."""
-        self._plain = PlainSpeed()
 
     def load(self, prepared: "Prepared", *, despite_crash: bool = False) -> "Future[None]":
         """Free the model that is loaded, or still being loaded, and load another.
@@ -105,7 +103,7 @@ class EngineHost:
         try:
             crash = None if despite_crash else known_crash(prepared.model.path)
             if crash is not None:
-                raise ModelError(f"it ended its engine before: {crash.what}; /retry tries it again")
+                raise ModelError(f"it crashed the engine before: {crash.what}; /retry tries again")
             engine = self._stack.enter_context(
                 self._open()(
                     prepared.model.path,
@@ -120,7 +118,6 @@ class EngineHost:
                 self.outbox.put(LoadFailed(_explain(trouble)))
             return
         self._engine = engine
-        self._plain = PlainSpeed()
         self.outbox.put(self._ready(engine, prepared.settings))
 
     def _open(self) -> "OpenEngine":
@@ -136,10 +133,10 @@ class EngineHost:
         facts, wishes = engine.facts, prompting_of(settings)
         notices = facts.notes(wishes, bool(settings.system))
         if not engine.facts.brings_template:
-            notices.append("the model brings no chat template; ChatML is used, which may not suit it")
+            notices.append("this model has no chat template; using ChatML, which may not suit it")
         if not engine.facts.can_draft:
             notices.append(
-                f"{engine.facts.architecture} models keep a state that cannot branch: decoding without drafts"
+                f"{engine.facts.architecture} models keep a state that cannot branch; decoding without drafts"
             )
         standing = engine.standing
         rows, free = standing.rows_learned, standing.came_free
@@ -156,7 +153,7 @@ class EngineHost:
             refuse_answer(job, self._store, self.outbox, self._missing)
             return
         try:
-            write_answer(self._engine, job, self._store, self.outbox, stop, self._plain, self.lens)
+            write_answer(self._engine, job, self._store, self.outbox, stop, self.lens)
         except Exception as trouble:  # or the chat would wait for this answer for ever
             self.outbox.put(Ended(job.message_id, "error", Speed(), _explain(trouble)))
         self._let_go_of_a_dead_one()

@@ -39,8 +39,7 @@ class Drafted:
 class Speed:
     """How an answer goes so far.
 
-    ``ratio`` is the speed over plain decoding's, None while there is nothing to compare with; ``ratio_exact``
-    says that one-token steps were timed, else the ratio is an upper bound from the narrowest steps seen.
+    ``ratio`` is the speed over plain decoding's, None while there is nothing to compare with.
     """
 
     tokens: int = 0
@@ -50,7 +49,6 @@ class Speed:
     accepted: int = 0
     context_used: int = 0
     ratio: float | None = None
-    ratio_exact: bool = False
 
     @property
     def tokens_per_s(self) -> float:
@@ -123,8 +121,8 @@ class Dropped:
             else f"oldest {self.turns} questions and their answers are"
         )
         return (
-            f"The context is full: the {oldest} left out of this prompt. They stay in the conversation; "
-            "/set ctx N gives more room, /new begins afresh."
+            f"The context is full: the {oldest} left out of this prompt, but stay in the conversation. "
+            "/set ctx N makes more room, /new starts over."
         )
 
 
@@ -197,9 +195,9 @@ class Compared:
 
 ENDS = {
     "cancelled": "stopped",
-    "length": "cut by the token limit, /continue goes on",
-    "context": "cut because the context is full",
-    "error": "broken off",
+    "length": "cut off at the token limit; /continue writes on",
+    "context": "cut off: the context is full",
+    "error": "failed",
 }
 """What to say of an answer that did not come to its end, by its ``finish``."""
 

@@ -14,8 +14,20 @@ if TYPE_CHECKING:
 SHOWN_AT_MOST = 100
 """Nodes of one tree; the drawing ends there."""
 
-ONLY_SOURCE = {"recycling": "matrix", "lookup": "prompt"}
+ONLY_SOURCE = {"recycling": "learned", "lookup": "repeated text"}
 """What the modes that draft from one source alone draft from."""
+
+
+SOURCE_NAMES = {
+    "1-token rows": "after 1 token",
+    "2-token rows": "after 2 tokens",
+    "3-token rows": "after 3 tokens",
+    "gap rows": "after a gap",
+    "suffix": "repeated text",
+    "recent": "near misses",
+    "filler": "long shots",
+}
+"""What the drafter's sources are called where people see them: what each went by."""
 
 
 def cut(delta: "Delta", mode: str) -> list[Piece]:
@@ -43,7 +55,9 @@ def cut(delta: "Delta", mode: str) -> list[Piece]:
 def sources_of(tree: "DraftTree | TreeOutline", mode: str) -> "Sequence[str]":
     """Who guessed each node of a tree. A drafter with one source only does not say."""
     found = tree.sources
-    return [ONLY_SOURCE.get(mode, mode)] * len(tree) if found is None else found
+    if found is None:
+        return [ONLY_SOURCE.get(mode, mode)] * len(tree)
+    return [SOURCE_NAMES.get(source, source) for source in found]
 
 
 def draw(step: "Step", root: str, piece: Callable[[int], bytes], mode: str) -> Drafted:

@@ -1,40 +1,51 @@
-"""What plain decoding would reach on this machine, from the steps that are taken anyway."""
+"""How much faster than plain decoding an answer is, told from the answer itself."""
 
-from collections import deque
-from statistics import median
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from trchat.decoding.step import Step
 
-ENOUGH = 3
-"""Steps of one width, before their median says anything."""
-_KEPT = 101
+ENOUGH_TOKENS = 50
+"""What a shorter answer took says more about its first steps than about its speed."""
+ENOUGH_STEPS = 6
+"""Plain steps before their mean stands for plain decoding: one that was held up must not decide it."""
 
 
 class PlainSpeed:
-    """Times of the narrowest steps seen, for one model in one context."""
+    """What plain decoding takes, from the steps of one answer for which nothing was guessed."""
 
     def __init__(self) -> None:
-        self._times: dict[int, deque[float]] = {}
+        self._steps = 0
+        self._seconds = 0.0
+        self._tokens = 0
+        self._all_seconds = 0.0
+        self._all_steps = 0
+        self._drafted = False
 
     def add(self, step: "Step") -> None:
         """Take in one step."""
-        narrowest = min((width for width, times in self._times.items() if len(times) >= ENOUGH), default=0)
-        if not narrowest or step.width <= narrowest:
-            times = self._times.setdefault(step.width, deque(maxlen=_KEPT))
-            times.append(step.seconds)
+        self._all_steps += 1
+        self._tokens += len(step.tokens)
+        self._all_seconds += step.seconds
+        self._drafted = self._drafted or step.drafted > 0
+        if step.width == 1 and not step.drafted:
+            self._steps += 1
+            # Guessing and learning is no part of plain decoding; waiting for a GPU is.
+            self._seconds += step.seconds - step.draft_s - step.learn_s
 
-    def ratio(self, tokens_per_s: float, plain_ms: float | None = None) -> tuple[float | None, bool]:
-        """How much faster than plain decoding this is, and whether one-token steps were timed.
+    def ratio(self, plain_ms: float | None = None) -> float | None:
+        """How many times as fast as plain decoding the answer is so far; None while that is not known.
 
-        Where there were none in this session, ``plain_ms`` may be known from the start or from an earlier
-        one. Without it the narrowest steps seen stand in, which cost more: an upper bound.
+        ``plain_ms`` is what a step of one token is known to take at this length of context; it stands in
+        where too few were taken. As plain decoding needs a step for each token and a step with guesses is no
+        shorter than one without, the ratio cannot be above the tokens per step: what is, is noise.
         """
-        widths = [width for width, times in self._times.items() if len(times) >= ENOUGH]
-        if not widths or not tokens_per_s:
-            return None, False
-        width = min(widths)
-        if width > 1 and plain_ms is not None:
-            return tokens_per_s * plain_ms / 1000, True
-        return tokens_per_s * median(self._times[width]), width == 1
+        if not self._drafted or self._tokens < ENOUGH_TOKENS or self._all_seconds <= 0:
+            return None
+        if self._steps >= ENOUGH_STEPS:
+            plain_s = self._seconds / self._steps
+        elif plain_ms is not None:
+            plain_s = plain_ms / 1000
+        else:
+            return None
+        return min(plain_s * self._tokens / self._all_seconds, self._tokens / self._all_steps)

@@ -17,13 +17,11 @@ if TYPE_CHECKING:
 class Progress:
     """Sums of one answer, and what its front end has not heard yet."""
 
-    def __init__(
-        self, engine: "AnyEngine", message_id: int, plain: PlainSpeed, lens: threading.Event
-    ) -> None:
+    def __init__(self, engine: "AnyEngine", message_id: int, lens: threading.Event) -> None:
         self.speed = Speed()
         self._engine = engine
         self._message_id = message_id
-        self._plain = plain
+        self._plain = PlainSpeed()
         self._lens = lens
         self._said = Said()
         self._pieces: list[Piece] = []
@@ -58,7 +56,8 @@ class Progress:
             return None
         sums = answer.statistics
         standing = self._engine.standing
-        ratio, exact = self._plain.ratio(sums.tokens_per_s, standing.plain_ms)
+        # Only the drafter that decides by step times keeps them up to date.
+        plain_ms = standing.plain_ms if standing.mode == "auto" else None
         self.speed = Speed(
             sums.tokens,
             sums.steps,
@@ -66,8 +65,7 @@ class Progress:
             sums.drafted,
             sums.accepted,
             answer.prompt_tokens + len(answer.token_ids),
-            ratio,
-            exact,
+            self._plain.ratio(plain_ms),
         )
         shown = last or self._lens.is_set()
         grown = Grown(

@@ -24,7 +24,7 @@ def save_markdown(store: "ConversationStore", conversation_id: int, path: Path |
         with target.open("x", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
             file.write(text)
     except FileExistsError:
-        raise UsageError(f"{one_line(str(target))} is there already; choose another name") from None
+        raise UsageError(f"{one_line(str(target))} already exists; choose another name") from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise TrchatError(f"{one_line(str(target))} cannot be written: {reason}") from None

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 from trchat.chat.settings import template_source
 from trchat.chat.template import Turn
 from trchat.chat.thinking import CANNOT, NO_SWITCH, ThinkingSwitch
+from trchat.config_file import change_config, setting_key
+from trchat.config_rules import MODEL
 from trchat.errors import UsageError
 from trchat.session.commands import Command, parse_command
 from trchat.session.host import EngineHost
 from trchat.session.job import Comparison, Job
 from trchat.session.thread import Thread
-from trchat.startup import Prepared, prepare
+from trchat.startup import Prepared, note_used, prepare
 from trchat.storage.records import Message
 
 if TYPE_CHECKING:
@@ -60,6 +62,13 @@ class Session:
         return self._system or None
 
     @property
+    def persona(self) -> str:
+        """The persona whose text is the system prompt; ``system prompt`` for another text, else empty."""
+        system = self.system
+        named = (name for name, placed in self.prepared.config.personas.items() if placed.value == system)
+        return next(named, "system prompt") if system else ""
+
+    @property
     def busy(self) -> bool:
         """Whether an answer is being written."""
         return self.writing is not None
@@ -92,6 +101,27 @@ class Session:
             self.host.set_draft(self.settings.draft)
         return False
 
+    def keep(self, name: str, scope: str = "all") -> str:
+        """Make a setting's present value the default, for ``all`` models or this ``model``.
+
+        Returns what to say of it. Raises UsageError or TrchatError where the file cannot be changed.
+        """
+        value = self._system if name == "system" else getattr(self.settings, name)
+        model = self.prepared.model
+        if name == "model":
+            value = model.lasting_name
+        for_model = scope == "model" and name in MODEL
+        path = change_config(("model", model.name, name) if for_model else setting_key(name), value)
+        flags = {each: flag for each, flag in self._flags.items() if each != name}
+        prepared = prepare(flags)
+        whom = f"for {model.name}" if for_model else "for all models"
+        told = f"kept {name} {whom} in {path.name}" if value is not None else f"{name} has no default now"
+        if getattr(prepared.settings, name) == getattr(self.settings, name):
+            self._flags, self.prepared, self.changed = flags, prepared, self.changed - {name}
+        elif name != "model":
+            told += f"; {prepared.settings.origins[name]} overrides it at the next start"
+        return told
+
     def open(self, conversation_id: int) -> None:
         """Go on with an earlier conversation and its system prompt."""
         self.must_be_free()
@@ -108,7 +138,7 @@ class Session:
         """Ask; returns the answer that begins."""
         self._may_write()
         if not text.strip():
-            raise UsageError("there is nothing to send")
+            raise UsageError("nothing to send")
         return self._answer(self.thread.add_question(text, self.system))
 
     def regenerate(self, answer_id: int | None = None) -> Message:
@@ -132,7 +162,7 @@ class Session:
         """Ask a question in other words, on a branch of its own; the old branch stays."""
         self._may_write()
         if not text.strip():
-            raise UsageError("there is nothing to send")
+            raise UsageError("nothing to send")
         message = self.thread.store.edit_message(self.thread.get(message_id).id, text)
         self.thread.reload()
         return self._answer(message)
@@ -142,7 +172,7 @@ class Session:
         self._may_write()
         answer = self.thread.get(answer_id)
         if answer.role != "assistant" or answer.finish_reason == "stop":
-            raise UsageError("this answer is complete; ask for more in words")
+            raise UsageError("this answer is complete; ask for more instead")
         question = self.thread.question_of(answer)
         if not self.thread.store.reopen_answer(answer.id):
             raise UsageError("that answer is gone")
@@ -157,9 +187,9 @@ class Session:
         answer = self.thread.get(answer_id)
         seed, mode = answer.settings.get("seed"), str(answer.settings.get("draft", "off"))
         if not isinstance(seed, int) or not answer.completion_tokens or not answer.tokens_per_s:
-            raise UsageError("this answer was not generated here: there is nothing to compare with")
+            raise UsageError("this answer was not generated here, so there is nothing to compare with")
         if answer.id in self._continued:
-            raise UsageError("an answer that was continued cannot be compared; regenerate it first")
+            raise UsageError("a continued answer cannot be compared; regenerate it first")
         question = self.thread.question_of(answer)
         noted = answer.settings
         system = noted.get("system", self.system)
@@ -178,6 +208,7 @@ class Session:
     def ready(self, n_ctx: int, thinking: ThinkingSwitch = NO_SWITCH) -> None:
         """Take note that the model is there, with a context of ``n_ctx`` tokens and this switch."""
         self.n_ctx, self.loaded, self.thinking = n_ctx, True, thinking
+        note_used(self.prepared)
 
     def parse(self, text: str) -> tuple[Command, str] | None:
         """The command that a line is; None when it is something to say to the model. Raises UsageError."""
@@ -214,7 +245,7 @@ class Session:
             self.writing = None
         if self.thread.reload():
             return None
-        return "Another trchat has removed this conversation. What you ask now begins a new one."
+        return "This conversation was removed by another trchat. Your next question starts a new one."
 
     @property
     def context_used(self) -> int:
@@ -242,8 +273,15 @@ class Session:
         self._warned.add(conversation.id)
         return (
             f"The context is nearly full: {used:,} of {self.n_ctx:,} tokens. From now on the "
-            "oldest questions may be left out; /set ctx N gives more room, /new begins afresh."
+            "oldest questions may be left out; /set ctx N makes more room, /new starts over."
         )
+
+    def how_to_resume(self) -> str | None:
+        """What to say on leaving, where there is a conversation to come back to."""
+        conversation = self.thread.conversation
+        if conversation is None or self.thread.store.path is None or self.thread.deleted:
+            return None
+        return f"resume this conversation with: trchat --continue {conversation.id}"
 
     def close(self) -> None:
         """Save and free everything."""
@@ -287,7 +325,7 @@ class Session:
     def must_be_free(self) -> None:
         """Raise UsageError while an answer is being written."""
         if self.busy:
-            raise UsageError("an answer is being written; stop it first")
+            raise UsageError("an answer is being written; stop it first (Esc)")
 
 
 PROMPTING = ("think", "think_budget", "template_arg")

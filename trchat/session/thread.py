@@ -48,9 +48,7 @@ class Thread:
         """
         if self.deleted:
             self.clear()
-            raise UsageError(
-                "another trchat has deleted this conversation; what you ask now begins a new one"
-            )
+            raise UsageError("another trchat deleted this conversation; your next question starts a new one")
 
     def reload(self) -> bool:
         """Fetch the branch that is shown. False where another trchat has removed it: it is left then."""
@@ -101,21 +99,21 @@ class Thread:
         for message in reversed(self.messages):
             if message.id == message_id or (message_id is None and message.role == "assistant"):
                 return message
-        raise UsageError("there is no answer yet" if message_id is None else "that message is gone")
+        raise UsageError("no answer yet" if message_id is None else "that message is gone")
 
     def question_of(self, answer: Message) -> Message:
         """The message that an answer answers. Raises UsageError."""
         for message in self.messages:
             if message.id == answer.parent_id:
                 return message
-        raise UsageError("there is no question to this answer")
+        raise UsageError("this answer has no question")
 
     def last_question(self) -> Message:
         """What the user said last. Raises UsageError."""
         for message in reversed(self.messages):
             if message.role == "user":
                 return message
-        raise UsageError("nothing was asked yet")
+        raise UsageError("no question yet")
 
     def system(self) -> str | None:
         """The system prompt that the conversation began with."""

@@ -21,7 +21,7 @@ def parse_setting(name: str, text: str) -> tuple[str, Value | None]:
     field = name.strip().lower().replace("-", "_")
     rule = SETTINGS.get(field)
     if rule is None:
-        raise UsageError(f"there is no setting {one_line(name)!r}; there are {', '.join(SETTINGS)}")
+        raise UsageError(f"no setting is called {one_line(name)!r}; there are {', '.join(SETTINGS)}")
     text = text.strip()
     if text.lower() in ("", "default"):
         return field, None
@@ -29,6 +29,20 @@ def parse_setting(name: str, text: str) -> tuple[str, Value | None]:
         return field, spelled(rule, text)
     except ValueError:
         raise UsageError(f"{field} must be {rule.meaning}, not {one_line(text)!r}") from None
+
+
+def split_keep(typed: str) -> tuple[str, str | None]:
+    """What was typed without a ``--keep`` at its end, and for whom to keep it: ``all``, ``model`` or None.
+
+    Raises UsageError for another word behind it.
+    """
+    found = re.search(r"(?:^|\s)--keep(?:[ =](\S+))?\s*$", typed)
+    if found is None:
+        return typed, None
+    scope = found[1] or "all"
+    if scope not in ("all", "model"):
+        raise UsageError(f"--keep is for all models, --keep model for this one; not {one_line(scope)!r}")
+    return typed[: found.start()].rstrip(), scope
 
 
 def typed_here(advice: str) -> str:

@@ -6,6 +6,7 @@ cheaply, and a file that an SQLite without FTS5 wrote to is searched just as wel
 
 import re
 import sqlite3
+import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
@@ -29,8 +30,14 @@ class IndexFaultError(Exception):
 
 def split_words(query: str) -> list[str]:
     """Return the words to look for, without quotes around them. Operators are words like any other."""
-    words = (word.strip('"')[:MAX_WORD_LENGTH] for word in clean(query).replace("\0", " ").split())
+    spelled = composed(clean(query).replace("\0", " "))
+    words = (word.strip('"')[:MAX_WORD_LENGTH] for word in spelled.split())
     return list(filter(None, words))[:MAX_WORDS]
+
+
+def composed(text: str) -> str:
+    """``text`` with each letter and its accents as one character (NFC); Macs often write them apart."""
+    return unicodedata.normalize("NFC", text)
 
 
 def has_fts5(connection: sqlite3.Connection) -> bool:
@@ -109,12 +116,18 @@ def find_indexed(connection: sqlite3.Connection, words: Sequence[str], limit: in
                     snippet(message_index, 0, '{_START}', '{_END}', '…', {_SNIPPET_WORDS}), m.created_at
                 FROM message_index JOIN messages m ON m.id = message_index.rowid {_FROM}
                 AND message_index MATCH ? ORDER BY rank LIMIT ?""",
-            # In quotes, AND, OR and NOT are words as well.
-            (" ".join(f'"{word}"' for word in words) + " *", limit),
+            (" AND ".join(_either(word, last=word is words[-1]) for word in words), limit),
         ).fetchall()
     except sqlite3.Error as error:
         raise _fault(error) from error
     return [_hit(row, *_marked(str(row[4]))) for row in rows]
+
+
+def _either(word: str, *, last: bool) -> str:
+    """A word for FTS5 as it may be spelled in the index; in quotes, AND, OR and NOT are words as well."""
+    spellings = dict.fromkeys((word, unicodedata.normalize("NFD", word)))
+    begun = " *" if last else ""
+    return "(" + " OR ".join(f'"{each}"{begun}' for each in spellings) + ")"
 
 
 def find_scanning(connection: sqlite3.Connection, words: Sequence[str], limit: int) -> list[SearchHit]:
@@ -141,8 +154,9 @@ def _scanned(rows: Iterable[tuple[object, ...]], words: Sequence[str], limit: in
     Not by LIKE, to which only the capitals of English are alike.
     """
     lowered = [word.lower() for word in words]
-    fitting = (row for row in rows if all(word in str(row[4]).lower() for word in lowered))
-    return [_hit(row, *_excerpt(str(row[4]), words)) for row in islice(fitting, limit)]
+    texts = ((row, composed(str(row[4]))) for row in rows)
+    fitting = ((row, text) for row, text in texts if all(word in text.lower() for word in lowered))
+    return [_hit(row, *_excerpt(text, words)) for row, text in islice(fitting, limit)]
 
 
 def _has_index(connection: sqlite3.Connection) -> bool:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from trchat.errors import UsageError
 from trchat.text.number import whole_number
 
-_FILES = re.compile(r"(?:[^\n]*:\n(`{3,})\n.*?\n\1(?:\n+|\Z))+", re.DOTALL)
+_FILE = re.compile(r"([^\n]*):\n(`{3,})\n(.*?)\n\2(?:\n+|\Z)", re.DOTALL)
 # At any depth: models put code into lists, and indent it as they like.
 _OPENING = re.compile(r"^([ \t]*)(`{3,}|~{3,})([^`\n]*)$", re.MULTILINE)
 
@@ -65,13 +65,13 @@ def numbered_code_block(text: str, number: str) -> str:
     """
     blocks = code_blocks(text)
     if not blocks:
-        raise UsageError("there is no code block in it")
+        raise UsageError("no code block in this message")
     wanted = whole_number(number) if number else len(blocks)
     if not wanted or wanted > len(blocks):
         there_are = (
             "there is only 1 code block" if len(blocks) == 1 else f"there are {len(blocks)} code blocks"
         )
-        raise UsageError(f"{there_are}: say which by its number, from 1")
+        raise UsageError(f"{there_are}; give its number, from 1")
     return blocks[wanted - 1].text.removesuffix("\n")
 
 
@@ -83,7 +83,16 @@ def fenced_file(name: str, text: str) -> str:
     return f"{name}:\n{fence}\n{text}\n{fence}"
 
 
+def split_files(text: str) -> tuple[list[tuple[str, str]], str]:
+    """The files (see fenced_file) that a question begins with, by name and text, and the question itself."""
+    files: list[tuple[str, str]] = []
+    at = 0
+    while found := _FILE.match(text, at):
+        files.append((found[1], found[3]))
+        at = found.end()
+    return files, text[at:]
+
+
 def without_files(text: str) -> str:
-    """A question without the files (see fenced_file) that it begins with; all of it where nothing is left."""
-    files = _FILES.match(text)
-    return text[files.end() :] or text if files else text
+    """A question without the files that it begins with; all of it where nothing is left."""
+    return split_files(text)[1] or text

@@ -1,8 +1,10 @@
 """Bytes from a file or a pipe to text, or a clear refusal."""
 
 import codecs
+from collections.abc import Callable
 
 from trchat.errors import UsageError
+from trchat.text.pdf import BEGINS_WITH, pdf_text
 
 _BOMS = (  # UTF-32's little-endian mark begins with UTF-16's, so the longer ones are tried first
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -11,11 +13,17 @@ _BOMS = (  # UTF-32's little-endian mark begins with UTF-16's, so the longer one
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_TEXT_CONTROLS = frozenset(b"\t\n\r\f\b\x1b")
+# A terminal's output is text too: colours and hyperlinks are written with ESC, and end in BEL.
+_TEXT_CONTROLS = frozenset(b"\a\b\t\n\v\f\r\x1b")
 
 
-def decode_text(raw: bytes, source: str) -> str:
-    """Decode UTF-8, anything with a byte order mark, or else Windows-1252.
+def document_text(raw: bytes, source: str, say: Callable[[str], object] = lambda line: None) -> str:
+    """The text of a file that the model is given to read: a PDF's, or what ``decode_text`` makes of it."""
+    return pdf_text(raw, source) if raw.startswith(BEGINS_WITH) else decode_text(raw, source, say)
+
+
+def decode_text(raw: bytes, source: str, say: Callable[[str], object] = lambda line: None) -> str:
+    """Decode UTF-8, anything with a byte order mark, or else Windows-1252, which is told to ``say``.
 
     Raises UsageError naming ``source`` when the bytes are no text: they hold NUL or other control bytes
     that text does not use, or they break off what their byte order mark promised.
@@ -31,4 +39,5 @@ def decode_text(raw: bytes, source: str) -> str:
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
+        say(f"{source} is not UTF-8; read as Windows-1252")
         return raw.decode("cp1252", "replace")

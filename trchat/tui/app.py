@@ -13,16 +13,15 @@ from textual.command import Provider
 from trchat.session.start import start_session
 from trchat.startup import Prepared
 from trchat.text.one_line import one_line
-from trchat.tui.keys import APP_KEYS, CHAT_KEYS, keymap
+from trchat.tui.bindings import all_bindings
+from trchat.tui.keys import APP_KEYS, keymap
 from trchat.tui.palette import SlashCommands
 from trchat.tui.screens.chat import ChatScreen, NewsArrived
-from trchat.tui.widgets.message_view import MessageView
-from trchat.tui.widgets.prompt import Prompt
+from trchat.tui.terminal_keys import read_alt_keys
+from trchat.tui.themes import DARK, DEFAULT, LIGHT
 
 if TYPE_CHECKING:
     from trchat.session.host import OpenEngine
-
-DEFAULT_THEME = "textual-dark"
 
 
 class TrchatApp(App[None]):
@@ -40,10 +39,11 @@ class TrchatApp(App[None]):
     ) -> None:
         """Begin to load the model at once. Raises UsageError for keys that cannot be bound."""
         # https://no-color.org: the terminal's own colours only, and what needs a mark is set off by style.
+        read_alt_keys()
         super().__init__(ansi_color=True if os.environ.get("NO_COLOR") else None)
-        actions = [each for each in (*Prompt.BINDINGS, *MessageView.BINDINGS) if not isinstance(each, tuple)]
-        chosen = keymap(prepared.config, [*CHAT_KEYS, *APP_KEYS, *actions])
-        self.set_keymap(dict(chosen))
+        self.register_theme(DARK)
+        self.register_theme(LIGHT)
+        self.set_keymap(dict(keymap(prepared.config, all_bindings())))
         self.failure: Exception | None = None
         """What nobody foresaw, and ended the chat."""
         self._warnings: list[str] = []
@@ -62,9 +62,9 @@ class TrchatApp(App[None]):
         """Put on the remembered colours."""
         self._wakes = asyncio.get_running_loop()
         wanted = self._theme_wanted
-        self.theme = wanted if wanted in self.available_themes else DEFAULT_THEME
+        self.theme = wanted if wanted in self.available_themes else DEFAULT
         if wanted and wanted not in self.available_themes:
-            self.notify(f"there is no theme {one_line(wanted)!r}; /theme shows them", markup=False)
+            self.notify(f"no theme is called {one_line(wanted)!r}; /theme lists them", markup=False)
         for line in self._warnings:
             self.notify(line, severity="warning", markup=False)
 

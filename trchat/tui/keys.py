@@ -15,18 +15,20 @@ CHAT_KEYS: list[Binding] = [
     Binding("alt+left", "branch(-1)", "Branch ‹", id="branch-previous"),
     Binding("alt+right", "branch(1)", "Branch ›", id="branch-next"),
     Binding("ctrl+l", "lens", "Lens", id="lens"),
-    Binding("ctrl+t", "compare", "A/B", id="compare"),
-    Binding("ctrl+g", "proceed", "Go on", id="continue"),
+    Binding("ctrl+t", "compare", "Compare", id="compare"),
+    Binding("ctrl+g", "proceed", "Continue", id="continue"),
+    Binding("ctrl+f", "find", "Find", id="find"),
     Binding("ctrl+n", "new", "New", id="new"),
-    Binding("ctrl+o", "conversations", "Open", id="conversations"),
-    Binding("ctrl+r", "regenerate", "Again", id="regenerate"),
+    Binding("ctrl+o", "conversations", "History", id="conversations"),
+    Binding("ctrl+r", "regenerate", "Regenerate", id="regenerate"),
     Binding("f2", "edit", "Edit", id="edit"),
     Binding("f8", "copy", "Copy", id="copy"),
     Binding("f3", "model", "Model", id="model"),
     Binding("f4", "settings", "Settings", id="settings"),
     Binding("f5", "personas", "Persona", id="personas"),
     Binding("f9", "think", "Think", id="think", show=False),
-    Binding("ctrl+c", "interrupt", "Stop or copy", id="interrupt", show=False, priority=True),
+    Binding("ctrl+c", "interrupt", "Copy, stop or clear", id="interrupt", show=False, priority=True),
+    Binding("ctrl+end", "to_end", "To the end", id="end", show=False, priority=True),
     Binding("alt+up", "message(-1)", "Message above", id="message-above", show=False),
     Binding("alt+down", "message(1)", "Message below", id="message-below", show=False),
 ]
@@ -35,6 +37,7 @@ CHAT_KEYS: list[Binding] = [
 APP_KEYS: list[Binding] = [
     Binding("ctrl+q", "quit", "Quit", id="quit", priority=True),
     Binding("ctrl+p", "command_palette", "Commands", id="palette", priority=True),
+    Binding("ctrl+z", "suspend_process", "Suspend", id="suspend", show=False, priority=True),
 ]
 """Keys that work everywhere."""
 

@@ -10,8 +10,10 @@ from itertools import pairwise
 
 from textual.strip import Strip
 
+from trchat.text.code_block import code_blocks
 from trchat.tui.lens_marks import Marks, source_of_cells
-from trchat.tui.markdown_lines import Block, Painter, blocks
+from trchat.tui.markdown_lines import Painter
+from trchat.tui.markdown_parser import Block, blocks
 
 LONG = 600
 """Characters of a last block, from which on its beginning is done with."""
@@ -41,6 +43,7 @@ class MarkdownStream:
         self._at = 0
         self._resume = ""
         self._last: Block | None = None
+        self._counted: dict[int, int] = {}
 
     @property
     def height(self) -> int:
@@ -89,8 +92,21 @@ class MarkdownStream:
         return source, blocks(source)
 
     def _paint(self, block: Block, start: int, end: int) -> list[Strip]:
-        strips = self._painter.paint(block)
-        return self._marks.applied(strips, self.text, start, end) if self._marks else strips
+        continued = bool(self._resume) and start == self._at
+        strips = self._painter.paint(block, self._code_number(block, start), continued)
+        if not self._marks:
+            return strips
+        # The first line of a code block names it, and is none of the text.
+        named = 1 if block.tokens[0].type == "fence" and not continued else 0
+        return [*strips[:named], *self._marks.applied(strips[named:], self.text, start, end)]
+
+    def _code_number(self, block: Block, start: int) -> int:
+        """What the first code block in ``block``, which begins at ``start``, is called: they are counted."""
+        if not any(token.type == "fence" for token in block.tokens):
+            return 1
+        if start not in self._counted:
+            self._counted[start] = len(code_blocks(self.text[:start])) + 1
+        return self._counted[start]
 
     def _paint_until(self, end: int) -> list[Strip]:
         """The open end up to ``end``, as a block of its own."""

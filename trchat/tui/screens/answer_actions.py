@@ -1,17 +1,33 @@
 """Asking, stopping, asking again: what the user does with questions and answers."""
 
+import re
 from functools import partial
+from time import monotonic
 
-from textual import on, work
+from textual import events, on, work
 
 from trchat.errors import TrchatError, UsageError
-from trchat.session.attachments import Attachment, read_attachment, with_attachments
+from trchat.session.attachments import (
+    Attachment,
+    attachments_of,
+    mentioned,
+    read_attachment,
+    with_attachments,
+)
 from trchat.session.clipboard import copy_natively
 from trchat.session.commands import unescaped
-from trchat.text.code_block import numbered_code_block
+from trchat.storage.records import Message
+from trchat.text.code_block import numbered_code_block, without_files
 from trchat.tui.screens.base import ChatBase
+from trchat.tui.widgets.answer_body import AnswerBody
 from trchat.tui.widgets.message_view import MessageView
 from trchat.tui.widgets.prompt import Prompt
+from trchat.tui.widgets.suggestions import Suggestions
+from trchat.tui.widgets.transcript import Transcript
+
+TWICE_S = 3.0
+"""Within this a second Ctrl+C belongs to the first."""
+_MENTIONED = re.compile(r"(?<!\S)@(?:\S*/)?([^\s/]+?)(?=[,;:!?.)]*(?:\s|$))")
 
 
 class AnswerActions(ChatBase):
@@ -20,8 +36,12 @@ class AnswerActions(ChatBase):
     _attached: tuple[Attachment, ...] = ()
     _editing: int | None = None
     """The question that is asked in other words."""
-    _set_aside = ""
-    """What stood in the prompt before that."""
+    _set_aside: tuple[str, tuple[Attachment, ...]] = ("", ())
+    """What stood in the prompt before that, and the files that were to go along."""
+    _queue: tuple[str, ...] = ()
+    """What is sent, with its files, when the answer that is being written has ended."""
+    _leaving_since = 0.0
+    """When Ctrl+C found nothing more to stop, copy or clear."""
 
     @on(Prompt.Sent)
     async def _sent(self, event: Prompt.Sent) -> None:
@@ -29,25 +49,87 @@ class AnswerActions(ChatBase):
         text = event.text
         try:
             parsed = None if self._editing else self.session.parse(text)
-            if parsed is not None:
+            picked = self.transcript.welcome.picked(text.strip()) if self._editing is None else None
+            if picked is not None:
+                await self.open_conversation(picked)
+            elif parsed is not None:
                 await self.run_command(parsed[0].name, parsed[1])
             elif self._editing is not None:
                 async with self.drawing:
-                    self.session.edit(self._editing, text)
+                    self.session.edit(self._editing, self._with_files(text))
                     self._end_editing()
                     self._asked()
                     await self.show_thread()
-            else:
-                if not text.strip():
-                    return
-                async with self.drawing:
-                    self.session.ask(with_attachments(unescaped(text), list(self._attached)))
-                    self._attached = ()
-                    self._asked()
-                    await self._show_asked()
+            elif text.strip():
+                whole = self._with_files(unescaped(text))
+                self._attached = ()
+                if self.session.busy:
+                    self._queue = (*self._queue, whole)
+                    self._show_standing_hint()
+                else:
+                    async with self.drawing:
+                        await self._ask(whole)
         except TrchatError as error:
             self.tell(str(error), "warning")
             self.prompt.give_back(text)
+
+    def _with_files(self, question: str) -> str:
+        """The question below the files that go along and those that it names as ``@path``."""
+        named = mentioned(question, lambda line: self.tell(line, "warning"))
+        return with_attachments(question, (*self._attached, *named))
+
+    async def _ask(self, whole: str) -> None:
+        """Ask; to be called while ``drawing`` is held."""
+        self.session.ask(whole)
+        self._asked()
+        await self._show_asked()
+
+    async def send_next(self, finish: str) -> None:
+        """Now that an answer has ended, send what was queued; after a stop or an error the user has it back.
+
+        To be called while ``drawing`` is held.
+        """
+        if not self._queue:
+            return
+        if finish in ("cancelled", "error"):
+            while self._take_back():
+                pass
+            return
+        whole, *rest = self._queue
+        self._queue = tuple(rest)
+        try:
+            await self._ask(whole)
+        except TrchatError as error:
+            self.tell(str(error), "warning")
+            self._queue = (whole, *rest)
+            while self._take_back():
+                pass
+
+    def _take_back(self) -> bool:
+        """Put the last queued message back into the prompt; False where there is none."""
+        if not self._queue:
+            return False
+        files, question = attachments_of(self._queue[-1])
+        named = {file.name for file in self._attached}
+        self._queue = self._queue[:-1]
+        self._attached = (*self._attached, *(file for file in files if file.name not in named))
+        self.prompt.give_back(question)
+        self._show_standing_hint()
+        return True
+
+    def move_beside(self, by: int) -> bool:
+        """Up and Down in an empty prompt: take back what is queued, or choose a recent conversation."""
+        if by < 0 and self._take_back():
+            return True
+        return self.transcript.welcome.move(by)
+
+    def close_find(self) -> bool:
+        """Close the field in which words are looked for; False where it was not open."""
+        raise NotImplementedError
+
+    async def open_conversation(self, conversation_id: int) -> bool:
+        """Go on with an earlier conversation; False where that is not possible now."""
+        raise NotImplementedError
 
     async def run_command(self, name: str, argument: str) -> None:
         """Run a slash command by name."""
@@ -62,26 +144,32 @@ class AnswerActions(ChatBase):
 
     def _show_standing_hint(self) -> None:
         """Say above the prompt what goes on there, as long as it does."""
+        lines = []
         if self._editing is not None:
-            self.show_hint("editing: enter asks on a new branch, esc leaves it as it was")
-        elif self._attached:
-            names = ", ".join(each.name for each in self._attached)
-            self.show_hint(f"attached: {names} · /detach removes")
-        else:
-            self.show_hint("")
+            lines.append("Editing: Enter asks again on a new branch, Esc cancels")
+        if self._attached:
+            names = ", ".join(each.about for each in self._attached)
+            lines.append(f"Attached: {names} · /detach removes")
+        if self._queue:
+            first = " ".join(without_files(self._queue[-1]).split())
+            count = f"{len(self._queue)} queued, last: " if len(self._queue) > 1 else "Queued: "
+            lines.append(f"{count}{first} · ↑ takes it back")
+        self.show_hint("\n".join(lines))
 
     def _end_editing(self) -> None:
         """Give the prompt back to what stood there."""
         self._editing = None
-        self.prompt.give_back(self._set_aside)
-        self._set_aside = ""
+        text, self._attached = self._set_aside
+        self.prompt.give_back(text)
+        self._set_aside = ("", ())
         self._show_standing_hint()
 
     def _asked(self) -> None:
         self.show_keys()
         self._show_standing_hint()
         self.panel.begin()
-        self.status.set_state("thinking" if self.session.loaded else "waiting for the model")
+        self.status.set_state("reading the question" if self.session.loaded else "waiting for the model")
+        self.status.forget_speed()
 
     async def _show_asked(self) -> None:
         thread = self.session.thread
@@ -92,30 +180,38 @@ class AnswerActions(ChatBase):
             ids = {message.id for message in shown}
             self.transcript.writing = self.session.writing
             await self.transcript.add(*(each for each in thread.messages[-3:] if each.id not in ids))
-            self.prompt.recall_from([each.text for each in thread.messages if each.role == "user"])
+            self.recall()
             self.show_heading()
         self._lens_on_last()
 
     def action_stop(self) -> None:
-        """Stop the answer; else leave the editing; else come back to the prompt."""
+        """Close the suggestions; else stop the answer, leave the editing, or clear the draft."""
+        if self.close_find() or (self.prompt.has_focus and self.prompt.close_suggestions()):
+            return
         if self.session.busy:
             self.session.stop()
         elif self._editing is not None:
             self.prompt.put("")
             self._end_editing()
+        elif self.prompt.has_focus:
+            self.prompt.clear_draft()
         self.prompt.focus()
 
-    def action_interrupt(self) -> None:
-        """Ctrl+c: stop while something is written, else copy what is selected."""
-        if self.session.busy:
-            self.session.stop()
-            return
+    async def action_interrupt(self) -> None:
+        """Ctrl+C: copy what is selected, stop what is written, or clear the draft; twice, leave."""
         selected = self.get_selected_text() or self.prompt.selected_text
         if selected:
             self._copy(selected, "the selection")
+        elif self.session.busy:
+            self.session.stop()
+        elif self._editing is not None:
+            self.action_stop()
+        elif monotonic() - self._leaving_since < TWICE_S:
+            await self.app.run_action("quit")
         else:
-            leaving = [key for key, each in self.active_bindings.items() if each.binding.id == "quit"]
-            self.tell(f"{' or '.join(leaving) or '/quit'} leaves")
+            self._leaving_since = monotonic()
+            self.prompt.clear_draft()
+            self.tell("Press Ctrl+C again to quit")
 
     async def action_regenerate(self) -> None:
         """Answer the focused (or last) question again."""
@@ -129,7 +225,7 @@ class AnswerActions(ChatBase):
         """Start the engine anew after a crash, and answer the question again that it broke off."""
         async with self.drawing:
             if self.attempt(self.session.retry):
-                self.status.set_state("starting the engine anew")
+                self.status.set_state("restarting the engine")
                 if self.session.busy:
                     self._asked()
                     await self.show_thread()
@@ -142,11 +238,14 @@ class AnswerActions(ChatBase):
             if message.role == "assistant":
                 message = self.session.thread.question_of(message)
             if message.role != "user":
-                raise UsageError("/system changes the system prompt")
+                raise UsageError("use /system to change the system prompt")
             if self._editing is None:
-                self._set_aside = self.prompt.text
+                self._set_aside = (self.prompt.text, self._attached)
+            files, question = attachments_of(message.text)
+            named = _MENTIONED.findall(question)  # these are read anew when it is sent
+            self._attached = tuple(file for file in files if file.name not in named)
             self._editing = message.id
-            self.prompt.put(message.text)
+            self.prompt.put(question)
             self.prompt.focus()
             self._show_standing_hint()
 
@@ -167,7 +266,7 @@ class AnswerActions(ChatBase):
         message = self.focused_message()
         if self.attempt(lambda: self.session.compare(message.id if message else None)):
             self.show_keys()
-            self.status.set_state("A/B: plain decoding")
+            self.status.set_state("comparing without drafts")
 
     async def action_branch(self, by: int) -> None:
         """Show another branch of the focused message, or of the last one that has any."""
@@ -176,13 +275,13 @@ class AnswerActions(ChatBase):
         if not self.attempt(self.session.must_be_free):
             return
         if message is None or thread.siblings(message)[1] < 2:
-            self.tell("there is one branch only; regenerating or editing makes another")
+            self.tell("Only one branch; regenerating or editing adds another")
             return
         try:
             if thread.switch(message, by):
                 await self.show_thread()
             else:
-                self.tell("this is the last branch on that side")
+                self.tell("No more branches on that side")
         except TrchatError as error:
             self.tell(str(error), "warning")
 
@@ -195,11 +294,11 @@ class AnswerActions(ChatBase):
         elif views:
             views[max(place + by, 0)].focus()
 
-    def action_copy(self, code: str | None = None) -> None:
+    def action_copy(self, code: str | None = None, wanted: Message | None = None) -> None:
         """Copy the focused (or last) answer, or its code block with this number; empty means the last one."""
 
         def copy() -> None:
-            message = self.focused_message() or self.session.thread.get(None)
+            message = wanted or self.focused_message() or self.session.thread.get(None)
             if code is None:
                 self._copy(message.text, "the message")
             else:
@@ -213,14 +312,14 @@ class AnswerActions(ChatBase):
         program = copy_natively(text)
         if program is None:
             self.app.call_from_thread(self.app.copy_to_clipboard, text)
-            program = "the terminal (OSC 52)"
-        self.app.call_from_thread(self.tell, f"copied {what} with {program}")
+        self.app.call_from_thread(self.tell, f"Copied {what}")
 
     def attach(self, name: str) -> None:
         """Send a file along with the next question."""
 
         def read() -> None:
-            self._attached = (*self._attached, read_attachment(name))
+            said = read_attachment(name, lambda line: self.tell(line, "warning"))
+            self._attached = (*self._attached, said)
             self._show_standing_hint()
 
         self.attempt(read)
@@ -237,6 +336,8 @@ class AnswerActions(ChatBase):
                 self.action_copy()
             case "copy-code":
                 self.action_copy("")
+            case copy if copy.startswith("copy-code "):
+                self.action_copy(copy.removeprefix("copy-code "))
             case "regenerate":
                 await self.action_regenerate()
             case "edit":
@@ -246,20 +347,38 @@ class AnswerActions(ChatBase):
             case "next-branch":
                 await self.action_branch(1)
 
-    @on(Prompt.Hinted)
-    def _hinted(self, event: Prompt.Hinted) -> None:
-        if event.candidates:
-            # Of what follows a command only itself: "auto", not "/draft auto".
-            self.show_hint("tab: " + "  ".join(each.partition(" ")[2] or each for each in event.candidates))
-        elif self.hint.display and str(self.hint.visual).startswith("tab: "):
-            self._show_standing_hint()
+    @on(AnswerBody.CodeWanted)
+    def _code_wanted(self, event: AnswerBody.CodeWanted) -> None:
+        view = event.body.parent
+        if isinstance(view, MessageView):
+            view.focus()
+            self.action_copy(str(event.number), view.message)
+
+    @on(Suggestions.Picked)
+    def _picked(self) -> None:
+        self.prompt.focus()
+        self.prompt.action_complete()
 
     @on(Prompt.Paged)
     def _paged(self, event: Prompt.Paged) -> None:
-        if event.direction < 0:
+        if event.to_end:
+            self.action_to_end()
+        elif event.direction < 0:
             self.transcript.scroll_page_up(animate=False)
         else:
             self.transcript.scroll_page_down(animate=False)
+
+    @on(Transcript.Away)
+    def _away(self, event: Transcript.Away) -> None:
+        self.more.display = event.away
+
+    @on(events.Click, "#more")
+    def _more_clicked(self) -> None:
+        self.action_to_end()
+
+    def action_to_end(self) -> None:
+        """Show the end of the chat, and follow it again."""
+        self.transcript.to_end()
 
     def action_lens(self) -> None:
         """Open or close the draft lens."""

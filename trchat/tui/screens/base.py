@@ -9,17 +9,21 @@ from textual.screen import Screen
 from textual.widgets import ProgressBar, Static
 
 from trchat.errors import TrchatError
+from trchat.session.models import model_line
 from trchat.session.session import Session
 from trchat.storage.export import heading
 from trchat.storage.records import Message
+from trchat.text.code_block import without_files
 from trchat.text.one_line import one_line
 from trchat.tui.source_colours import SourceColours
+from trchat.tui.widgets.find_field import FindField
 from trchat.tui.widgets.keys_line import KeysLine
 from trchat.tui.widgets.lens_panel import LensPanel
 from trchat.tui.widgets.message_view import MessageView
 from trchat.tui.widgets.prompt import Prompt
 from trchat.tui.widgets.status_line import StatusLine
 from trchat.tui.widgets.transcript import Transcript
+from trchat.tui.widgets.welcome import MOST
 
 
 class ChatBase(Screen[None]):
@@ -36,6 +40,8 @@ class ChatBase(Screen[None]):
         self.hint = Static("", id="hint", markup=False)
         self.heading = Static("", id="heading", markup=False)
         self.bar = ProgressBar(total=1.0, show_eta=False, show_percentage=False, id="loading")
+        self.more = Static(" ↓ more ", id="more", markup=False)
+        self.find = FindField()
         self.lens_on = False
         self.drawing = Lock()
         """Held while messages are mounted: what the engine says waits until there is a place for it."""
@@ -49,6 +55,9 @@ class ChatBase(Screen[None]):
             yield self.transcript
             yield self.panel
         with Vertical(id="bottom"):
+            yield self.more
+            yield self.prompt.suggestions
+            yield self.find
             yield self.hint
             yield self.bar
             yield self.prompt
@@ -73,7 +82,7 @@ class ChatBase(Screen[None]):
         return True
 
     def show_hint(self, text: str) -> None:
-        """One line above the prompt; empty hides it."""
+        """A line or two above the prompt; empty hides it."""
         self.hint.update(text)
         self.hint.display = bool(text)
 
@@ -99,14 +108,30 @@ class ChatBase(Screen[None]):
             idle.add("branch(1)")
         self.keys.leave_out(frozenset(idle))
 
+    def show_settings(self) -> None:
+        """Say what answers, and as whom."""
+        name = self.session.prepared.model.name
+        self.transcript.model = name
+        think = f"think {self.session.settings.think}" if self.session.thinking.kinds else ""
+        self.status.set_model(name, self.session.n_ctx, self.session.persona, think)
+        self.transcript.welcome.show_model(model_line(self.session.prepared.model), self.session.system)
+
     async def show_thread(self) -> None:
         """Draw the conversation as the session has it now."""
         thread = self.session.thread
+        self.show_settings()
         self.transcript.writing = self.session.writing
         await self.transcript.show(thread.messages, thread.siblings)
-        self.prompt.recall_from([each.text for each in thread.messages if each.role == "user"])
+        if not thread.messages:
+            self.transcript.welcome.show_recent(thread.store.conversations(limit=MOST))
+        self.recall()
         self.status.set_context(self.session.context_used)
         self.show_heading()
+
+    def recall(self) -> None:
+        """Let the prompt bring back what was asked, without the files that went along."""
+        asked = [each.text for each in self.session.thread.messages if each.role == "user"]
+        self.prompt.recall_from([without_files(text) for text in asked])
 
     def focused_message(self) -> Message | None:
         """The message that has the focus."""

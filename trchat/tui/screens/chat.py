@@ -23,16 +23,18 @@ from trchat.session.news import (
 from trchat.tui.keys import CHAT_KEYS
 from trchat.tui.screens.answer_actions import AnswerActions
 from trchat.tui.screens.conversation_actions import ConversationActions
+from trchat.tui.screens.find_actions import FindActions
 from trchat.tui.screens.help import HelpScreen
 from trchat.tui.screens.model_actions import ModelActions
 from trchat.tui.screens.slash import carry_out
+from trchat.tui.widgets.in_order import types
 
 
 class NewsArrived(Message):
     """The engine's thread has put something into the outbox; ``Outbox.take`` gives it."""
 
 
-class ChatScreen(AnswerActions, ConversationActions, ModelActions):
+class ChatScreen(ConversationActions, FindActions, ModelActions, AnswerActions):
     """The main screen."""
 
     BINDINGS: ClassVar[list[BindingType]] = list(CHAT_KEYS)
@@ -40,9 +42,11 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
 
     async def on_mount(self) -> None:
         """Show the conversation to go on with, and what the engine has said so far."""
-        self.panel.display = False
+        self.panel.display = self.more.display = self.find.display = False
         self.show_hint("")
-        self._show_settings()
+        self.prompt.move_beside = self.move_beside
+        self.prompt.words = self.words
+        self.show_settings()
         await self.show_thread()
         self.warn()
         await self.take_news()
@@ -50,7 +54,7 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
     def on_key(self, event: events.Key) -> None:
         """What is typed while nothing has the focus, as in the first moment, belongs to the prompt."""
         # By the time it arrives here the prompt may have got the focus; what it handles never comes here.
-        if self.focused in (None, self.prompt) and event.is_printable and event.character:
+        if self.focused in (None, self.prompt) and types(event) and event.character:
             event.stop()
             self.prompt.insert(event.character)
             self.prompt.focus()
@@ -74,7 +78,7 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
             case LoadFailed(reason):
                 self._model_failed(reason)
             case Reading(_, done, total):
-                self.status.set_state(f"reading the prompt {done}/{total}")
+                self.status.set_state(f"reading the question {done / max(total, 1):.0%}")
             case Dropped():
                 self._dropped(news)
             case Grown():
@@ -82,7 +86,7 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
             case Ended():
                 await self._ended(news)
             case Comparing(_, done, total):
-                self.status.set_state(f"A/B: plain decoding {done}/{total}")
+                self.status.set_state(f"comparing without drafts {done / max(total, 1):.0%}")
             case Compared():
                 self._compared(news)
 
@@ -103,7 +107,7 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
         self.session.ready(news.n_ctx, news.thinking)
         self.bar.display = False
         self.status.set_state("")
-        self._show_settings()
+        self.show_settings()
         self.panel.show_learned(news.rows_learned, news.came_free)
         # What is there now stays. Without this the collector looks through all of it while an answer is
         # written, and holds up the model's thread for 50 ms.
@@ -114,10 +118,10 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
 
     def _model_failed(self, reason: str) -> None:
         self.bar.display = False
-        self.status.set_state("no model · /model chooses one")
+        self.status.set_state("no model loaded · /model")
         self.say(
-            f"The model cannot be loaded: {reason}\n"
-            "/model chooses another one, /set changes how it is loaded."
+            f"The model could not be loaded: {reason}\n"
+            "/model switches to another one, /set changes how it is loaded."
         )
 
     def _dropped(self, news: Dropped) -> None:
@@ -152,6 +156,7 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
         warning = self.session.warning_of_dropping(news.speed.context_used)
         if warning:
             self.say(warning)
+        await self.send_next("error" if news.error else news.finish)
         self.show_heading()
 
     def _compared(self, news: Compared) -> None:

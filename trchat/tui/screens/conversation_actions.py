@@ -16,6 +16,7 @@ class ConversationActions(ChatBase):
     async def action_new(self) -> None:
         """Begin another conversation."""
         if self.attempt(self.session.new):
+            self.panel.begin()
             await self.show_thread()
             self.prompt.focus()
 
@@ -25,15 +26,24 @@ class ConversationActions(ChatBase):
             self.session.thread.store,
             query,
             delete=self.delete_conversation,
-            undo=self.undo_delete,
+            undo=self.restore_deleted,
             save=lambda conversation_id: self.save_conversation("", conversation_id),
         )
         self.app.push_screen(screen, self._opened)
 
+    async def open_conversation(self, conversation_id: int) -> bool:
+        """Go on with an earlier conversation; False where that is not possible now."""
+        if not self.attempt(lambda: self.session.open(conversation_id)):
+            return False
+        self.panel.begin()
+        await self.show_thread()
+        self.prompt.focus()
+        return True
+
     async def _opened(self, chosen: str | None) -> None:
         current = self.session.thread.conversation
-        if chosen is not None and self.attempt(lambda: self.session.open(int(chosen))):
-            await self.show_thread()
+        if chosen is not None and await self.open_conversation(int(chosen)):
+            pass
         elif current is not None:
             if self.session.thread.deleted:
                 await self.action_new()
@@ -46,7 +56,7 @@ class ConversationActions(ChatBase):
         """Give the conversation another title, asking for it where none is given."""
         conversation = self.session.thread.conversation
         if conversation is None:
-            self.tell("there is no conversation yet", "warning")
+            self.tell("no conversation yet", "warning")
         elif title.strip():
             self.attempt(lambda: self.session.thread.store.rename(conversation.id, title.strip()))
             self.session.thread.reload()
@@ -63,7 +73,8 @@ class ConversationActions(ChatBase):
                 self.session.must_be_free()
             self.session.thread.store.delete(conversation_id)
             self._deleted = (*self._deleted, conversation_id)
-            self.tell("deleted; ctrl+z here or /undo brings it back")
+            listed = isinstance(self.app.screen, ConversationsScreen)
+            self.tell(f"Conversation deleted; {'Ctrl+R' if listed else '/undo'} restores it")
 
         self.attempt(delete)
 
@@ -71,20 +82,28 @@ class ConversationActions(ChatBase):
         """Delete the conversation that is shown."""
         conversation = self.session.thread.conversation
         if conversation is None:
-            self.tell("there is no conversation yet", "warning")
+            self.tell("no conversation yet", "warning")
             return
         self.delete_conversation(conversation.id)
         await self.action_new()
 
-    def undo_delete(self) -> None:
-        """Bring back what was deleted last."""
+    def restore_deleted(self) -> int | None:
+        """Bring back what was deleted last; its ID, or None."""
         if not self._deleted:
-            self.tell("nothing was deleted")
-            return
+            self.tell("Nothing to restore")
+            return None
         *rest, last = self._deleted
         self._deleted = tuple(rest)
-        if self.attempt(lambda: self.session.thread.store.restore(last)):
-            self.tell("brought back")
+        if not self.attempt(lambda: self.session.thread.store.restore(last)):
+            return None
+        self.tell("Conversation restored")
+        return last
+
+    async def undo_delete(self) -> None:
+        """Bring back what was deleted last, and show it, unless something is being written."""
+        restored = self.restore_deleted()
+        if restored is not None and not self.session.busy:
+            await self.open_conversation(restored)
 
     def save_conversation(self, name: str = "", conversation_id: int | None = None) -> None:
         """Save a conversation (the one shown) as Markdown."""
@@ -92,9 +111,9 @@ class ConversationActions(ChatBase):
         wanted = conversation_id or (current.id if current else None)
         try:
             if wanted is None:
-                raise UsageError("there is no conversation yet")
+                raise UsageError("no conversation yet")
             path = save_markdown(self.session.thread.store, wanted, user_path(name) if name else None)
         except TrchatError as error:
             self.tell(str(error), "warning")
         else:
-            self.tell(f"saved as {path}")
+            self.tell(f"Saved as {path}")

@@ -24,7 +24,7 @@ class ConversationsScreen(PickScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f2", "rename", "Rename"),
         Binding("ctrl+d", "delete", "Delete", priority=True),
-        Binding("ctrl+z", "undo", "Undo", priority=True),
+        Binding("ctrl+r", "undo", "Restore", priority=True),
         Binding("ctrl+s", "save", "Save as Markdown", priority=True),
     ]
 
@@ -34,11 +34,11 @@ class ConversationsScreen(PickScreen):
         query: str,
         *,
         delete: Callable[[int], None],
-        undo: Callable[[], None],
+        undo: Callable[[], object],
         save: Callable[[int], None],
     ) -> None:
         """``delete``, ``undo`` and ``save`` do what their keys say, and tell the user."""
-        super().__init__("Conversations", self._found, query=query, empty="no conversation has these words")
+        super().__init__("Conversations", self._found, query=query, empty="No conversation matches")
         self._store = store
         self._delete = delete
         self._undo = undo

@@ -20,8 +20,12 @@ NARROW = 80
 ARGUMENTS = 36
 """Columns for a command and its argument; what it does stands beside them, in as many lines as it takes."""
 
-ELSEWHERE = """In the prompt: ↑ ↓ earlier questions, tab completes, pageup and pagedown scroll the chat.
-On a message (alt+up reaches it): c copy, y copy code, r again, e edit, ← → branches."""
+ELSEWHERE = (
+    "In the prompt: ↑ ↓ recall earlier questions, Tab completes, @ names a file to attach, PageUp and "
+    "PageDown scroll, End (in an empty prompt) or Ctrl+End goes to the end, Ctrl+_ undoes typing.\n"
+    "On a message (Alt+↑ reaches it): C copies it, Y its last code block, 1 to 9 the one with that number; "
+    "R regenerates, E edits, ← → show other branches, Enter shows attached files."
+)
 
 
 class HelpScreen(ModalScreen[None]):
@@ -58,9 +62,11 @@ class HelpScreen(ModalScreen[None]):
         parts = [Content.styled("Keys\n", "bold $accent")]
         for key, does, name in self._keys:
             columns = f"{key} {does}" if narrow else f"  {key:<22} {does:<16}"
-            parts.append(Content(columns) + Content.styled(f" {name}\n", "dim"))
+            parts.append(Content(columns) + Content.styled(f" {name}\n", "$text-muted"))
         parts.append(
-            Content.styled("The name on the right rebinds a key, in [keys] of config.toml.\n\n", "dim")
+            Content.styled(
+                "To rebind one, by its name on the right: trchat config set keys.NAME KEY\n\n", "$text-muted"
+            )
         )
         parts.append(Content.styled("Commands\n", "bold $accent"))
         for command in COMMANDS:
@@ -69,5 +75,5 @@ class HelpScreen(ModalScreen[None]):
             parts.append(
                 Content(f"{typed}\n  {command.help}\n" if narrow else f"{f'  {typed}':<{ARGUMENTS}}{does}\n")
             )
-        parts.append(Content.styled(f"\n{ELSEWHERE}", "dim"))
+        parts.append(Content.styled(f"\n{ELSEWHERE}", "$text-muted"))
         return Content("").join(parts)

@@ -4,16 +4,20 @@ from textual import work
 from textual.screen import ModalScreen
 from textual.widgets import ProgressBar
 
-from trchat.catalog.listing import list_models
-from trchat.config_file import change_config, load_config
+from trchat.catalog.sources import find_files
+from trchat.config_file import FILE_NAME, change_config, load_config
 from trchat.config_rules import SETTINGS
 from trchat.errors import ModelError, TrchatError
-from trchat.session.typed_setting import may_be, parse_assignment, parse_setting, typed_here
+from trchat.session.typed_setting import may_be, parse_assignment, parse_setting, split_keep, typed_here
 from trchat.startup import warnings
-from trchat.text.units import byte_size
 from trchat.tui.screens.ask_line import AskLine
 from trchat.tui.screens.base import ChatBase
+from trchat.tui.screens.models import choose_model
 from trchat.tui.screens.pick import Choice, PickScreen, narrowed
+from trchat.tui.screens.settings import SettingsScreen
+from trchat.tui.themes import DEFAULT as DEFAULT_THEME
+
+NO_SYSTEM = "There is no system prompt; /system TEXT sets one."
 
 
 class ModelActions(ChatBase):
@@ -25,9 +29,8 @@ class ModelActions(ChatBase):
         """Show how much of the model is there."""
         self.bar.display = True
         self.query_one(ProgressBar).update(progress=fraction)
-        name = self.session.prepared.model.name
         # After the weights come step times, the store of candidates and the template's process.
-        self.status.set_state(f"loading {name} {fraction:.0%}" if fraction < 1 else f"preparing {name}")
+        self.status.set_state(f"loading {fraction:.0%}" if fraction < 1 else "preparing")
 
     def change(self, **values: str | int | float | None) -> bool:
         """Change settings, and show what came of it. False when they were refused."""
@@ -37,12 +40,12 @@ class ModelActions(ChatBase):
                 self.loading_progress(0.0)
                 self.status.set_context(self.session.context_used)  # the speed was another model's
         except ModelError as error:
-            self.say(f"{error}\n{self.session.prepared.model.name} goes on answering.")
+            self.say(f"{error}\nStill using {self.session.prepared.model.name}.")
             return False
         except TrchatError as error:
             self.tell(str(error), "warning")
             return False
-        self._show_settings()
+        self.show_settings()
         return True
 
     def warn(self) -> None:
@@ -54,69 +57,73 @@ class ModelActions(ChatBase):
         """Open a screen above this one and wait for what is chosen there."""
         return await self.app.push_screen(screen, wait_for_dismiss=True)
 
-    def _show_settings(self) -> None:
-        prepared = self.session.prepared
-        self.transcript.model = prepared.model.name
-        think = prepared.settings.think if self.session.thinking.kinds else ""
-        self.status.set_model(prepared.model.name, prepared.settings.draft, self.session.n_ctx, think)
-
     @work(group="models", exclusive=True)
     async def action_model(self, name: str = "") -> None:
         """Choose a model by name, or from the list."""
-        if not self.attempt(self.session.must_be_free):
+        try:
+            self.session.must_be_free()
+            name, scope = split_keep(name)
+        except TrchatError as error:
+            self.tell(str(error), "warning")
             return
         if not name:
-            models, problems = await self.run_worker(list_models, thread=True).wait()
-            for problem in problems[:3]:
-                self.tell(problem, "warning")
-            choices = [
-                Choice(
-                    str(model.path),
-                    model.name,
-                    f"{model.card.quantisation} · {byte_size(model.card.size)} · {model.source}",
-                )
-                for model in models
-            ]
-            name = await self.pick(PickScreen("Models", narrowed(choices))) or ""
-        if name:
-            self.change(model=name)
+            name = await choose_model(self.app, self.session.prepared.model) or ""
+        if name and name != str(self.session.prepared.model.path) and not self.change(model=name):
+            return
+        if scope:
+            self.keep("model", scope)
 
     @work(group="settings", exclusive=True)
     async def action_settings(self) -> None:
         """Show all settings; the chosen one is asked for, until the user leaves."""
+        name: str | None = None
         while True:
-            settings = self.session.settings
-            now = {name: _shown(getattr(settings, name)) for name in SETTINGS}
-            now |= {"model": self.session.prepared.model.name, "ctx": str(self.session.n_ctx)}
-            now["theme"] = self.app.theme
-            changed = {*self.session.changed} | ({"theme"} if self._theme_changed else set())
-            origins = {**settings.origins} | dict.fromkeys(changed, "changed here")
-            choices = [
-                Choice(name, f"{name:<15}{now[name][:40]:<14}", origins.get(name, "")) for name in SETTINGS
-            ]
-            name = await self.pick(PickScreen("Settings", narrowed(choices)))
+            screen = SettingsScreen(self._settings_now, self.keep, name)
+            name = await self.pick(screen)
             if name is None:
                 return
+            settings = self.session.settings
             value = self.app.theme if name == "theme" else getattr(settings, name)
-            about = f"{may_be(name)}; nothing returns to the configured value"
+            about = f"{may_be(name)}; leave it empty for the default"
             shown = "" if value is None else str(value)
             while (typed := await self.pick(AskLine(name, shown, about))) is not None:
                 if self.set_setting(f"{name} {typed}"):
                     break
                 shown = typed  # to be corrected
 
+    def _settings_now(self) -> list[Choice]:
+        """The settings with their values and where each comes from."""
+        settings = self.session.settings
+        now = {name: _shown(getattr(settings, name)) for name in SETTINGS}
+        now |= {"model": self.session.prepared.model.name, "ctx": str(self.session.n_ctx)}
+        now["theme"] = self.app.theme
+        origins = {**settings.origins} | dict.fromkeys(self.session.changed, "changed here")
+        if self._theme_changed:
+            origins["theme"] = FILE_NAME
+        return [Choice(name, f"{name:<15}{now[name][:40]:<14}", origins.get(name, "")) for name in SETTINGS]
+
     def set_setting(self, argument: str) -> bool:
         """Change one setting, as ``name value`` or ``name=value``. False when it was refused."""
         try:
+            argument, scope = split_keep(argument)
             field, value = parse_assignment(argument)
         except TrchatError as error:
             self.tell(str(error), "warning")
             return False
         if field == "theme":
-            return self.choose_theme(str(value or "textual-dark"))
+            return self.choose_theme(str(value or DEFAULT_THEME))
         if changed := self.change(**{field: value}):
-            self.tell(f"{field} is {_shown(getattr(self.session.settings, field))}")
+            self.tell(f"{field} is now {_shown(getattr(self.session.settings, field))}")
+            if scope:
+                self.keep(field, scope)
         return changed
+
+    def keep(self, field: str, scope: str = "all") -> None:
+        """Make a setting's present value the default, for ``all`` models or this ``model``."""
+        try:
+            self.tell(self.session.keep(field, scope))
+        except TrchatError as error:
+            self.tell(str(error), "warning")
 
     def action_think(self) -> None:
         """Have the model think in the next way there is: not at all, more, as it likes."""
@@ -126,13 +133,48 @@ class ModelActions(ChatBase):
         """Have the model think before it answers, or not; an empty mode only tells what is in force."""
         if not mode:
             self.tell(self.session.tell_thinking())
-        elif self.change(think=parse_setting("think", mode.lower())[1]):
+            return
+        try:
+            mode, scope = split_keep(mode)
+            changed = not mode or self.change(think=parse_setting("think", mode.lower())[1])
+        except TrchatError as error:
+            self.tell(str(error), "warning")
+            return
+        if changed:
             self.tell(self.session.about_thinking())
+            if scope:
+                self.keep("think", scope)
 
     def set_system(self, text: str) -> None:
-        """Set the system prompt from the next answer on; an empty text takes it away."""
-        if self.change(system=text):
-            self.tell("the system prompt is set" if text else "there is no system prompt now")
+        """Set the system prompt from the next answer on; ``clear`` removes it, nothing shows it."""
+        try:
+            text, scope = split_keep(text)
+        except TrchatError as error:
+            self.tell(str(error), "warning")
+            return
+        if not text and not scope:
+            system = self.session.system
+            self.say(
+                f"System prompt:\n{system}" if system else "There is no system prompt; /system TEXT sets one."
+            )
+            return
+        if text and not self.change(system="" if text == "clear" else text):
+            return
+        if text:
+            self.tell("System prompt cleared" if text == "clear" else "System prompt set")
+        if scope:
+            self.keep("system", scope)
+
+    def words(self, command: str) -> list[tuple[str, str]]:
+        """The arguments that a command may have here, with a word about each."""
+        match command:
+            case "persona":
+                return [(name, str(placed.value)) for name, placed in load_config().personas.items()]
+            case "theme":
+                return [(name, "") for name in sorted(self.app.available_themes)]
+            case "model":
+                return [(file.name, file.source) for file in find_files()]
+        return []
 
     @work(group="personas", exclusive=True)
     async def action_personas(self, name: str = "") -> None:
@@ -144,21 +186,22 @@ class ModelActions(ChatBase):
             return
         if not name:
             choices = [Choice(each, each, text) for each, text in personas.items()]
-            empty = "none yet: /system TEXT, then /persona-save NAME"
+            empty = "None yet: set one with /system TEXT, then /persona-save NAME"
             picked = PickScreen("Personas", narrowed(choices), empty=empty)
             name = await self.pick(picked) or ""
         if name in personas:
             self.set_system(personas[name])
         elif name:
-            self.tell(f"there is no persona {name!r}; known are {', '.join(personas) or 'none'}", "warning")
+            self.tell(f"no persona is called {name!r}; there are: {', '.join(personas) or 'none'}", "warning")
 
     def save_persona(self, name: str) -> None:
         """Keep the system prompt under a name."""
         system = self.session.system
         if not system:
-            self.tell("there is no system prompt to save: /system TEXT sets one", "warning")
+            self.tell("no system prompt to save; /system TEXT sets one", "warning")
         elif self.attempt(lambda: change_config(("personas", name), system)):
-            self.tell(f"saved as persona {name}")
+            self.change()  # the status line names it now
+            self.tell(f"Saved as persona {name}")
 
     @work(group="themes", exclusive=True)
     async def action_theme(self, name: str = "") -> None:
@@ -172,7 +215,7 @@ class ModelActions(ChatBase):
     def choose_theme(self, name: str) -> bool:
         """Use a theme from now on, at the next start too. False when there is no such theme."""
         if name not in self.app.available_themes:
-            self.tell(f"there is no theme {name!r}; /theme shows them", "warning")
+            self.tell(f"no theme is called {name!r}; /theme lists them", "warning")
             return False
         self.app.theme = name
         self._theme_changed = True

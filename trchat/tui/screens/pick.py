@@ -44,10 +44,12 @@ class PickScreen(ModalScreen[str | None]):
         find: Callable[[str], Sequence[Choice]],
         *,
         query: str = "",
-        empty: str = "nothing found",
+        empty: str = "Nothing found",
+        selected: str | None = None,
     ) -> None:
-        """``find`` gives the choices for what was typed."""
+        """``find`` gives the choices for what was typed; ``selected`` is highlighted at first."""
         super().__init__()
+        self._first = selected
         self._title = title
         self._find = find
         self._query = query
@@ -57,7 +59,7 @@ class PickScreen(ModalScreen[str | None]):
         """Title, search field, list."""
         with Vertical(id="box"):
             yield Static(one_line(self._title), id="title", markup=False)
-            yield LineInput(self._query, placeholder="type to search, ↑ ↓ move, enter chooses", id="query")
+            yield LineInput(self._query, placeholder="Type to search; ↑ ↓ and Enter to choose", id="query")
             yield OptionList(id="list", markup=False)
             yield Static(self._empty, id="empty", markup=False)
             yield KeysLine()
@@ -74,6 +76,9 @@ class PickScreen(ModalScreen[str | None]):
         choices = self._find(self.query_one(Input).value.strip())
         listed.set_options([Option(_line(choice), id=choice.id) for choice in choices])
         self.query_one("#empty").display = not choices
+        ids = [choice.id for choice in choices]
+        if self._first in ids:
+            place, self._first = ids.index(self._first), None
         if choices:
             listed.highlighted = min(place, len(choices) - 1)
 
@@ -128,4 +133,4 @@ def _rank(label: str, query: str) -> int:
 
 def _line(choice: Choice) -> Content:
     parts = Content(one_line(choice.label))
-    return parts + Content.styled(f"  {one_line(choice.detail)}", "dim") if choice.detail else parts
+    return parts + Content.styled(f"  {one_line(choice.detail)}", "$text-muted") if choice.detail else parts

@@ -36,7 +36,7 @@ HANDLERS: dict[str, Handler] = {
     "draft": lambda screen, mode: screen.set_setting(f"draft {mode}"),
     "set": lambda screen, argument: screen.set_setting(argument),
     "settings": lambda screen, _: screen.action_settings(),
-    "lens": lambda screen, colour: screen.colour_lens() if colour else screen.action_lens(),
+    "lens": lambda screen, color: screen.colour_lens() if color else screen.action_lens(),
     "compare": lambda screen, _: screen.action_compare(),
     "theme": lambda screen, name: screen.action_theme(name),
     "quit": lambda screen, _: screen.app.action_quit(),

@@ -4,8 +4,11 @@ import os
 from time import perf_counter, thread_time
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.style import Style
+from textual import events
 from textual.geometry import Region, Size
+from textual.message import Message
 from textual.reactive import Reactive
 from textual.selection import Selection
 from textual.strip import Strip
@@ -14,12 +17,15 @@ from textual.widget import Widget
 
 from trchat.text.visible import visible
 from trchat.tui.lens_marks import Marks
+from trchat.tui.widgets.message_view import occurrences
 
 if TYPE_CHECKING:
     from trchat.tui.markdown_stream import MarkdownStream
 
 SHARE = min(0.003 * (os.cpu_count() or 1), 0.1)
 """Part of the time that drawing may take: where there are few cores, the model needs them all."""
+CODE_NUMBER = "code_number"
+"""As trchat.tui.markdown_lines has it, which is not loaded before there is an answer."""
 LONGEST_REST_S = 0.4
 LONGEST_ROOM_S = 1.5
 """A growing answer takes room for some time ahead: laying out the screen for each line would cost ten times
@@ -35,6 +41,14 @@ class AnswerBody(Widget):
     virtual_size = Reactive(Size(0, 0))
     """As Textual's, but a new size asks for no second layout: nothing depends on it here."""
 
+    class CodeWanted(Message):
+        """The user wants a copy of the code block with this number, from 1."""
+
+        def __init__(self, body: "AnswerBody", number: int) -> None:
+            super().__init__()
+            self.body = body
+            self.number = number
+
     def __init__(self, text: str = "") -> None:
         super().__init__()
         self._text = visible(text)
@@ -45,6 +59,7 @@ class AnswerBody(Widget):
         self._painted_theme = ""
         self._resting_until = 0.0
         self._later: Timer | None = None
+        self._found = ""
         self._style = Style.null()
         self._reserved = 0
         self._room_s = LONGEST_ROOM_S
@@ -116,6 +131,9 @@ class AnswerBody(Widget):
         if strip is None:
             return Strip.blank(self.size.width, style)
         strip = strip.crop_extend(0, self.size.width, None).apply_style(style)
+        for start in occurrences(strip.text, self._found):
+            cells = cell_len(strip.text[:start]), cell_len(strip.text[: start + len(self._found)])
+            strip = _marked(strip, cells, Style(bold=True, reverse=True))
         selection = self.text_selection
         span = selection.get_span(y) if selection else None
         if span is not None:
@@ -129,6 +147,18 @@ class AnswerBody(Widget):
     def selection_updated(self, selection: Selection | None) -> None:
         """Show what is selected."""
         self.refresh()
+
+    def mark_found(self, wanted: str) -> None:
+        """Mark every place where these words stand; empty marks none."""
+        self._found = wanted
+        self.refresh()
+
+    def on_click(self, event: events.Click) -> None:
+        """A click on a code block's first line copies it."""
+        number = event.style.meta.get(CODE_NUMBER)
+        if number:
+            event.stop()
+            self.post_message(self.CodeWanted(self, int(number)))
 
     def notify_style_update(self) -> None:
         """Other colours need other lines."""
@@ -160,6 +190,8 @@ class AnswerBody(Widget):
                 self._stream.feed(self._text)
             else:
                 self._stream.finish(self._text)
+        elif self._stream.text != self._text:  # it grew before it had a place on the screen
+            self._stream.feed(self._text)
         return self._stream
 
     def _draw(self) -> None:
@@ -174,8 +206,6 @@ class AnswerBody(Widget):
         old = [*self._stream.tail] if self._stream else None
         first = len(self._stream.done) if self._stream else 0
         stream = self._fit(self.size.width)
-        if stream.text != self._text:
-            stream.feed(self._text)
         lay_out = stream.height > self._reserved or (not self._growing and stream.height < self._reserved)
         self.call_after_refresh(self._rest, start, lay_out)
         if lay_out:

@@ -13,7 +13,7 @@ from trchat.storage.records import Message
 from trchat.text.visible import visible
 from trchat.tui.lens_marks import Marks
 from trchat.tui.widgets.answer_body import AnswerBody
-from trchat.tui.widgets.message_view import MessageView
+from trchat.tui.widgets.message_view import MessageView, occurrences
 from trchat.tui.widgets.status_line import ratio_text
 
 
@@ -34,6 +34,7 @@ class AnswerView(MessageView):
         self._reasoning = message.reasoning
         self._pieces: list[Piece] = []
         self._marks: Marks | None = None
+        self._wanted = ""
 
     def compose(self) -> ComposeResult:
         """All parts; those that are empty are hidden."""
@@ -116,14 +117,25 @@ class AnswerView(MessageView):
         texts = (
             "the texts are identical"
             if result.identical
-            else f"the texts part after {result.same} characters"
+            else f"the texts differ after {result.same} characters"
         )
         self.say(
-            f"A/B   draft {result.mode:<9}  {result.tokens_per_s:6.1f} tokens/s\n"
-            f"      draft {'off':<9}  {result.plain_tokens_per_s:6.1f} tokens/s\n"
-            f"      {ratio:.2f}x over {result.tokens} tokens; {texts}",
+            f"Compared   draft {result.mode:<9}  {result.tokens_per_s:6.1f} tokens/s\n"
+            f"           draft {'off':<9}  {result.plain_tokens_per_s:6.1f} tokens/s\n"
+            f"           {ratio:.2f}x over {result.tokens} tokens; {texts}",
             compared=True,
         )
+
+    def mark_found(self, wanted: str) -> None:
+        """Mark every place where these words stand."""
+        self._wanted = wanted
+        self._body.mark_found(wanted)
+
+    def line_of_match(self, number: int) -> int:
+        """On which line the match stands; the last one with a match, where drawing has broken some in two."""
+        matches = [y for y, line in enumerate(self._body.lines) for _ in occurrences(line, self._wanted)]
+        y = matches[min(number, len(matches) - 1)] if matches else 0
+        return self._body.virtual_region.y + y
 
     def set_lens(self, on: bool, colour: Callable[[str], str | None] | None = None) -> None:
         """Mark what was guessed ahead, where ``colour`` is given by who guessed it, or no longer."""

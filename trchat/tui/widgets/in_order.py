@@ -5,11 +5,18 @@ from typing import TYPE_CHECKING
 from textual import events
 from textual.widgets import Input
 
+from trchat.tui.terminal_keys import OTHER_ENTER
+
 if TYPE_CHECKING:
     from textual.widget import Widget as Base
 else:
     # Textual takes the styles of the first base that is a widget, which must be the field.
     Base = object
+
+
+def types(event: events.Key) -> bool:
+    """Whether a key writes its character: Alt with a letter is a command, bound or not."""
+    return event.is_printable and "alt+" not in event.key
 
 
 class InOrder(Base):
@@ -20,9 +27,13 @@ class InOrder(Base):
     """
 
     async def _on_key(self, event: events.Key) -> None:
-        if event.is_printable:
+        if types(event):
             return
-        active = self.screen.active_bindings.get(event.key)
+        if event.is_printable:
+            event.prevent_default()  # may be bound to something elsewhere, but is no text
+            return
+        key = "shift+enter" if event.key in OTHER_ENTER else event.key
+        active = self.screen.active_bindings.get(key)
         if active is not None and active.node is self:
             event.stop()
             event.prevent_default()

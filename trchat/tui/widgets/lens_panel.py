@@ -108,10 +108,10 @@ class LensPanel(VerticalScroll, can_focus=False):
             "tree", _title("Last draft") + _tree(self._grown.drafted if self._grown else None, width, room)
         )
         self._part("steps", _title("Tokens per step") + _steps(list(self._steps), width))
-        self._part("hits", _title("Accepted") + _hits(self._grown, width, self._colours))
-        rows = f"{self._rows:,} rows of candidates learned"
-        saved = f"{self._came_free:,} tokens came free since day one"
-        self._part("sums", _title("Recycled") + Content(f"{rows}\n{saved}"))
+        self._part("hits", _title("Guesses") + _hits(self._grown, width, self._colours))
+        rows = f"{self._rows:,} predictions learned for this model"
+        saved = f"{self._came_free:,} tokens saved in total"
+        self._part("sums", _title("Learned") + Content(f"{rows}\n{saved}"))
 
     def _part(self, name: str, content: Content) -> None:
         """Draw one section. Within an answer it only grows: what is below does not jump with every draft."""
@@ -129,33 +129,35 @@ def _title(text: str) -> Content:
 
 def _tree(drafted: Drafted | None, width: int, room: int) -> Content:
     if drafted is None:
-        return Content.styled("it appears while an answer is written", "dim")
+        return Content.styled("appears while an answer is written", "$text-muted")
     if not drafted.nodes:
-        return Content(_token(drafted.root)) + Content.styled("\nnothing was guessed", "dim")
+        return Content(_token(drafted.root)) + Content.styled("\nno guess for this step", "$text-muted")
     parts = [Content(_token(drafted.root))]
     for line in tree_lines(drafted.nodes, room):
-        parts.append(Content.styled("\n" + line.branch, "dim"))
+        parts.append(Content.styled("\n" + line.branch, "$text-muted"))
         node = line.node
         if node is None:
-            parts.append(Content.styled(f"… {line.left_out} more", "dim"))
+            parts.append(Content.styled(f"… {line.left_out} more", "$text-muted"))
             continue
         chance = "" if node.probability is None else f" {node.probability:.0%}"
         fitting = max(width - len(line.branch) - len(chance) - 2, 4)
         text = _token(node.text)[:fitting]
-        parts.append(Content.styled(text, "bold underline $success" if node.accepted else "dim"))
-        parts.append(Content.styled(chance + (" ✓" if node.accepted else ""), "" if node.accepted else "dim"))
+        parts.append(Content.styled(text, "bold underline $success" if node.accepted else "$text-muted"))
+        parts.append(
+            Content.styled(chance + (" ✓" if node.accepted else ""), "" if node.accepted else "$text-muted")
+        )
     if drafted.bonus:
         parts.append(
-            Content.styled("\n+ ", "dim")
+            Content.styled("\n+ ", "$text-muted")
             + Content(_token(drafted.bonus))
-            + Content.styled(" the model's own", "dim")
+            + Content.styled(" by the model", "$text-muted")
         )
     return Content("").join(parts)
 
 
 def _steps(steps: list[int], width: int) -> Content:
     if not steps:
-        return Content.styled("–", "dim")
+        return Content.styled("–", "$text-muted")
     shown = steps[-width:]
     top = max(8, *shown)
     line = "".join(BLOCKS[min(round((value - 1) * 7 / (top - 1)), 7)] for value in shown)
@@ -165,26 +167,26 @@ def _steps(steps: list[int], width: int) -> Content:
 
 def _hits(grown: Grown | None, width: int, colours: SourceColours | None) -> Content:
     if grown is None or not grown.speed.drafted:
-        return Content.styled("–", "dim")
+        return Content.styled("–", "$text-muted")
     speed = grown.speed
     share = speed.accepted / speed.drafted
-    parts = [Content(f"{speed.accepted:,} of {speed.drafted:,} guesses ({share:.0%})")]
+    parts = [Content(f"{speed.accepted:,} of {speed.drafted:,} ({share:.0%}) accepted")]
     for name, hits, tried in grown.by_source:
         parts.append(_bar(one_line(name), hits, tried, width, colours.name(name) if colours else "success"))
     if grown.by_source and grown.by_depth:
         parts.append(Content("\n"))
     for depth, (hits, tried) in enumerate(grown.by_depth[:DEPTHS]):
-        parts.append(_bar(f"depth {depth + 1}", hits, tried, width, "success"))
+        parts.append(_bar(f"guess {depth + 1} ahead", hits, tried, width, "success"))
     return Content("").join(parts)
 
 
 def _bar(name: str, hits: int, tried: int, width: int, colour: str) -> Content:
     """One line: a name, a bar and the share of guesses that hit."""
     share = hits / tried if tried else 0.0
-    room = max(width - 20, 4)
+    room = max(width - 23, 4)
     filled = round(share * room)
     return (
-        Content(f"\n{name[:13]:<13} ")
+        Content(f"\n{name[:16]:<16} ")
         + Content.styled("━" * filled, f"${colour}")
         + Content.styled("━" * (room - filled), "$surface-lighten-2")
         + Content(f" {share:4.0%}")

@@ -1,5 +1,6 @@
 """What all messages in the transcript have in common: they can be focused, and acted on by keys."""
 
+import re
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -9,6 +10,16 @@ from textual.message import Message as TextualMessage
 from trchat.storage.records import Message
 from trchat.tui.widgets.even import Even
 
+FOUND = "bold reverse"
+"""How words that were looked for are marked."""
+
+
+def occurrences(text: str, wanted: str) -> list[int]:
+    """Where ``wanted`` stands in ``text``, capitals or not; the same length is asked of what is found."""
+    if not wanted:
+        return []
+    return [match.start() for match in re.finditer(re.escape(wanted), text, re.IGNORECASE)]
+
 
 class MessageView(Even, Vertical, can_focus=True):
     """One message. Keys on it are passed on as ``Wanted``."""
@@ -16,6 +27,7 @@ class MessageView(Even, Vertical, can_focus=True):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c", "want('copy')", "Copy", id="message-copy"),
         Binding("y", "want('copy-code')", "Copy code", id="message-copy-code"),
+        *[Binding(str(n), f"want('copy-code {n}')", f"Copy code {n}", show=False) for n in range(1, 10)],
         Binding("r", "want('regenerate')", "Regenerate", id="message-regenerate"),
         Binding("e", "want('edit')", "Edit", id="message-edit"),
         Binding("left", "want('previous-branch')", "Branch ‹", id="message-branch-previous"),
@@ -40,6 +52,13 @@ class MessageView(Even, Vertical, can_focus=True):
     def action_want(self, what: str) -> None:
         """Ask for something to be done."""
         self.post_message(self.Wanted(what))
+
+    def mark_found(self, wanted: str) -> None:
+        """Mark every place where these words stand; empty marks none."""
+
+    def line_of_match(self, number: int) -> int:
+        """On which of its lines, from 0, the match with this number stands."""
+        return 0
 
     @property
     def branch_text(self) -> str:

@@ -1,6 +1,6 @@
 """Where the question is written."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from textual import events
@@ -9,11 +9,10 @@ from textual.message import Message
 from textual.widgets import TextArea
 
 from trchat.session.attachments import complete_path
-from trchat.session.commands import completions
+from trchat.session.commands import Suggestion, Words, suggestions
 from trchat.text.visible import visible
 from trchat.tui.widgets.in_order import InOrder
-
-SHOWN_CANDIDATES = 8
+from trchat.tui.widgets.suggestions import Suggestions
 
 
 class Prompt(InOrder, TextArea):
@@ -21,7 +20,8 @@ class Prompt(InOrder, TextArea):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "send", "Send", id="send"),
-        Binding("ctrl+j,shift+enter", "newline", "New line", id="newline"),
+        Binding("ctrl+j,shift+enter,alt+enter", "newline", "New line", id="newline"),
+        Binding("ctrl+underscore,super+z", "undo", "Undo", id="undo-typing", show=False),
         Binding("tab", "complete", "Complete", show=False),
         Binding("pageup", "page(-1)", "Scroll up", show=False),
         Binding("pagedown", "page(1)", "Scroll down", show=False),
@@ -34,19 +34,13 @@ class Prompt(InOrder, TextArea):
             super().__init__()
             self.text = text
 
-    class Hinted(Message):
-        """What the line may become; empty when there is nothing to say."""
-
-        def __init__(self, candidates: Sequence[str]) -> None:
-            super().__init__()
-            self.candidates = candidates
-
     class Paged(Message):
-        """The user scrolls the transcript from here."""
+        """The user scrolls the transcript from here; ``to_end``: as far as it goes."""
 
-        def __init__(self, direction: int) -> None:
+        def __init__(self, direction: int, to_end: bool = False) -> None:
             super().__init__()
             self.direction = direction
+            self.to_end = to_end
 
     def __init__(self) -> None:
         super().__init__(
@@ -55,12 +49,18 @@ class Prompt(InOrder, TextArea):
             tab_behavior="focus",
             show_line_numbers=False,
             highlight_cursor_line=False,
-            placeholder="Ask something, or type / for commands",
+            placeholder="Ask anything, or type / for commands",
         )
         self.cursor_blink = False  # each blink draws the screen: calm is also cheaper
+        self.suggestions = Suggestions()
+        self.words: Words = lambda name: ()
+        """The arguments of commands that differ from machine to machine."""
+        self.move_beside: Callable[[int], bool] = lambda by: False
+        """What Up and Down do in an empty prompt, before they recall: False where there is nothing to do."""
         self._earlier: list[str] = []
         self._place = 0
         self._unsent = ""
+        self._offered_for = ""
 
     def recall_from(self, earlier: Sequence[str]) -> None:
         """What Up brings back, oldest first."""
@@ -72,9 +72,26 @@ class Prompt(InOrder, TextArea):
         self.text = text
         self.move_cursor(self.document.end)
 
+    def clear_draft(self) -> None:
+        """Empty the field; Up brings back what stood there."""
+        if self.text.strip():
+            self._earlier.append(self.text)
+        self._place = len(self._earlier)
+        self.put("")
+
     def action_send(self) -> None:
         """Hand the text over. The field is empty at once: what is typed from now on is the next text."""
+        self._offer()  # for the line as it is: what was typed fast may not have been seen yet
+        chosen = self.suggestions.chosen
+        only = len(self.suggestions.offered) == 1 and self.text.startswith("/") and " " not in self.text
+        if chosen is not None and (self.suggestions.moved or only):
+            self.put(chosen.text)
+            self._close()
+            if not chosen.complete:
+                self._offer()
+                return
         text = self.text
+        self._close()
         self.put("")
         self.post_message(self.Sent(text))
 
@@ -93,39 +110,62 @@ class Prompt(InOrder, TextArea):
         """Scroll the transcript."""
         self.post_message(self.Paged(direction))
 
+    def action_cursor_line_end(self, select: bool = False) -> None:
+        """To the end of the line; from an empty prompt, to the end of the chat."""
+        if self.text:
+            super().action_cursor_line_end(select)
+        else:
+            self.post_message(self.Paged(1, to_end=True))
+
     def action_cursor_up(self, select: bool = False) -> None:
-        """Up; from the first line to the question before."""
+        """Up in the list of suggestions; from the first line to the question before."""
+        if not select and (self.suggestions.move(-1) or (not self.text and self.move_beside(-1))):
+            return
         if select or self.cursor_location[0] > 0 or not self._recall(-1):
             super().action_cursor_up(select)
 
     def action_cursor_down(self, select: bool = False) -> None:
-        """Down; from the last line to the question after."""
+        """Down in the list of suggestions; from the last line to the question after."""
+        if not select and (self.suggestions.move(1) or (not self.text and self.move_beside(1))):
+            return
         last = self.document.line_count - 1
         if select or self.cursor_location[0] < last or not self._recall(1):
             super().action_cursor_down(select)
 
     def action_complete(self) -> None:
-        """Complete a command, its argument or a path as far as it is clear; elsewhere go on."""
-        candidates = self._candidates()
-        if not candidates:
+        """Take the suggestion, as far as it is clear which, or the one the user has moved to."""
+        self._offer()
+        offered, chosen = self.suggestions.offered, self.suggestions.chosen
+        if chosen is None:
             self.screen.focus_next()
             return
-        begun = self.text
-        shared = _shared_start(candidates)
-        if len(candidates) == 1 and not shared.endswith("/"):
-            shared += " "
-        if len(shared) >= len(begun):
-            self.put(shared)
+        shared = _shared_start([each.text for each in offered])
+        clear = len(shared) > len(self.text) and not self.suggestions.moved and len(offered) > 1
+        self.put(shared if clear else chosen.text)
+        self._offer()
+
+    def close_suggestions(self) -> bool:
+        """Close the list until the text changes; False where it was not open."""
+        was_open = self.suggestions.chosen is not None
+        self._close()
+        return was_open
 
     def on_text_area_changed(self) -> None:
         """Offer what the line may become."""
-        candidates = self._candidates()
-        more = ["…"] if len(candidates) > SHOWN_CANDIDATES else []
-        self.post_message(self.Hinted([*candidates[:SHOWN_CANDIDATES], *more]))
+        self._offer()
 
     async def _on_paste(self, event: events.Paste) -> None:
         # Inserted by TextArea, whose turn is next; what is pasted must not act on the terminal either.
         event.text = visible(event.text.replace("\r\n", "\n").replace("\r", "\n"))
+
+    def _offer(self) -> None:
+        if self.text != self._offered_for:
+            self._offered_for = self.text
+            self.suggestions.offer(self._suggested())
+
+    def _close(self) -> None:
+        self._offered_for = self.text
+        self.suggestions.offer(())
 
     def _recall(self, by: int) -> bool:
         place = self._place + by
@@ -135,16 +175,35 @@ class Prompt(InOrder, TextArea):
             self._unsent = self.text
         self._place = place
         self.put(self._earlier[place] if place < len(self._earlier) else self._unsent)
+        self._close()  # a recalled command is there to be sent, not to be completed
         return True
 
-    def _candidates(self) -> list[str]:
+    def _suggested(self) -> list[Suggestion]:
         text = self.text
-        if not text.startswith("/") or "\n" in text:
+        if text.startswith("/") and "\n" not in text:
+            if text.startswith("/attach "):
+                begun = text.removeprefix("/attach ")
+                return [
+                    Suggestion(f"/attach {path}", path, complete=not path.endswith("/"))
+                    for path in complete_path(begun)
+                    if path != begun
+                ]
+            return [each for each in suggestions(text, self.words) if each.text != text]
+        return self._mentions(text)
+
+    def _mentions(self, text: str) -> list[Suggestion]:
+        """Files for an ``@path`` that ends at the end of the text."""
+        if self.cursor_location != self.document.end:
             return []
-        if text.startswith("/attach "):
-            return [f"/attach {path}" for path in complete_path(text.removeprefix("/attach "))]
-        found = completions(text)
-        return [] if found == [text] else found
+        at = max(text.rfind(" "), text.rfind("\n")) + 1
+        word = text[at:]
+        if not word.startswith("@"):
+            return []
+        paths = [path for path in complete_path(word[1:]) if path != word[1:]]
+        return [
+            Suggestion(f"{text[:at]}@{path}" + ("" if path.endswith("/") else " "), path, complete=False)
+            for path in paths
+        ]
 
 
 def _shared_start(texts: Sequence[str]) -> str:

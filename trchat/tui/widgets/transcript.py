@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
+from textual.message import Message as TextualMessage
 from textual.widgets import Static
 
 from trchat.storage.records import Message
@@ -12,14 +13,10 @@ from trchat.tui.widgets.answer_view import AnswerView
 from trchat.tui.widgets.even import Even
 from trchat.tui.widgets.message_view import MessageView
 from trchat.tui.widgets.question_view import QuestionView
+from trchat.tui.widgets.welcome import Welcome
 
 AT_ONCE = 20
 """Messages mounted at a time: opening a conversation of thousands takes no longer than one of twenty."""
-
-WELCOME = """\
-Ask anything below. Enter sends, ctrl+j breaks the line, esc stops an answer.
-
-/help shows all commands and keys, /quit leaves."""
 
 
 class Messages(Even, Vertical):
@@ -29,8 +26,17 @@ class Messages(Even, Vertical):
 class Transcript(Even, VerticalScroll, can_focus=False):
     """Shows a branch; it follows a growing answer unless the user has scrolled up."""
 
+    class Away(TextualMessage):
+        """The end came into view, or went out of it."""
+
+        def __init__(self, away: bool) -> None:
+            super().__init__()
+            self.away = away
+
     def __init__(self) -> None:
         super().__init__(id="transcript")
+        self._away = False
+        self.welcome = Welcome()
         self._earlier: list[Message] = []
         self._branch: Callable[[Message], tuple[int, int]] = lambda _message: (1, 1)
         self._loading = False
@@ -44,7 +50,7 @@ class Transcript(Even, VerticalScroll, can_focus=False):
         """Empty at first."""
         # As high as the screen at least: a short conversation lies at its end, by the prompt.
         with Messages(id="messages"):
-            yield Static(WELCOME, id="welcome", markup=False)
+            yield self.welcome
             yield Static("", id="earlier", markup=False)
             yield Static("", id="room", markup=False)
 
@@ -61,7 +67,7 @@ class Transcript(Even, VerticalScroll, can_focus=False):
         with self.app.batch_update():
             await self.query("MessageView, .told").remove()
             self._views_by_id.clear()
-            self.query_one("#welcome").display = not messages
+            self.welcome.display = not messages
             await self._messages.mount_all(self._views(messages[-AT_ONCE:]), before="#room")
         self._tell_earlier()
         self.keep_room(0)
@@ -69,7 +75,7 @@ class Transcript(Even, VerticalScroll, can_focus=False):
 
     async def add(self, *messages: Message) -> None:
         """Add messages at the end, and follow them."""
-        self.query_one("#welcome").display = False
+        self.welcome.display = False
         self.keep_room(0)
         await self._messages.mount_all(self._views(messages), before="#room")
         self.anchor()
@@ -78,6 +84,11 @@ class Transcript(Even, VerticalScroll, can_focus=False):
         """Put a notice below the last message; it stays until another conversation or branch is shown."""
         self.keep_room(0)
         self._messages.mount(Static(visible(text), classes="told", markup=False), before="#room")
+
+    def to_end(self) -> None:
+        """Show the end, and follow it from now on."""
+        self.anchor()
+        self.scroll_end(animate=False)
 
     def keep_room(self, lines: int) -> None:
         """Keep empty lines below the last message, until the next: what stands there does not move."""
@@ -99,10 +110,19 @@ class Transcript(Even, VerticalScroll, can_focus=False):
         """All answers on the screen, oldest first."""
         return list(self.query(AnswerView))
 
-    async def show_earlier(self) -> None:
-        """Mount the messages before those on the screen, without moving what is read."""
+    def views(self) -> list[MessageView]:
+        """All messages on the screen, oldest first."""
+        return list(self.query(MessageView))
+
+    def scroll_to_widget_line(self, view: MessageView, line: int) -> None:
+        """Show a line of a message, counted from its top, in the middle of the screen."""
+        top = view.virtual_region.y + line - self.size.height // 2
+        self.scroll_to(y=max(top, 0), animate=False)
+
+    async def show_earlier(self) -> bool:
+        """Mount the messages before those on the screen, without moving what is read; False without any."""
         if self._loading or not self._earlier:
-            return
+            return False
         self._loading = True
         messages, self._earlier = self._earlier[-AT_ONCE:], self._earlier[:-AT_ONCE]
         height = self.virtual_size.height
@@ -115,10 +135,15 @@ class Transcript(Even, VerticalScroll, can_focus=False):
             self._loading = False
 
         self.call_after_refresh(stay)
+        return True
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         """Reaching the top brings earlier messages."""
         super().watch_scroll_y(old_value, new_value)
+        away = self.max_scroll_y - new_value > 1
+        if away != self._away:
+            self._away = away
+            self.post_message(self.Away(away))
         if new_value <= 1 < old_value:
             self.call_next(self.show_earlier)
 
