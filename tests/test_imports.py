@@ -16,7 +16,8 @@ PACKAGE = Path(trchat.__file__).parent
 MAY_USE = {
     "text": {"text"},
     "recycling": {"recycling"},
-    "llama": {"llama", "catalog"},
+    "grammar": {"grammar", "text"},
+    "llama": {"llama", "grammar", "catalog"},
     "decoding": {"decoding", "recycling", "llama"},
     "storage": {"storage", "text", "recycling"},
     "catalog": {"catalog", "text"},
@@ -88,7 +89,17 @@ def test_recycling_needs_numpy_only():
 
 def test_help_loads_nothing_heavy():
     code = "import sys, trchat.cli; trchat.cli.build_parser(); print([m for m in %r if m in sys.modules])"
-    heavy = ["numpy", "llama_cpp", "textual", "rich", "jinja2", "sqlite3", "huggingface_hub"]
+    heavy = [
+        "numpy",
+        "llama_cpp",
+        "textual",
+        "rich",
+        "jinja2",
+        "sqlite3",
+        "huggingface_hub",
+        "llguidance",
+        "jsonschema",
+    ]
     alone = {**os.environ, "COVERAGE_PROCESS_CONFIG": ""}  # measuring coverage imports things of its own
     command = [sys.executable, "-c", code % heavy]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=alone)

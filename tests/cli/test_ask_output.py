@@ -21,6 +21,7 @@ def test_only_the_first_code_block_is_printed(here, tiny_chat, tmp_path):
     whole = here("ask", *args)
     assert whole[1] == "Here:\n```py\nx = 1\n```\nand\n```\ny\n```\n"
     assert here("ask", "-x", *args) == (0, GRAMMARED[1], "")
+    assert here("ask", "-xv", *args) == (0, GRAMMARED[1], "trchat: code block: py\n")
     assert told(here, "-x", *args)["text"] == GRAMMARED[1]
     assert history()[-1][2] == whole[1]  # all of it is kept
 
@@ -60,6 +61,41 @@ def test_a_schema_is_followed_and_drafts_change_nothing(here, tiny_chat, tmp_pat
     assert json.loads(answers[0]["text"])["ok"] in ("yes", "no")
     assert all(answer["token_ids"] == answers[0]["token_ids"] for answer in answers)
     assert {answer["finish_reason"] for answer in answers} == {"stop"}
+
+
+@pytest.mark.parametrize("kind", ["--schema", "--grammar"])
+def test_an_answer_that_was_cut_is_printed_and_no_success(here, tiny_chat, tmp_path, kind):
+    shape = tmp_path / "shape"
+    shape.write_text('{"const": "a long text"}' if kind == "--schema" else 'root ::= "\\"a long text\\""')
+    args = ("-m", tiny_chat, "-t", "0", "--threads", "1", kind, shape, "Hi")
+    assert here("ask", *args) == (0, '"a long text"\n', "")
+    code, out, err = here("ask", "-n", "3", *args)
+    assert (code, out) == (1, '"a \n')
+    assert err == "trchat: the answer is cut after 3 tokens; a larger -n lets it go on\n"
+    code, out, _err = here("ask", "--json", "-n", "3", *args)
+    assert (code, json.loads(out)["finish_reason"]) == (1, "length")
+    assert history()[-1][2] == '"a '
+
+
+def test_an_answer_is_held_against_its_schema_before_it_counts_as_one(here, tiny_chat, tmp_path, monkeypatch):
+    """A grammar engine may have faults; here it is told to follow another schema."""
+    from trchat.grammar.schema import Schema, read_schema
+
+    other = read_schema('{"const": 7}', "x").grammar
+    monkeypatch.setattr("trchat.grammar.schema.read_schema", lambda text, _source: Schema(text, other))
+    schema = tmp_path / "schema.json"
+    schema.write_text('{"maximum": 5}')
+    code, out, err = here("ask", "-m", tiny_chat, "--threads", "1", "--schema", schema, "Hi")
+    assert (code, out) == (1, "7\n")
+    assert err == "trchat: the answer does not fit --schema: at $: 7 is greater than the maximum of 5\n"
+
+
+def test_a_schema_that_cannot_be_followed_is_wrong_usage(here, tiny_chat, tmp_path):
+    schema = tmp_path / "schema.json"
+    schema.write_text('{"type": "array", "uniqueItems": true}')
+    code, out, err = here("ask", "-m", tiny_chat, "--schema", schema, "Hi")
+    assert (code, out) == (2, "")
+    assert '"uniqueItems"' in err
 
 
 def test_reasoning_goes_to_stderr_and_not_into_the_answer(here, tiny_chat, tmp_path):

@@ -105,3 +105,30 @@ def test_whatever_is_drafted_the_text_is_the_models_own(tree, said, end_tokens, 
         under = accepted[-1] if accepted else ROOT
         assert emitted[-1] not in tree.tokens[tree.parents == under]
     assert not set(emitted[:-1]) & end_tokens
+
+
+@given(draft_trees(), st.integers(1, 9), st.integers(2, 4))
+def test_what_a_grammar_forces_is_the_same_with_and_without_a_draft(tree, limit, every):
+    """Behind each choice of the model, some tokens that nobody is asked about."""
+
+    def write(tree, limit):
+        text, asked = [], []
+
+        def sample(row):
+            asked.append(row)
+            text.append(model_choice(text))
+            return text[-1]
+
+        def forced():
+            tokens = [len(text) % 3] * (len(text) % every)
+            text.extend(tokens)
+            return tokens
+
+        return *accept(tree, sample, never, limit, forced), asked
+
+    path, emitted, _ended, asked = write(tree, limit)
+    alone = write(EMPTY_TREE, limit)[1]
+    assert emitted[: len(alone)] == alone
+    assert tree.tokens[list(path)].tolist() == list(emitted[: len(path)])
+    assert list(path) == (path_to(tree, path[-1]) if path else [])
+    assert all(row == 0 or row - 1 in path for row in asked), "only rows of accepted nodes are looked at"

@@ -213,3 +213,66 @@ def test_learning_beside_a_busy_gpu_is_no_work_around_the_model(monkeypatch, on_
         assert step.decode_s == wait_s
         assert step.host_s == (0.0 if beside else 5.0)
         assert step.seconds == 5.0 + wait_s
+
+
+class Forcing:
+    """A grammar that forces two tokens behind every third, and some at the start."""
+
+    def __init__(self, start=()):
+        self.start, self.text = list(start), []
+
+    def forced(self):
+        tokens = self.start if not self.text else [7, 8] if len(self.text) % 3 == 0 else []
+        self.text.extend(tokens)
+        return tokens
+
+    def sample(self, _index, row):
+        self.text.append(int(row.argmax()))
+        return self.text[-1]
+
+
+def run_forced(drafter, start=(), max_tokens=60, **kwargs):
+    grammar = Forcing(start)
+    context = ScriptedContext()
+    cache = KVCache(context)
+    list(cache.prefill(PROMPT[:-1]))
+    steps = list(
+        generate(
+            cache,
+            drafter,
+            grammar.sample,
+            PROMPT,
+            max_tokens=max_tokens,
+            forced=grammar.forced,
+            **kwargs,
+        )
+    )
+    assert cache.tokens == (PROMPT + text(steps))[: len(cache.tokens)]
+    return steps
+
+
+@pytest.mark.parametrize("start", [(), (5,), (5, 6, 7)])
+@pytest.mark.parametrize("drafter", drafters()[:6], ids=lambda drafter: drafter.mode)
+def test_what_is_forced_is_the_same_with_and_without_drafts(drafter, start):
+    steps = run_forced(drafter, start)
+    assert text(steps) == text(run_forced(NoDrafter(), start))
+    assert text(steps)[: len(start)] == list(start)
+    assert len(text(steps)) == 60
+    assert len(steps) < 45
+
+
+def test_an_end_that_is_forced_ends_the_text():
+    steps = run_forced(NoDrafter(), ends={8}.__contains__)
+    assert text(steps)[-2:] == [7, 8]
+    assert steps[-1].finish == "stop"
+    (whole,) = run_forced(NoDrafter(), (5, 8, 9), ends={8}.__contains__)
+    assert (whole.tokens, whole.width, whole.finish) == ((5, 8), 0, "stop")
+    (cut,) = run_forced(NoDrafter(), (5, 6, 7), max_tokens=2)
+    assert (cut.tokens, cut.finish) == ((5, 6), "length")
+
+
+def test_more_may_be_forced_than_a_batch_holds():
+    start = [token % N_VOCAB for token in range(300)]
+    steps = run_forced(NoDrafter(), start, max_tokens=320)
+    assert text(steps)[:300] == start
+    assert text(steps) == text(run_forced(LookupDrafter(), start, max_tokens=320))

@@ -1,6 +1,4 @@
-"""Grammars and schemas: what they allow, and that no draft changes what is said under them."""
-
-import json
+"""Grammars (GBNF): what they allow, and that no draft changes what is said under them."""
 
 import numpy as np
 import pytest
@@ -10,8 +8,8 @@ from trchat.decoding.loop import generate
 from trchat.drafting import make_drafter
 from trchat.errors import TrchatError, UsageError
 from trchat.llama.context import Context, ContextOptions
-from trchat.llama.grammar import check_grammar, grammar_of_schema
-from trchat.llama.grammar_sampler import SHORT_LIST, Candidates, GrammarSampler
+from trchat.llama.grammar import check_grammar
+from trchat.llama.grammar_sampler import SHORT_LIST, GrammarSampler
 from trchat.llama.model import Model
 from trchat.llama.sampler import SamplerChain
 from trchat.llama.sampling import Sampling
@@ -102,7 +100,7 @@ def test_allowed_tokens_outside_the_short_list_are_found(demo_model):
         try:
             assert not sampler.allows(int(row.argmax()))
             assert sampler.allows(wanted[0])
-            assert set(sampler.candidates(row).array["id"].tolist()) == set(wanted)
+            assert set(sampler.allowed(row).tolist()) == set(wanted)
         finally:
             sampler.close()
             sampler.close()
@@ -110,8 +108,7 @@ def test_allowed_tokens_outside_the_short_list_are_found(demo_model):
 
 def test_a_grammar_that_allows_nothing_is_an_error(model, context, monkeypatch):
     row = np.zeros(model.n_vocab, np.float32)
-    nothing = Candidates.of(np.arange(0, dtype=np.int32), row[:0]).array
-    monkeypatch.setattr(GrammarSampler, "_allowed", lambda *_: nothing)
+    monkeypatch.setattr(GrammarSampler, "_allowed", lambda *_: np.zeros(0, np.int32))
     with (
         SamplerChain(context, GREEDY, []) as chain,
         pytest.raises(TrchatError, match="allows nothing"),
@@ -154,50 +151,21 @@ def test_good_grammars_pass():
     check_grammar('root ::= <think> "x"', "needs a vocabulary, which comes later")
 
 
-@pytest.mark.parametrize(
-    ("schema", "reason"),
-    [
-        ("", "is not JSON"),
-        ("{'a': 1}", "is not JSON"),
-        ("[1]", "must be an object"),
-        ('"text"', "must be an object"),
-        ('{"$ref": "https://example.com/x"}', "not a JSON Schema that can be followed"),
-        ('{"$ref": "#/nowhere"}', "not a JSON Schema that can be followed"),
-        ('{"type": "wrong"}', "not a JSON Schema that can be followed"),
-        ('{"type": "object", "properties": 7}', "not a JSON Schema that can be followed"),
-        ('{"a":' * 100_000, "nested too deeply"),
-    ],
-)
-def test_a_bad_schema_is_one_line(schema, reason):
-    with pytest.raises(UsageError) as caught:
-        grammar_of_schema(schema, "my.json")
-    assert str(caught.value).startswith("my.json")
-    assert reason in str(caught.value)
-    assert "\n" not in str(caught.value)
+def test_a_grammar_that_parses_and_is_then_never_done_is_given_up(tiny, monkeypatch):
+    check_grammar(LIST, "my.gbnf", tiny())
+    check_grammar('root ::= <|im_end|> "x"', "my.gbnf", tiny())
+    with pytest.raises(UsageError, match="invalid token"):
+        check_grammar('root ::= <nothing> "x"', "my.gbnf", tiny())
+    monkeypatch.setattr("trchat.llama.grammar.SECONDS", 2)
+    with pytest.raises(UsageError, match=r"my\.gbnf is too complex"):
+        check_grammar("root ::= " + '"a"? ' * 1500, "my.gbnf", tiny())
 
 
-@pytest.mark.parametrize("control", ["\n", "\t", "\x1b", "\x7f", "\0"])
-def test_no_string_of_a_schema_holds_a_control_character_as_it_is(model, control):
-    """JSON has it escaped or not at all."""
-    (token,) = model.tokenize(control)
-    sampler = GrammarSampler(model.vocab, grammar_of_schema('{"type": "string"}', "x"))
-    try:
-        sampler.accept(model.tokenize('"')[0])
-        assert sampler.allows(model.tokenize("a")[0])
-        assert not sampler.allows(token)
-    finally:
-        sampler.close()
+NULLABLE = "root ::= r0\n" + "".join(f"r{i} ::= r{i + 1}? r{i + 1}?\n" for i in range(25)) + 'r25 ::= "a"?\n'
 
 
-def test_a_schema_becomes_a_grammar_that_answers_fit(model, context):
-    schema = {
-        "type": "object",
-        "properties": {"n": {"enum": [1, 2]}, "ok": {"type": "boolean"}},
-        "required": ["n", "ok"],
-    }
-    grammar = grammar_of_schema(json.dumps(schema), "x")
-    check_grammar(grammar, "x")
-    ids, _ = write(model, context, Sampling(temperature=0, grammar=grammar), n=200)
-    answer = json.loads(b"".join(map(model.piece, ids)))
-    assert answer["n"] in (1, 2)
-    assert isinstance(answer["ok"], bool)
+@pytest.mark.parametrize("grammar", [NULLABLE, 'root ::= "a"{5,2}'], ids=["nullable", "backwards"])
+def test_a_grammar_that_never_comes_to_an_end_is_given_up(grammar, monkeypatch):
+    monkeypatch.setattr("trchat.llama.grammar.SECONDS", 2)
+    with pytest.raises(UsageError, match=r"^my\.gbnf is (too complex|not a usable grammar)"):
+        check_grammar(grammar, "my.gbnf")

@@ -28,10 +28,20 @@ from trchat.text.code_block import (
         ("  ```\n  x\n    y\n  ```", "x\n  y\n"),
         ("```\n```", ""),
         ("1. Try:\n\n     ```sh\n     ls\n     ```\n", "ls\n"),
+        ("```markdown\n# A\n```bash\nls\n```\nB\n```\nand", "# A\n```bash\nls\n```\nB\n"),
+        (
+            "```md\n```sh\na\n```\n~~~ c\nb\n~~~\n```py\nc\n```\n```",
+            "```sh\na\n```\n~~~ c\nb\n~~~\n```py\nc\n```\n",
+        ),
+        ("```markdown\n# A\n```\n```bash\nls\n```", "# A\n"),
+        ("```markdown\n````sh\nls\n````\n```", "````sh\nls\n````\n"),
+        ("````markdown\n```sh\nls\n```\n````\nz", "```sh\nls\n```\n"),
+        ("```bash\ncat <<E\n```py\nE\n```", "cat <<E\n```py\nE\n"),
     ],
 )
 def test_the_first_fenced_block(text, code):
-    assert first_code_block(text) == code
+    found = first_code_block(text)
+    assert (found and found.text) == code
 
 
 def test_a_block_is_named_by_its_number():
@@ -46,7 +56,7 @@ def test_a_block_is_named_by_its_number():
 
 def test_all_of_them_in_order():
     text = "```\na\n```\nwords\n~~~ py\nb\n```\n~~~\n````\nnot\n```\nclosed"
-    assert code_blocks(text) == ["a\n", "b\n```\n", "not\n```\nclosed"]
+    assert code_blocks(text) == [("", "a\n"), ("py", "b\n```\n"), ("", "not\n```\nclosed")]
     assert code_blocks("no code") == []
 
 
@@ -54,7 +64,7 @@ def test_all_of_them_in_order():
 def test_a_file_in_a_question_is_closed_by_its_own_fence_only(text):
     block = fenced_file("a.py", text)
     assert block.startswith("a.py:\n```")
-    assert first_code_block(block.split("\n", 1)[1]) == text + "\n"
+    assert first_code_block(block.split("\n", 1)[1]).text == text + "\n"
     assert without_files(f"{block}\n\n{block}\n\nWhat is it?") == "What is it?"
 
 

@@ -191,6 +191,7 @@ class Engine(Owned):
                 max_tokens=limit,
                 ends=reader.take,
                 can_draft=self.model.can_draft,
+                forced=chain.forced,
             )
             for step in steps:
                 answer.statistics.add(step)

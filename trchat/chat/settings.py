@@ -54,8 +54,8 @@ def stops_of(settings: Settings) -> tuple[str, ...]:
     return tuple(json.loads(settings.stop))
 
 
-def sampling_of(settings: Settings, seed: int, grammar: str = "") -> Sampling:
-    """The sampler chain's part of the settings, and the GBNF that the answer must follow, if any."""
+def sampling_of(settings: Settings, seed: int, grammar: str = "", schema: str = "") -> Sampling:
+    """The sampler chain's part of the settings; and what the answer must follow, if anything."""
     return Sampling(
         temperature=settings.temp,
         top_k=settings.top_k,
@@ -64,6 +64,7 @@ def sampling_of(settings: Settings, seed: int, grammar: str = "") -> Sampling:
         repeat_penalty=settings.repeat_penalty,
         seed=seed,
         grammar=grammar,
+        schema=schema,
     )
 
 

@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from contextlib import ExitStack, closing
+from pathlib import Path
 from time import perf_counter
 
 from trchat.chat.ending import CUT, remark_on
@@ -16,7 +17,7 @@ from trchat.chat.template import Turn
 from trchat.cli.conversation import Earlier, earlier
 from trchat.cli.crashed import ask_before_crash
 from trchat.cli.interrupt import Stop, stop_on_interrupt
-from trchat.cli.question import read_grammar, read_question
+from trchat.cli.question import read_grammar_file, read_question, read_schema_file
 from trchat.cli.report import report, statistics_line
 from trchat.cli.streams import Notices, Output, say
 from trchat.errors import CrashError, TrchatError
@@ -26,6 +27,7 @@ from trchat.storage.conversation_rows import title_from
 from trchat.storage.conversations import ConversationStore, open_history
 from trchat.text.code_block import first_code_block
 from trchat.text.number import whole_number
+from trchat.text.visible import visible
 
 
 def answer_question(args: argparse.Namespace, starter: EngineStarter) -> int:
@@ -47,7 +49,7 @@ def answer_question(args: argparse.Namespace, starter: EngineStarter) -> int:
             store = stack.enter_context(closing(open_history(notices.say)))
             before = earlier(store, number)
         prepared = before.prepare(vars(args), notices.say)
-        grammar = read_grammar(args.schema, args.grammar)
+        shape = _Shape(args, prepared.model.path)
         template_source(prepared.settings.template)
         if store is None and not args.no_save:  # not before there is something to answer with
             store = stack.enter_context(closing(open_history(notices.say)))
@@ -56,7 +58,7 @@ def answer_question(args: argparse.Namespace, starter: EngineStarter) -> int:
         ask_before_crash(prepared.model.path, notices.say)
         stop = stack.enter_context(stop_on_interrupt(starter.kill))
         return _Answering(args, prepared, notices, output, stop, starter).run(
-            question, before, grammar, None if args.no_save else store
+            question, before, shape, None if args.no_save else store
         )
 
 
@@ -79,14 +81,16 @@ class _Answering:
         self.stop = stop
         self.starter = starter
 
-    def run(self, question: str, before: Earlier, grammar: str, store: ConversationStore | None) -> int:
+    def run(self, question: str, before: Earlier, shape: "_Shape", store: ConversationStore | None) -> int:
         settings = self.prepared.settings
         system = settings.system
         if before.has_system and settings.origins["system"] != "--system":
             system = None  # the conversation's own stays
         turns = with_question(before.turns, question, system)
         answer = new_answer(settings.seed)
-        sampling = sampling_of(settings, answer.seed, grammar)
+        sampling = sampling_of(
+            settings, answer.seed, shape.grammar, shape.schema.grammar if shape.schema else ""
+        )
         recorder = store and Recorder(
             store,
             question,
@@ -135,17 +139,19 @@ class _Answering:
             self.output.write(json.dumps(told, ensure_ascii=False) + "\n")
         if self.args.stats and sys.stderr is not None:
             print(statistics_line(answer), file=sys.stderr)
-        return self.stop.exit_code if answer.finish == "cancelled" else self._say_ending(answer, sampling)
+        return self.stop.exit_code if answer.finish == "cancelled" else self._say_ending(answer, shape)
 
-    def _say_ending(self, answer: Answer, sampling: Sampling) -> int:
+    def _say_ending(self, answer: Answer, shape: "_Shape") -> int:
         """Say what became of an answer that was cut or is empty; whether that is an error."""
         remark = remark_on(answer)
-        if remark and sampling.grammar and (answer.finish in CUT or not answer.text.strip()):
+        if remark and shape.is_given and (answer.finish in CUT or not answer.text.strip()):
             self.notices.progress("")
             say(remark)  # whoever wants a form wants all of it
             return TrchatError.exit_code
         if remark:
             self.notices.say(remark)
+        if fault := shape.fault(answer):
+            raise TrchatError(fault)
         return 0
 
     def _stream(
@@ -211,7 +217,10 @@ class _Answering:
         block = first_code_block(text)
         if block is None:
             self.notices.say("there is no code block in the answer; this is all of it")
-        return text if block is None else block
+            return text
+        if getattr(self.args, "verbose", False):
+            self.notices.say(f"code block: {visible(block.language) or 'no language named'}")
+        return block.text
 
     @staticmethod
     def _show_nothing(said: Said) -> None:
@@ -233,6 +242,29 @@ class _Answering:
             self.notices.say(
                 f"{engine.facts.architecture} models keep a state that cannot branch: decoding without drafts"
             )
+
+
+class _Shape:
+    """What the answer is to look like: a JSON Schema's files, a grammar's, or neither."""
+
+    def __init__(self, args: argparse.Namespace, model: Path) -> None:
+        """Read the files that ``args`` names, for an answer of ``model``; raises UsageError."""
+        self.schema = read_schema_file(args.schema) if args.schema else None
+        self.grammar = read_grammar_file(args.grammar, model) if args.grammar else ""
+
+    @property
+    def is_given(self) -> bool:
+        """Whether there is a form that the answer is to have."""
+        return self.schema is not None or bool(self.grammar)
+
+    def fault(self, answer: Answer) -> str | None:
+        """Why an answer that is complete does not fit the schema, so that no program takes it for one."""
+        if self.schema is None:
+            return None
+        from trchat.grammar.schema import objection
+
+        fault = objection(answer.text, self.schema.text)
+        return fault and f"the answer does not fit --schema: {fault}"
 
 
 class _Shown:

@@ -25,7 +25,8 @@ EPILOG = """examples:
   trchat ask --json -t 0 -n 64 "List three primes." | jq .timings
 
 exit codes:
-  0 answered   1 error   2 wrong usage   3 no such model   4 does not fit the context
+  0 answered   1 error, or cut short under --schema or --grammar   2 wrong usage   3 no such model
+  4 does not fit the context
   130 interrupted, after printing (and saving) what there is
 """
 
@@ -70,7 +71,10 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     output = parser.add_argument_group("output")
     output.add_argument("--json", action="store_true", help="print one JSON object instead of the text")
     output.add_argument(
-        "-x", "--extract", action="store_true", help="print only the first code block, if there is one"
+        "-x",
+        "--extract",
+        action="store_true",
+        help="print only the first code block, if there is one; -v tells its language",
     )
     shape = output.add_mutually_exclusive_group()
     shape.add_argument("--schema", metavar="FILE", help="answer in JSON that fits this JSON Schema")

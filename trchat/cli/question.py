@@ -5,11 +5,15 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from trchat.errors import UsageError
 from trchat.text.code_block import fenced_file
 from trchat.text.decode import document_text
 from trchat.text.one_line import one_line
+
+if TYPE_CHECKING:
+    from trchat.grammar.schema import Schema
 
 STDIN = "-"
 """As a file's name, standard input."""
@@ -39,18 +43,23 @@ def read_question(
     return question
 
 
-def read_grammar(schema: str | None, grammar: str | None) -> str:
-    """The GBNF that a JSON Schema file or a grammar file asks for; empty without either."""
-    name = schema or grammar
-    if name is None:
-        return ""
-    from trchat.llama.grammar import check_grammar, grammar_of_schema
+def read_schema_file(name: str) -> "Schema":
+    """The JSON Schema that an answer is to fit. Raises UsageError where that cannot be kept to."""
+    from trchat.grammar.schema import read_schema
+    from trchat.llama.grammar import check_schema
 
-    shown = one_line(name)
-    text = _read_text(name)
-    gbnf = grammar_of_schema(text, shown) if schema else text
-    check_grammar(gbnf, shown)
-    return gbnf
+    schema = read_schema(_read_text(name), one_line(name))
+    check_schema(schema, one_line(name))
+    return schema
+
+
+def read_grammar_file(name: str, model: Path) -> str:
+    """The GBNF that an answer of ``model`` is to follow; UsageError for one that llama.cpp does not take."""
+    from trchat.llama.grammar import check_grammar
+
+    grammar = _read_text(name)
+    check_grammar(grammar, one_line(name), model)
+    return grammar
 
 
 def _read_stdin(say: Callable[[str], object]) -> str:

@@ -76,6 +76,11 @@ class KVCache:
         return self.context.n_ctx - len(self.tokens)
 
     @property
+    def longest_known(self) -> int:
+        """Known tokens that may be sent ahead of a tree in one batch; there is room for some tree then."""
+        return self.context.batch.capacity // 2
+
+    @property
     def computes_apart(self) -> bool:
         """Whether the model computes beside this program, on a GPU, between ``submit`` and ``result``."""
         return self.context.computes_apart

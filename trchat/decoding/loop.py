@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
 from typing import Any
 
-from trchat.decoding.accept import accept, never
+from trchat.decoding.accept import accept, never, nothing
 from trchat.decoding.kv_cache import KVCache
 from trchat.decoding.step import Step
 from trchat.recycling.drafter import Drafter, Verified
@@ -20,38 +20,56 @@ def generate(
     max_tokens: int,
     ends: Callable[[int], bool] = never,
     can_draft: bool = True,
+    forced: Callable[[], Sequence[int]] = nothing,
 ) -> Iterator[Step]:
     """Write what follows ``prompt``, at most ``max_tokens`` tokens, one record per batch.
 
     ``cache`` must hold all of ``prompt`` but its end (see KVCache.reuse and prefill); prompt and answer
     together must fit into the context. ``sample(index, row)`` chooses the token after the batch's token
-    ``index`` from its logits, and ``ends(token)`` then reads it and says whether the answer ends with it. The
-    cache is settled before each record is handed out, so the caller may stop at any step.
+    ``index`` from its logits, and ``ends(token)`` then reads it and says whether the answer ends with it.
+    ``forced()`` tells what must come behind it, and before the first one, which needs no model: it is sent
+    with the next batch. The cache is settled before each record is handed out, so the caller may stop at any
+    step.
     """
-    drafter.begin(prompt)
-    forced = list(prompt[len(cache.tokens) :])
-    left = max_tokens
+    ahead, ended = _read(forced(), ends, max_tokens)
+    drafter.begin([*prompt, *ahead])
+    known = [*prompt[len(cache.tokens) :], *ahead]
+    left = max_tokens - len(ahead)
+    if ahead:
+        end = "stop" if ended else "length" if left == 0 else None
+        yield Step(ahead, EMPTY_TREE, (), 0, end, 0.0, 0.0, 0.0, 0.0, 0.0)
+        if end:
+            return
     while left > 0:
         start = perf_counter()
+        for _ in cache.prefill(known[: -cache.longest_known]):
+            pass
+        known = known[-cache.longest_known :]
         # The last token allowed comes with the row before it, so nothing need be guessed for it.
-        room = cache.room - len(forced) if can_draft and left > 1 else 0
-        tree = cache.fitting(drafter.draft(room, len(forced)), len(forced)) if room > 0 else EMPTY_TREE
+        room = cache.room - len(known) if can_draft and left > 1 else 0
+        tree = cache.fitting(drafter.draft(room, len(known)), len(known)) if room > 0 else EMPTY_TREE
         drafted = perf_counter()
-        cache.submit(forced, tree)
+        cache.submit(known, tree)
         submitted = perf_counter()
         drafter.catch_up()
         caught_up = perf_counter()
         logits = cache.result()
         decoded = perf_counter()
-        first = len(forced) - 1
-        path, tokens, ended = accept(tree, lambda row: sample(first + row, logits[row]), ends, left)  # noqa: B023
+        first = len(known) - 1
+        path, tokens, ended = accept(
+            tree,
+            lambda row: sample(first + row, logits[row]),  # noqa: B023
+            ends,
+            left,
+            forced,
+        )
         accepted = perf_counter()
-        width = len(forced) + len(tree)
-        verified = Verified(forced[-1], tree, logits, path, tokens, width)
+        width = len(known) + len(tree)
+        verified = Verified(known[-1], tree, logits, path, tokens, width)
         drafter.learn(verified, put_off=cache.computes_apart)
         learned = perf_counter()
         kept = cache.keep(path)
-        forced = list(tokens[kept:])
+        known = list(tokens[kept:])
         left -= len(tokens)
         finish = "stop" if ended else "length" if left == 0 else None
         settled = perf_counter()
@@ -74,3 +92,11 @@ def generate(
         )
         if finish:
             return
+
+
+def _read(tokens: Sequence[int], ends: Callable[[int], bool], limit: int) -> tuple[tuple[int, ...], bool]:
+    """As many of ``tokens`` as an answer of at most ``limit`` tokens holds, and whether the last ends it."""
+    for number, token in enumerate(tokens[:limit], 1):
+        if ends(token):
+            return tuple(tokens[:number]), True
+    return tuple(tokens[:limit]), False

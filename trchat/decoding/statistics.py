@@ -18,7 +18,7 @@ class Statistics:
 
     def add(self, step: Step) -> None:
         """Take in one step."""
-        self.steps += 1
+        self.steps += step.width > 0  # else it brought what a grammar forces before anything else
         self.tokens += len(step.tokens)
         self.drafted += step.drafted
         self.accepted += step.accepted

@@ -16,7 +16,7 @@ class Step:
         tokens: what the text grew by, at least one token.
         tree: the draft; its outline, where it was made in another process.
         path: its accepted nodes.
-        width: tokens in the batch, forced ones included.
+        width: tokens in the batch, known ones included; 0 where the model was not needed.
         finish: ``stop`` (an end-of-generation token, the last of ``tokens``), ``length``, or None.
         draft_s, decode_s, accept_s, learn_s, cache_s: seconds spent on each part.
         beside_s: seconds of learning while a GPU computed, and still did afterwards: a part of the model's

@@ -1,48 +1,39 @@
-"""Grammars that an answer must follow: from GBNF or a JSON Schema, checked before a model is loaded."""
+"""Grammars that an answer must follow, tried in a process of their own before a model is loaded."""
 
-import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 from trchat.errors import UsageError
+from trchat.grammar.schema import Schema, refusal
 
-SECONDS = 30.0
+SECONDS = 5
+"""What trying one may take of a processor, as a chat template may of time; an honest one takes milliseconds,
+and loading llama.cpp and a vocabulary half a second."""
+PATIENCE = 6
+"""Times that, until it is given up on a machine that is busy with other things."""
 MAX_BYTES = 1 << 20
 
 _CHILD = Path(__file__).with_name("grammar_child.py")
+_OUT_OF_TIME = [-getattr(signal, name, 0) or None for name in ("SIGXCPU", "SIGKILL")]
 _PARSE_ERROR = "error parsing grammar: "
 _NEEDS_VOCABULARY = "no vocab to parse token"
-_ANY_CHARACTER = r'[^"\\] |'
-_JSON_CHARACTER = r'[^"\\\x7F\x00-\x1F] |'
 
 
-def grammar_of_schema(schema: str, source: str) -> str:
-    """The GBNF of the answers that fit a JSON Schema. Raises UsageError, naming ``source``."""
-    try:
-        content = json.loads(schema)
-    except ValueError as error:
-        raise UsageError(f"{source} is not JSON: {error}") from None
-    except RecursionError:
-        raise UsageError(f"{source} is nested too deeply") from None
-    if not isinstance(content, dict):
-        raise UsageError(f"{source} is not a JSON Schema: it must be an object")
-    from llama_cpp.llama_grammar import json_schema_to_gbnf
-
-    try:
-        # llama-cpp-python's strings may hold line breaks as they are; JSON's, and llama.cpp's own, may not.
-        return str(json_schema_to_gbnf(schema)).replace(
-            f"char ::= {_ANY_CHARACTER}", f"char ::= {_JSON_CHARACTER}"
-        )
-    except RecursionError:
-        raise UsageError(f"{source} is nested too deeply") from None
-    except Exception as error:  # the converter raises whatever comes up: AssertionError, KeyError, ...
-        reason = str(error) or type(error).__name__
-        raise UsageError(f"{source} is not a JSON Schema that can be followed: {_line(reason)}") from None
+def check_schema(schema: Schema, source: str) -> None:
+    """Raise UsageError, naming ``source`` and the keyword, when an answer cannot be held to ``schema``."""
+    tried = _tried("schema", schema.grammar.encode(), source)
+    if tried.returncode:
+        objection = tried.stdout.decode("utf-8", "replace") or tried.stderr.decode("utf-8", "replace")
+        raise UsageError(f"{source} cannot be followed: {refusal(objection)}")
 
 
-def check_grammar(grammar: str, source: str) -> None:
-    """Raise UsageError, naming ``source``, when llama.cpp would not take ``grammar`` (GBNF)."""
+def check_grammar(grammar: str, source: str, model: Path | None = None) -> None:
+    """Raise UsageError, naming ``source``, when llama.cpp would not take ``grammar`` (GBNF).
+
+    With a ``model`` a few tokens of its vocabulary are written, which shows what never comes to an end.
+    """
     raw = grammar.encode("utf-8", "replace")
     if not grammar.strip():
         raise UsageError(f"{source} is empty; a grammar needs at least a rule called root")
@@ -50,26 +41,34 @@ def check_grammar(grammar: str, source: str) -> None:
         raise UsageError(
             f"{source} is no grammar that could be used: too long, or with a null character in it"
         )
-    try:
-        child = subprocess.run(
-            [sys.executable, "-P", str(_CHILD)],
-            input=raw,
-            capture_output=True,
-            check=False,
-            timeout=SECONDS,
-        )
-    except subprocess.TimeoutExpired:
-        raise UsageError(f"{source}: llama.cpp does not come to an end with this grammar") from None
-    if child.returncode == 0:
+    tried = _tried("gbnf", raw, source, *([str(model)] if model else []))
+    if tried.returncode == 0:
         return
-    printed = child.stderr.decode("utf-8", "replace")
-    objection = child.stdout.decode("utf-8", "replace").strip()
+    printed = tried.stderr.decode("utf-8", "replace")
+    objection = tried.stdout.decode("utf-8", "replace").strip()
     if _PARSE_ERROR in printed:
         objection = printed.split(_PARSE_ERROR, 1)[1].split("\n", 1)[0]
         if objection.startswith(_NEEDS_VOCABULARY):
             return
-    reason = _line(objection) or "llama.cpp cannot take it (rules nested too deeply?)"
+    reason = _line(objection) or "llama.cpp cannot take it (too much memory, or rules nested too deeply?)"
     raise UsageError(f"{source} is not a usable grammar: {reason}")
+
+
+def _tried(kind: str, grammar: bytes, source: str, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
+    endless = UsageError(f"{source} is too complex: working it out takes longer than {SECONDS} seconds")
+    try:
+        tried = subprocess.run(
+            [sys.executable, "-P", str(_CHILD), str(SECONDS), kind, *arguments],
+            input=grammar,
+            capture_output=True,
+            check=False,
+            timeout=SECONDS if sys.platform == "win32" else PATIENCE * SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        raise endless from None
+    if tried.returncode in _OUT_OF_TIME:
+        raise endless
+    return tried
 
 
 def _line(text: str) -> str:

@@ -1,13 +1,13 @@
-"""llama.cpp's grammar sampler: which of a row's tokens may come next."""
+"""What a grammar does to sampling: which tokens may come next. llama.cpp's own grammars (GBNF)."""
 
 import ctypes
-from typing import Any
+from typing import Any, Protocol
 
 import llama_cpp.llama_cpp as llama
 import numpy as np
 from numpy.typing import NDArray
 
-from trchat.errors import TrchatError, UsageError
+from trchat.errors import UsageError
 
 SHORT_LIST = 1024
 """Tokens that are looked at first where the likeliest is not allowed."""
@@ -46,8 +46,30 @@ class Candidates:
         return int(self._struct.data[self._struct.selected].id)
 
 
+class Constraint(Protocol):
+    """What an answer must follow, along that answer."""
+
+    def allows(self, token: int) -> bool:
+        """Whether ``token`` may come next; a microsecond, where a whole vocabulary takes milliseconds."""
+
+    def allowed(self, row: NDArray[np.float32]) -> NDArray[np.int32]:
+        """Tokens that may come next, the likeliest ones of ``row`` (n_vocab,) among them.
+
+        Where that is easier they are too many: ``allows`` has the last word.
+        """
+
+    def accept(self, token: int) -> None:
+        """Go on behind ``token``, which must be allowed."""
+
+    def forced(self) -> list[int]:
+        """What must come next, whatever the model thinks; the state goes on behind it."""
+
+    def close(self) -> None:
+        """Free it. May be called twice."""
+
+
 class GrammarSampler:
-    """The state of one grammar along one answer. Free it with ``close()``."""
+    """A GBNF grammar along one answer, by llama.cpp. Free it with ``close()``."""
 
     def __init__(self, vocab: Any, grammar: str) -> None:
         """``vocab`` is llama.cpp's pointer; raises UsageError for a grammar that it does not take."""
@@ -63,29 +85,27 @@ class GrammarSampler:
 
     def allows(self, token: int) -> bool:
         """Whether ``token`` may come next; a microsecond, where a whole vocabulary takes 5 to 25 ms."""
-        return len(self._allowed(np.array([token], np.int32), np.zeros(1, np.float32))) == 1
+        return len(self._allowed(np.array([token], np.int32))) == 1
 
-    def candidates(self, row: NDArray[np.float32]) -> Candidates:
-        """The allowed ones of the likeliest tokens of ``row``; of all tokens only where none of those is.
-
-        Raises TrchatError where the grammar allows no token at all.
-        """
+    def allowed(self, row: NDArray[np.float32]) -> NDArray[np.int32]:
+        """The allowed ones of the likeliest tokens of ``row``; of all tokens only where none of those is."""
         if len(row) > SHORT_LIST:
-            ids = np.sort(np.argpartition(row, -SHORT_LIST)[-SHORT_LIST:]).astype(np.int32)
-            allowed = self._allowed(ids, row[ids])
+            likeliest = np.sort(np.argpartition(row, -SHORT_LIST)[-SHORT_LIST:]).astype(np.int32)
+            allowed = self._allowed(likeliest)
             if len(allowed):
-                return Candidates.of(allowed["id"], allowed["logit"])
-        allowed = self._allowed(np.arange(len(row), dtype=np.int32), row)
-        if not len(allowed):
-            raise TrchatError("the grammar allows nothing that this model's vocabulary can write")
-        return Candidates.of(allowed["id"], allowed["logit"])
+                return allowed
+        return self._allowed(np.arange(len(row), dtype=np.int32))
 
     def accept(self, token: int) -> None:
         """Go on behind ``token``, which must be allowed."""
         llama.llama_sampler_accept(self._sampler, token)
 
-    def _allowed(self, ids: NDArray[np.int32], logits: NDArray[np.float32]) -> NDArray[Any]:
-        candidates = Candidates.of(ids, logits)
+    def forced(self) -> list[int]:
+        """Nothing: llama.cpp does not tell."""
+        return []
+
+    def _allowed(self, ids: NDArray[np.int32]) -> NDArray[np.int32]:
+        candidates = Candidates.of(ids, np.zeros(len(ids), np.float32))
         candidates.apply(self._sampler)
-        possible: NDArray[Any] = candidates.array[candidates.array["logit"] != -np.inf]
+        possible: NDArray[np.int32] = candidates.array["id"][candidates.array["logit"] != -np.inf]
         return possible

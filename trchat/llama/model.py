@@ -3,6 +3,7 @@
 import ctypes
 import os
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ class Model(Owned):
     Attributes, read at load time and valid after it is freed:
         metadata: the file's key-value pairs as text.
         n_vocab, n_ctx_train: sizes.
-        end_tokens: ids that end a generation.
+        end_tokens: ids that end a generation; ``end_token`` is the one a chat's turn ends with.
         suppressed: ids that the model must never write, as its file says (``suppress_tokens``).
         adds_bos, bos_text, eos_text: what surrounds a text.
         special_ids: control and user-defined tokens by their spelling.
@@ -142,6 +143,34 @@ class Model(Owned):
                 return buffer.raw[:count]
             room = -count
 
+    @cached_property
+    def grammar_tokenizer(self) -> Any:
+        """The vocabulary for the grammar engine, an ``LLTokenizer``; half a second's work, done once.
+
+        It calls llama.cpp's tokenizer, so it must not be used after the model is freed.
+        """
+        from llguidance import LLTokenizer
+
+        if self.end_token < 0:
+            raise ModelError(f"{self.path.name} has no token that ends an answer, which a schema needs")
+        pieces = [self._grammar_piece(token) for token in range(self.n_vocab)]
+        ends = [self.end_token, *sorted(self.end_tokens - {self.end_token})]
+        tokenize = ctypes.cast(llama._lib.llama_tokenize, ctypes.c_void_p).value
+        return LLTokenizer.from_llamacpp(  # type: ignore[attr-defined]
+            tokens=pieces,
+            vocab_ptr=self._vocab,
+            tokenize_fptr=tokenize,
+            eos_token=ends,
+            slices=LLTokenizer.json_slices(),
+        )
+
+    def _grammar_piece(self, token: int) -> bytes:
+        """The bytes of a token; one that is no text, such as ``<think>``, is marked in the engine's way."""
+        piece = self.piece(token)
+        tag = piece[:1] == b"<" and piece.decode("utf-8", "replace") in self.user_defined_texts
+        spelling = self.piece(token, special=True) if tag or not piece else b""
+        return b"\xff" + spelling if spelling else piece
+
     def _read_metadata(self) -> dict[str, str]:
         metadata = {}
         for index in range(llama.llama_model_meta_count(self._model)):
@@ -231,6 +260,8 @@ class Model(Owned):
         self.end_tokens = frozenset(
             token for token in candidates if token >= 0 and llama.llama_vocab_is_eog(self._vocab, token)
         )
+        turn_ends = (int(llama.llama_vocab_eot(self._vocab)), int(llama.llama_vocab_eos(self._vocab)))
+        self.end_token = next((token for token in turn_ends if token >= 0), -1)
 
     def _read_suppressed(self) -> NDArray[np.intp]:
         count = ctypes.c_int32()

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from trchat.errors import TrchatError
 from trchat.llama.context import Context
-from trchat.llama.grammar_sampler import Candidates, GrammarSampler
+from trchat.llama.grammar_sampler import Candidates, Constraint, GrammarSampler
+from trchat.llama.model import Model
 from trchat.llama.owned import Owned
 from trchat.llama.sampling import Sampling
 
@@ -58,7 +59,8 @@ class SamplerChain(Owned):
     A grammar is asked last, as llama.cpp's own programs do: the chain chooses freely, and only when that
     choice is not allowed does it choose again, among the allowed. Mostly it is allowed, which takes a
     microsecond to see; masking the whole vocabulary takes longer than many a model takes for a token. It
-    rules what ``guide`` says is the answer; without a guide, everything.
+    rules what ``guide`` says is the answer; without a guide, everything. What it forces is taken without
+    asking the model (``forced``), in every draft mode alike.
 
     Nor need a chain that begins by taking the few largest be shown the whole vocabulary: of the tokens that
     they are decided among it chooses the same as of all.
@@ -79,12 +81,12 @@ class SamplerChain(Owned):
         self._context = context
         self._guide = guide
         self._end_tokens = context.model.end_tokens
-        self._ids = np.arange(context.model.n_vocab, dtype=np.int32) if sampling.grammar else None
+        self._constraint = _constraint(context.model, sampling)
+        self._ids = np.arange(context.model.n_vocab, dtype=np.int32) if self._constraint else None
         self._places = 1 if sampling.temperature == 0 else sampling.top_k  # that the chain begins by; 0 = all
         self._contenders = contenders if self._places > 0 else None
         self._few = Candidates(contenders.array) if contenders is not None else None
         self._penalised = None if sampling.repeat_penalty == 1 else deque(prompt, PENALTY_WINDOW)
-        self._grammar = GrammarSampler(context.model.vocab, sampling.grammar) if sampling.grammar else None
         self._greedy = sampling.temperature == 0
         self._plain_greedy = self._greedy and sampling.repeat_penalty == 1
         params = llama.llama_sampler_chain_default_params()
@@ -111,8 +113,8 @@ class SamplerChain(Owned):
 
     def close(self) -> None:
         """Free the chain. May be called twice."""
-        if self._grammar is not None:
-            self._grammar.close()
+        if self._constraint is not None:
+            self._constraint.close()
         if self._chain:
             llama.llama_sampler_free(self._chain)
             self._chain = None
@@ -134,8 +136,8 @@ class SamplerChain(Owned):
         return token
 
     def _chosen(self, index: int, row: Any) -> int:
-        if self._grammar is not None:
-            return self._sample_allowed(self._grammar, row)
+        if self._constraint is not None:
+            return self._sample_allowed(self._constraint, row)
         if self._plain_greedy:
             return int(row.argmax())  # what llama.cpp's greedy sampler takes: the lowest id of the largest
         token = self._choose_of_few(row)
@@ -146,7 +148,17 @@ class SamplerChain(Owned):
             self._accept(token)
         return token
 
-    def _sample_allowed(self, grammar: GrammarSampler, row: NDArray[np.float32]) -> int:
+    def forced(self) -> list[int]:
+        """What a grammar says must come next; it counts as chosen. To be asked at the start and behind each
+        token that was sampled, once ``guide`` has read it."""
+        if self._constraint is None or not (self._guide is None or self._guide.answering):
+            return []
+        tokens = self._constraint.forced()
+        for token in tokens:
+            self._accept(token)
+        return tokens
+
+    def _sample_allowed(self, constraint: Constraint, row: NDArray[np.float32]) -> int:
         if self._plain_greedy:
             token = int(row.argmax())
         else:
@@ -157,10 +169,14 @@ class SamplerChain(Owned):
         if outside is not None:
             self._accept(outside)
             return outside
-        if not grammar.allows(token):
-            token = self._choose(grammar.candidates(row))
+        if not constraint.allows(token):
+            ids = constraint.allowed(row)
+            while len(ids) and not constraint.allows(token := self._choose(Candidates.of(ids, row[ids]))):
+                ids = ids[ids != token]
+            if not len(ids):
+                raise TrchatError("the grammar allows nothing that this model's vocabulary can write")
         if token not in self._end_tokens:  # behind its end a grammar accepts nothing
-            grammar.accept(token)
+            constraint.accept(token)
         self._accept(token)
         return token
 
@@ -186,3 +202,11 @@ class SamplerChain(Owned):
 
     def _add(self, sampler: Any) -> None:
         llama.llama_sampler_chain_add(self._chain, sampler)
+
+
+def _constraint(model: Model, sampling: Sampling) -> Constraint | None:
+    if sampling.schema:
+        from trchat.grammar.matcher import SchemaMatcher
+
+        return SchemaMatcher(model.grammar_tokenizer, sampling.schema, model.piece, model.end_token)
+    return GrammarSampler(model.vocab, sampling.grammar) if sampling.grammar else None

@@ -15,6 +15,7 @@ class Sampling:
         repeat_penalty: over the last 64 tokens; 1 = off.
         seed: below 2**32 - 1.
         grammar: GBNF that the answer must follow, from its rule ``root``; empty = none.
+        schema: a JSON Schema that it must fit instead, for the grammar engine (``Schema.grammar``).
     """
 
     temperature: float = 0.7
@@ -24,3 +25,4 @@ class Sampling:
     repeat_penalty: float = 1.0
     seed: int = 0
     grammar: str = ""
+    schema: str = ""

@@ -100,7 +100,8 @@ class AutoDrafter:
         learned_at = perf_counter()
         work_s = self._drafted_s + learned_at - verified_at
         milliseconds = self.costs.observe(verified.width, (learned_at - began) * 1e3, work_s * 1e3)
-        self._pace.step(len(verified.emitted), milliseconds)
+        chosen = min(len(verified.emitted), len(verified.path) + 1)  # what a grammar forced came by itself
+        self._pace.step(chosen, milliseconds)
 
     def catch_up(self) -> None:
         """Do what was put off, while the model computes the next step."""

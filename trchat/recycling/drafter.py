@@ -24,7 +24,8 @@ class Verified:
         logits: (1 + n, n_vocab): the root's row, then the nodes'. The next step's take their place, on a GPU
             as soon as that has computed them.
         path: the accepted nodes, from the root down.
-        emitted: the tokens that the text grew by: the accepted ones and the model's own next one.
+        emitted: the tokens that the text grew by: the accepted ones, the model's own next one, and what a
+            grammar forced behind that.
         width: tokens in the batch.
     """
 

@@ -66,9 +66,10 @@ class PlainProposer:
         self._guesses = {}
 
     def note(self, tree: DraftTree, path: Sequence[int], emitted: Sequence[int]) -> None:
-        """Label all guesses there were for each emitted token; then the text goes on."""
+        """Label all guesses there were for each token the model was asked for; then the text goes on."""
         context, node = self._text.context(), ROOT
-        for number, token in enumerate(emitted):
+        asked = emitted[: len(path) + 1]
+        for number, token in enumerate(asked):
             guesses = self._guesses.get(node)
             if guesses is None:
                 guesses = self._guesser.guess_anew(context)
@@ -85,8 +86,8 @@ class PlainProposer:
         parents = tree.parents + 1
         self._contexts[1:, 1] = self._contexts[parents, 0]
         self._contexts[1:, 2] = self._contexts[parents, 1]
-        self._chosen = [0, *(1 + node for node in path)][: len(emitted)]
-        self._emitted = emitted
+        self._chosen = [0, *(1 + node for node in path)][: len(asked)]
+        self._emitted = asked
         self._text.extend(emitted)
 
     def recycle(self, logits: NDArray[np.float32], sample: NDArray[np.float32] | None = None) -> None:

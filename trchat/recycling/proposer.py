@@ -49,8 +49,9 @@ class Proposer(Protocol):
     def note(self, tree: DraftTree, path: Sequence[int], emitted: Sequence[int]) -> None:
         """Say what became of ``tree``, the one that was cut or its first nodes; then the text goes on.
 
-        All guesses for each emitted token are right or wrong. Below a node that was not asked about they are
-        made before the text goes on, which would tell.
+        All guesses for each emitted token are right or wrong, but for those that a grammar forced behind the
+        model's last choice. Below a node that was not asked about they are made before the text goes on,
+        which would tell.
         """
 
     def recycle(self, logits: NDArray[np.float32], sample: NDArray[np.float32] | None = None) -> None:

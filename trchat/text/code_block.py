@@ -1,6 +1,7 @@
 """Code in Markdown: taken out of an answer, and put into a question."""
 
 import re
+from typing import NamedTuple
 
 from trchat.errors import UsageError
 from trchat.text.number import whole_number
@@ -9,24 +10,51 @@ _FILE = re.compile(r"([^\n]*):\n(`{3,})\n(.*?)\n\2(?:\n+|\Z)", re.DOTALL)
 # At any depth: models put code into lists, and indent it as they like.
 _OPENING = re.compile(r"^([ \t]*)(`{3,}|~{3,})([^`\n]*)$", re.MULTILINE)
 
+_MARKDOWN = ("markdown", "md", "mdx")
 
-def code_blocks(text: str) -> list[str]:
-    """What stands inside each fenced code block, in order; to the end of ``text`` if it is never closed."""
-    blocks: list[str] = []
+
+class CodeBlock(NamedTuple):
+    """What stands inside a fence, and the language named behind it; empty where none is."""
+
+    language: str
+    text: str
+
+
+def code_blocks(text: str) -> list[CodeBlock]:
+    """The fenced code blocks, in order; to the end of ``text`` if one is never closed.
+
+    Models put code into a block of Markdown without making the outer fence longer. There, a fence with a
+    language opens an inner block, which the next fence closes.
+    """
+    blocks: list[CodeBlock] = []
     place = 0
     while opening := _OPENING.search(text, place):
-        indent, fence = len(opening[1]), opening[2]
-        closing = re.compile(rf"^[ \t]*{re.escape(fence[0])}{{{len(fence)},}}[ \t]*$", re.MULTILINE)
-        closed = closing.search(text, opening.end() + 1)
-        body = text[opening.end() + 1 : closed.start() if closed else len(text)]
+        indent, language = len(opening[1]), opening[3].strip().split(" ")[0]
+        inside, outside = _end(text, opening.end() + 1, opening[2], nests=language.lower() in _MARKDOWN)
+        body = text[opening.end() + 1 : inside]
         # As Markdown has it: what the fence is indented by is no part of the code.
-        blocks.append(re.sub(rf"^[ \t]{{1,{indent}}}", "", body, flags=re.MULTILINE) if indent else body)
-        place = closed.end() if closed else len(text)
+        body = re.sub(rf"^[ \t]{{1,{indent}}}", "", body, flags=re.MULTILINE) if indent else body
+        blocks.append(CodeBlock(language, body))
+        place = outside
     return blocks
 
 
-def first_code_block(text: str) -> str | None:
-    """What stands inside the first fenced code block; None without one."""
+def _end(text: str, start: int, fence: str, *, nests: bool) -> tuple[int, int]:
+    """Where the block ends that starts there: its content, and its closing fence."""
+    within = re.compile(rf"^[ \t]*{re.escape(fence[0])}{{{len(fence)},}}[ \t]*([^`\n]*)$", re.MULTILINE)
+    depth = 1
+    for found in within.finditer(text, start):
+        if not found[1]:
+            depth -= 1
+        elif nests:
+            depth += 1
+        if not depth:
+            return found.start(), found.end()
+    return len(text), len(text)
+
+
+def first_code_block(text: str) -> CodeBlock | None:
+    """The first fenced code block; None without one."""
     return next(iter(code_blocks(text)), None)
 
 
@@ -44,7 +72,7 @@ def numbered_code_block(text: str, number: str) -> str:
             "there is only 1 code block" if len(blocks) == 1 else f"there are {len(blocks)} code blocks"
         )
         raise UsageError(f"{there_are}; give its number, from 1")
-    return blocks[wanted - 1].removesuffix("\n")
+    return blocks[wanted - 1].text.removesuffix("\n")
 
 
 def fenced_file(name: str, text: str) -> str:

@@ -379,14 +379,16 @@ API int64_t trchat_cut(Grower *grower, int64_t n_nodes, int32_t *tokens, int32_t
 
 /* --- learning --- */
 
-/* Say of all guesses for each emitted token which came true, and note where the verified rows stand: the
- * root's and those of the first `n_nodes` nodes that were cut. Then the text goes on. */
+/* Say of all guesses for each token that the model was asked for (the path's and one more) which came true, and
+ * note where the verified rows stand: the root's and those of the first `n_nodes` nodes that were cut. Then the
+ * text goes on, by all that was emitted. */
 API void trchat_note(Grower *grower, const int32_t *path, int64_t n_path, const int32_t *emitted,
                      int64_t n_emitted, int64_t n_nodes) {
     int32_t context[CONTEXT];
     text_context(&grower->text, context);
     Guessed guessed = grower->root_guessed;
-    for (int64_t each = 0; each < n_emitted; each++) {
+    const int64_t n_asked = n_emitted <= n_path ? n_emitted : n_path + 1;
+    for (int64_t each = 0; each < n_asked; each++) {
         if (guessed.n < 0) guessed = guess_anew(grower, context);
         const int64_t n = grower->n_labels + guessed.n;
         ROOM(grower, label_kind, room_label_kind, n);
@@ -416,10 +418,10 @@ API void trchat_note(Grower *grower, const int32_t *path, int64_t n_path, const 
         own[1] = above[0];
         own[2] = above[1];
     }
-    grower->n_emitted = n_emitted;
-    ROOM(grower, chosen, room_chosen, n_emitted);
-    ROOM(grower, emitted, room_emitted, n_emitted);
-    for (int64_t each = 0; each < n_emitted; each++) {
+    grower->n_emitted = n_asked;
+    ROOM(grower, chosen, room_chosen, n_asked);
+    ROOM(grower, emitted, room_emitted, n_asked);
+    for (int64_t each = 0; each < n_asked; each++) {
         grower->chosen[each] = each ? path[each - 1] + 1 : 0;
         grower->emitted[each] = emitted[each];
     }
