@@ -25,7 +25,7 @@ def test_the_same_commands_work(trchat, tmp_path):
     ]  # fmt: skip
     code, out, _ = chat(trchat, "-t", "0", "--draft", "off", lines=lines)
     assert code == 0
-    assert "cut off at the token limit" in out
+    assert "the answer is cut after 3 tokens" in out
     assert "the texts are identical" in out
     assert "no such command: /nonsense" in out
     assert "Capitals, 3 messages" in out
@@ -106,7 +106,7 @@ def test_every_command_says_what_it_did_or_why_not(trchat, tmp_path, home):
         "/rename early": "no conversation yet",
         "/conversations": "no conversation yet",
         "/persona-save none": "no system prompt to save; /system TEXT sets one",
-        "Hi": "cut off at the token limit; /continue writes on",
+        "Hi": "the answer is cut after 2 tokens",
         "/copy 1": "no code block in this message",
         "/set top_k 5": "top_k is now 5",
         "/set seed": "seed is now not set",
