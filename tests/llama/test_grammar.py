@@ -110,7 +110,7 @@ def test_allowed_tokens_outside_the_short_list_are_found(demo_model):
 
 def test_a_grammar_that_allows_nothing_is_an_error(model, context, monkeypatch):
     row = np.zeros(model.n_vocab, np.float32)
-    nothing = Candidates(np.arange(0, dtype=np.int32), row[:0]).array
+    nothing = Candidates.of(np.arange(0, dtype=np.int32), row[:0]).array
     monkeypatch.setattr(GrammarSampler, "_allowed", lambda *_: nothing)
     with (
         SamplerChain(context, GREEDY, []) as chain,

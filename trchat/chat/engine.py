@@ -23,6 +23,7 @@ from trchat.llama.sampler import SamplerChain
 from trchat.llama.sampling import Sampling
 from trchat.recycling.cost import StepCosts
 from trchat.recycling.drafter import Drafter, NoDrafter
+from trchat.recycling.topk import Contenders
 from trchat.recycling.tree import EMPTY_TREE
 
 
@@ -50,6 +51,7 @@ class Engine(Owned):
         self._thinking = find_switch(self.template)
         self.context = Context(model, options)
         self._cache = KVCache(self.context)
+        self._contenders = Contenders(model.n_vocab)
         self.costs = StepCosts(shared=options.on_gpu or self.context.attention.flash == "off")
         self._drafters: dict[str, Drafter] = {}
 
@@ -179,7 +181,7 @@ class Engine(Owned):
         drafter = self.drafter
         with (
             self._until_the_end_of(answer, drafter),
-            SamplerChain(self.context, sampling, prompt, reader) as chain,
+            SamplerChain(self.context, sampling, prompt, reader, self._contenders) as chain,
         ):
             steps = generate(
                 self._cache,

@@ -6,6 +6,7 @@ from pathlib import Path
 from time import perf_counter
 
 from trchat.chat.engine import Engine
+from trchat.chat.graphs import choose_graphs
 from trchat.chat.remembering import Remembering, Tell
 from trchat.chat.settings import REMEMBER, Remember, template_source
 from trchat.chat.template import ChatTemplate
@@ -57,8 +58,10 @@ def open_engine(
         load_s = perf_counter() - start
         source = model.chat_template if source is None else source
         template = ChatTemplate(source, model.bos_text, model.eos_text, process)
-        engine = stack.enter_context(Engine(model, options, template))
         mode = settings.draft if model.can_draft else "off"
+        if mode != "off":  # without drafts all batches are alike, which is what graphs are for
+            choose_graphs(path, model, options, layers, tell)
+        engine = stack.enter_context(Engine(model, options, template))
         remembering = Remembering(engine, path, layers, remember, tell)
         stack.callback(remembering.close)
         engine.make_drafter = remembering.drafter

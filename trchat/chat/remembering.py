@@ -9,7 +9,10 @@ from trchat.chat.records import Answer
 from trchat.chat.settings import Remember
 from trchat.drafting import make_drafter
 from trchat.errors import ModelError
+from trchat.llama.context import ContextOptions, attention_for, threads_for
+from trchat.llama.cuda_graphs import graphs_disabled
 from trchat.llama.device import backend
+from trchat.llama.model import Model
 from trchat.model_store import identity_of
 from trchat.recycling.drafter import Drafter
 from trchat.storage.recycled.files import open_memory
@@ -72,19 +75,12 @@ class Remembering:
             return Memory(n_vocab)
         return open_memory(
             identity,
-            self._setting(),
+            costs_setting(
+                self._engine.model, self._engine.context.options, self._layers, graphs=not graphs_disabled()
+            ),
             self._tell,
             remember=self._wanted.write,
             recall=self._wanted.read,
-        )
-
-    def _setting(self) -> str:
-        """What step costs depend on, the model apart."""
-        context = self._engine.context
-        options = context.options
-        return (
-            f"{backend()} | threads {context.threads} | layers {self._layers} | "
-            f"cache {options.cache_type} | flash {context.attention.flash}"
         )
 
     def _save(self, answer: Answer) -> None:
@@ -93,3 +89,12 @@ class Remembering:
             counts = answer.statistics
             totals = Totals(1, counts.tokens, counts.steps, counts.drafted, counts.accepted)
             self._memory.save(mode, totals)
+
+
+def costs_setting(model: Model, options: ContextOptions, layers: int, *, graphs: bool) -> str:
+    """What step costs depend on, ``model`` itself apart; ``graphs`` is whether a GPU may record them."""
+    return (
+        f"{backend()} | threads {threads_for(options)} | layers {layers} | "
+        f"cache {options.cache_type} | flash {attention_for(model, options).flash}"
+        + (" | without graphs" if options.on_gpu and not graphs else "")
+    )

@@ -83,16 +83,8 @@ class Context(Owned):
         self.model = model
         self.options = options
         self.n_rows = max(options.n_rows, options.n_seq)
-        self.threads = options.threads or physical_cores()
-        self.attention = choose_attention(
-            options.flash_attn,
-            options.cache_type,
-            on_gpu=options.on_gpu,
-            rounding=model.rounding,
-            latent=model.latent,
-            batch=options.n_batch,
-            row_scores=self._wanted_cells() * model.n_heads,
-        )
+        self.threads = threads_for(options)
+        self.attention = attention_for(model, options)
         self._context: Any = self._create(self.attention)
         if not self._context and self.attention.value_type == BF16:
             # A cache of these types may be more than some builds of llama.cpp know.
@@ -102,7 +94,7 @@ class Context(Owned):
             self._context = self._create(self.attention)
         if not self._context:
             raise TrchatError(
-                f"no memory for a context of {self._wanted_ctx()} tokens ({last_error()}); "
+                f"no memory for a context of {_wanted_ctx(model, options)} tokens ({last_error()}); "
                 "try a smaller --ctx or --cache-type q8_0"
             )
         # llama.cpp asks before each part of a batch whether to go on. Asking Python would take its lock some
@@ -182,21 +174,15 @@ class Context(Owned):
         """Forget everything."""
         llama.llama_memory_clear(self._memory, False)
 
-    def _wanted_ctx(self) -> int:
-        return self.options.n_ctx or min(DEFAULT_CONTEXT, self.model.n_ctx_train or DEFAULT_CONTEXT)
-
     def _wanted_spare(self) -> int:
         return _SPARE if self.model.can_draft and self.attention.keeps_order else 0
-
-    def _wanted_cells(self) -> int:
-        return -(-self._wanted_ctx() // _CELLS) * _CELLS
 
     def _create(self, attention: Attention) -> Any:
         options = self.options
         params = llama.llama_context_default_params()
         # llama.cpp rounds the context up by itself, but not the limit of a batch that it takes from it: a
         # prompt of 400 tokens in a context of "300" would abort the process.
-        params.n_ctx = self._wanted_cells() + self._wanted_spare()
+        params.n_ctx = _cells(_wanted_ctx(self.model, options)) + self._wanted_spare()
         params.n_batch, params.n_ubatch = options.n_batch, attention.batch
         params.n_threads = params.n_threads_batch = self.threads
         params.n_seq_max = options.n_seq if self.model.can_draft else 1
@@ -225,3 +211,29 @@ class Context(Owned):
         struct.seq_id = ctypes.cast(rows.ctypes.data, ctypes.POINTER(ctypes.POINTER(llama.llama_seq_id)))
         struct.logits = pointer(batch.logits, ctypes.c_int8)
         return struct, rows
+
+
+def attention_for(model: Model, options: ContextOptions) -> Attention:
+    """The attention of a context of ``model``, but for its values' type where that cannot be had."""
+    return choose_attention(
+        options.flash_attn,
+        options.cache_type,
+        on_gpu=options.on_gpu,
+        rounding=model.rounding,
+        latent=model.latent,
+        batch=options.n_batch,
+        row_scores=_cells(_wanted_ctx(model, options)) * model.n_heads,
+    )
+
+
+def threads_for(options: ContextOptions) -> int:
+    """The CPU threads that a context will have."""
+    return options.threads or physical_cores()
+
+
+def _wanted_ctx(model: Model, options: ContextOptions) -> int:
+    return options.n_ctx or min(DEFAULT_CONTEXT, model.n_ctx_train or DEFAULT_CONTEXT)
+
+
+def _cells(n_tokens: int) -> int:
+    return -(-n_tokens // _CELLS) * _CELLS

@@ -19,18 +19,25 @@ CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)
 class Candidates:
     """Tokens with their logits as llama.cpp's samplers take them, which may reorder and cut the array."""
 
-    def __init__(self, ids: NDArray[np.int32], logits: NDArray[np.float32]) -> None:
-        self.array = np.zeros(len(ids), CANDIDATE)
-        self.array["id"] = ids
-        self.array["logit"] = logits
+    def __init__(self, array: NDArray[Any]) -> None:
+        """``array`` is of type CANDIDATE."""
+        self.array = array
         self._struct = llama.llama_token_data_array()
-        self._struct.data = self.array.ctypes.data_as(ctypes.POINTER(llama.llama_token_data))
-        self._struct.size = len(ids)
+        self._struct.data = array.ctypes.data_as(ctypes.POINTER(llama.llama_token_data))
+
+    @classmethod
+    def of(cls, ids: NDArray[np.int32], logits: NDArray[np.float32]) -> "Candidates":
+        """Those tokens, with these logits."""
+        array = np.zeros(len(ids), CANDIDATE)
+        array["id"] = ids
+        array["logit"] = logits
+        return cls(array)
+
+    def apply(self, sampler: Any, n: int | None = None) -> None:
+        """Run one sampler, or a chain of them, over the candidates, or the first ``n`` of them."""
+        self._struct.size = len(self.array) if n is None else n
         self._struct.selected = -1
         self._struct.sorted = False
-
-    def apply(self, sampler: Any) -> None:
-        """Run one sampler, or a chain of them, over the candidates."""
         llama.llama_sampler_apply(sampler, ctypes.byref(self._struct))
 
     @property
@@ -67,18 +74,18 @@ class GrammarSampler:
             ids = np.sort(np.argpartition(row, -SHORT_LIST)[-SHORT_LIST:]).astype(np.int32)
             allowed = self._allowed(ids, row[ids])
             if len(allowed):
-                return Candidates(allowed["id"], allowed["logit"])
+                return Candidates.of(allowed["id"], allowed["logit"])
         allowed = self._allowed(np.arange(len(row), dtype=np.int32), row)
         if not len(allowed):
             raise TrchatError("the grammar allows nothing that this model's vocabulary can write")
-        return Candidates(allowed["id"], allowed["logit"])
+        return Candidates.of(allowed["id"], allowed["logit"])
 
     def accept(self, token: int) -> None:
         """Go on behind ``token``, which must be allowed."""
         llama.llama_sampler_accept(self._sampler, token)
 
     def _allowed(self, ids: NDArray[np.int32], logits: NDArray[np.float32]) -> NDArray[Any]:
-        candidates = Candidates(ids, logits)
+        candidates = Candidates.of(ids, logits)
         candidates.apply(self._sampler)
         possible: NDArray[Any] = candidates.array[candidates.array["logit"] != -np.inf]
         return possible

@@ -1,5 +1,6 @@
 """llama.cpp's sampler chain: from one row of logits to the token that is emitted."""
 
+from collections import deque
 from collections.abc import Sequence
 from math import isfinite
 from typing import Any, Protocol
@@ -15,6 +16,21 @@ from trchat.llama.owned import Owned
 from trchat.llama.sampling import Sampling
 
 PENALTY_WINDOW = 64
+
+_NONE = np.empty(0, np.int32)
+
+
+class Contenders(Protocol):
+    """Finds the tokens of a row that its first places are decided among, as llama.cpp decides them."""
+
+    array: NDArray[np.void]
+    """Those last found, as llama.cpp's ``llama_token_data``, by rising token; with room for all."""
+
+    def find(self, row: NDArray[np.float32], k: int, changed: NDArray[np.int32]) -> int:
+        """How many they are for the ``k`` first places; 0 = take the whole row.
+
+        Samplers may change the logits of ``changed`` tokens, which rise, before places are decided.
+        """
 
 
 class Guide(Protocol):
@@ -43,16 +59,31 @@ class SamplerChain(Owned):
     choice is not allowed does it choose again, among the allowed. Mostly it is allowed, which takes a
     microsecond to see; masking the whole vocabulary takes longer than many a model takes for a token. It
     rules what ``guide`` says is the answer; without a guide, everything.
+
+    Nor need a chain that begins by taking the few largest be shown the whole vocabulary: of the tokens that
+    they are decided among it chooses the same as of all.
     """
 
     def __init__(
-        self, context: Context, sampling: Sampling, prompt: Sequence[int], guide: Guide | None = None
+        self,
+        context: Context,
+        sampling: Sampling,
+        prompt: Sequence[int],
+        guide: Guide | None = None,
+        contenders: Contenders | None = None,
     ) -> None:
-        """``prompt`` (token ids) counts as recent text for the repeat penalty."""
+        """``prompt`` (token ids) counts as recent text for the repeat penalty.
+
+        Without ``contenders`` the chain is always shown all tokens.
+        """
         self._context = context
         self._guide = guide
         self._end_tokens = context.model.end_tokens
         self._ids = np.arange(context.model.n_vocab, dtype=np.int32) if sampling.grammar else None
+        self._places = 1 if sampling.temperature == 0 else sampling.top_k  # that the chain begins by; 0 = all
+        self._contenders = contenders if self._places > 0 else None
+        self._few = Candidates(contenders.array) if contenders is not None else None
+        self._penalised = None if sampling.repeat_penalty == 1 else deque(prompt, PENALTY_WINDOW)
         self._grammar = GrammarSampler(context.model.vocab, sampling.grammar) if sampling.grammar else None
         self._greedy = sampling.temperature == 0
         self._plain_greedy = self._greedy and sampling.repeat_penalty == 1
@@ -92,7 +123,7 @@ class SamplerChain(Owned):
         Raises TrchatError where what the model computed is no number.
         """
         if self._guide is not None and (forced := self._guide.forced()) is not None:
-            llama.llama_sampler_accept(self._chain, forced)
+            self._accept(forced)
             return forced
         token = self._chosen(index, row)
         if not isfinite(row[token]):
@@ -107,28 +138,51 @@ class SamplerChain(Owned):
             return self._sample_allowed(self._grammar, row)
         if self._plain_greedy:
             return int(row.argmax())  # what llama.cpp's greedy sampler takes: the lowest id of the largest
-        return int(llama.llama_sampler_sample(self._chain, self._context.handle, index))
+        token = self._choose_of_few(row)
+        if token is None:
+            token = int(llama.llama_sampler_sample(self._chain, self._context.handle, index))
+            self._note(token)
+        else:
+            self._accept(token)
+        return token
 
     def _sample_allowed(self, grammar: GrammarSampler, row: NDArray[np.float32]) -> int:
         if self._plain_greedy:
             token = int(row.argmax())
         else:
+            chosen = self._choose_of_few(row)
             assert self._ids is not None
-            token = self._choose(Candidates(self._ids, row))
+            token = self._choose(Candidates.of(self._ids, row)) if chosen is None else chosen
         outside = self._guide.outside(token) if self._guide is not None else None
         if outside is not None:
-            llama.llama_sampler_accept(self._chain, outside)
+            self._accept(outside)
             return outside
         if not grammar.allows(token):
             token = self._choose(grammar.candidates(row))
         if token not in self._end_tokens:  # behind its end a grammar accepts nothing
             grammar.accept(token)
-        llama.llama_sampler_accept(self._chain, token)
+        self._accept(token)
         return token
 
-    def _choose(self, candidates: Candidates) -> int:
-        candidates.apply(self._chain)
+    def _choose_of_few(self, row: NDArray[np.float32]) -> int | None:
+        """What the chain chooses of ``row``; None where it must see all of it."""
+        if self._few is None or self._contenders is None:
+            return None
+        changed = _NONE if self._penalised is None else np.unique(np.array(self._penalised, np.int32))
+        n = self._contenders.find(row, self._places, changed)
+        return self._choose(self._few, n) if n else None
+
+    def _choose(self, candidates: Candidates, n: int | None = None) -> int:
+        candidates.apply(self._chain, n)
         return candidates.selected
+
+    def _accept(self, token: int) -> None:
+        llama.llama_sampler_accept(self._chain, token)
+        self._note(token)
+
+    def _note(self, token: int) -> None:
+        if self._penalised is not None:
+            self._penalised.append(token)
 
     def _add(self, sampler: Any) -> None:
         llama.llama_sampler_chain_add(self._chain, sampler)

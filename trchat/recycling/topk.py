@@ -10,6 +10,12 @@ from numpy.typing import NDArray
 from trchat.recycling.native import binding
 from trchat.recycling.native.binding import MOST_CANDIDATES, Kernel, address
 
+CONTENDER = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
+"""llama.cpp's ``llama_token_data``."""
+
+MOST_CONTENDED = 128
+"""The most places of a row that there are contenders for; for more llama.cpp sorts by another method."""
+
 SAMPLED = 4096
 """One logit in so many tells whether a row is still the same."""
 
@@ -17,6 +23,7 @@ GROUP_SIZE = 64
 _FEW = 2  # rows, up to which a second look at whole rows is cheaper than gathering groups
 _ROWS_OF_A_THREAD = 12  # with fewer, handing them over costs more than it saves
 _MOST_THREADS = 4
+_HEAD = 4096  # logits; what is kept is least about the root of k times the vocabulary
 
 Best = tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]
 """Indices (n, k), values (n, k), log-sum-exp (n,)."""
@@ -57,6 +64,48 @@ def top_k_and_mass(rows: NDArray[np.float32], k: int, *, changing: bool = False)
     found = list(_threads().map(_by_groups, np.array_split(rows, parts), [k] * parts))
     best, values, mass = zip(*found, strict=True)
     return np.concatenate(best), np.concatenate(values), np.concatenate(mass)
+
+
+class Contenders:
+    """The tokens that the first places of a row are decided among.
+
+    llama.cpp's search for the ``k`` largest goes through the row from left to right with the largest so far
+    in a heap. What is not larger than the least of them changes nothing, and how ties end depends only on
+    what does. So all others can be left out, and the same search has the same result, to the order of ties:
+    here, all behind the first ``k`` that are not larger than ``k`` tokens before them which will not change.
+
+    Attributes:
+        array: as ``find`` left it, of type CONTENDER; with room for all.
+    """
+
+    def __init__(self, n_vocab: int) -> None:
+        self.array = np.zeros(n_vocab, CONTENDER)
+        self._place = address(self.array)  # asked once: of such an array it takes longer than the search
+
+    def find(self, row: NDArray[np.float32], k: int, changed: NDArray[np.int32]) -> int:
+        """Write the contenders for the first ``k`` places of ``row`` to ``array``, by rising token.
+
+        ``changed`` tokens, in rising order, may yet get other logits. Returns how many were written; 0 where
+        it cannot be told: NaN among the first ``k``, or ``k`` above MOST_CONTENDED or the row's length.
+        """
+        if k > min(MOST_CONTENDED, len(row)):
+            return 0
+        if binding.KERNEL is not None:
+            places = address(changed), len(changed), self._place
+            found: int = binding.KERNEL.contenders(address(row), len(row), k, *places)
+            return found
+        if np.isnan(row[:k]).any():
+            return 0
+        head = row[: max(_HEAD, k)].copy()
+        head[changed[changed < len(head)]] = -np.inf
+        head[np.isnan(head)] = -np.inf
+        kept = row > np.partition(head, len(head) - k)[len(head) - k]
+        kept[: len(head)] = kept[changed] = True
+        tokens = np.flatnonzero(kept)
+        self.array["id"][: len(tokens)] = tokens
+        self.array["logit"][: len(tokens)] = row[tokens]
+        self.array["p"][: len(tokens)] = 0
+        return len(tokens)
 
 
 def _compiled(kernel: Kernel, rows: NDArray[np.float32], k: int) -> Best:

@@ -16,6 +16,7 @@ _POINTER, _WHOLE = c_void_p, c_int64
 _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "sources": (_WHOLE, []),
     "top_k": (None, [_POINTER, _WHOLE, _WHOLE, _WHOLE, c_int, _POINTER, _POINTER, _POINTER, _POINTER]),
+    "contenders": (_WHOLE, [_POINTER, _WHOLE, c_int, _POINTER, _WHOLE, _POINTER]),
     "tables_new": (_POINTER, [_POINTER] * 4),
     "tables_add": (None, [_POINTER, c_uint32, c_int, _WHOLE, _WHOLE, c_int, c_double]),
     "tables_learn": (None, [_POINTER, _POINTER, _POINTER, _WHOLE, c_int, c_uint32]),

@@ -28,6 +28,16 @@ void *grown(void *memory, int64_t *room, int64_t needed, size_t size);
 API void trchat_top_k(const float *rows, int64_t n, int64_t width, int64_t stride, int k, float *maxima, int32_t *best,
                       float *values, float *mass);
 
+enum { MOST_CONTENDED = 128 };
+
+typedef struct {
+    int32_t token;
+    float logit, p;
+} Contender; /* llama.cpp's llama_token_data */
+
+API int64_t trchat_contenders(const float *row, int64_t n, int k, const int32_t *changed, int64_t n_changed,
+                              Contender *found);
+
 /* --- tables.c --- */
 
 typedef struct {

@@ -4,7 +4,7 @@
 
 #include "kernel.h"
 
-enum { GROUP_SIZE = 64, AT_A_TIME = 8 };
+enum { GROUP_SIZE = 64, AT_A_TIME = 8, AT_ONCE = 64 };
 
 typedef struct {
     int k, n;
@@ -113,4 +113,53 @@ API void trchat_top_k(const float *rows, int64_t n, int64_t width, int64_t strid
         memcpy(best + number * k, largest.index, (size_t)k * sizeof *best);
         memcpy(values + number * k, largest.value, (size_t)k * sizeof *values);
     }
+}
+
+/* Put `value` in the place of the least of a heap of k, which is its first. */
+static void replace_least(float *heap, int k, float value) {
+    int place = 0;
+    for (;;) {
+        int below = 2 * place + 1;
+        if (below >= k) break;
+        if (below + 1 < k && heap[below + 1] < heap[below]) below++;
+        if (heap[below] >= value) break;
+        heap[place] = heap[below];
+        place = below;
+    }
+    heap[place] = value;
+}
+
+/* Whether any of the next AT_ONCE values is larger than `least`; counted, which compilers vectorise best. */
+static inline bool any_above(const float *values, float least) {
+    int above = 0;
+    for (int each = 0; each < AT_ONCE; each++) above += values[each] > least;
+    return above != 0;
+}
+
+/* changed: tokens in rising order; found: room for n. Returns how many were found, 0 where nobody can say. */
+API int64_t trchat_contenders(const float *row, int64_t n, int k, const int32_t *changed, int64_t n_changed,
+                              Contender *found) {
+    float largest[MOST_CONTENDED]; /* so far, of those that stay as they are; a heap */
+    int64_t n_found = 0, next = 0;
+    if (k > n || k > MOST_CONTENDED) return 0;
+    for (int each = 0; each < k; each++) {
+        if (row[each] != row[each]) return 0;
+        largest[each] = -INFINITY;
+    }
+    for (int64_t token = 0; token < n; token++) {
+        if (token >= k) { /* by far the most are neither large nor changed */
+            const int64_t stop = next < n_changed ? changed[next] : n;
+            const float least = largest[0];
+            while (token + AT_ONCE <= stop && !any_above(row + token, least)) token += AT_ONCE;
+            while (token < stop && !(row[token] > least)) token++;
+            if (token == n) break;
+        }
+        if (next < n_changed && changed[next] == token) {
+            next++;
+        } else if (row[token] > largest[0]) {
+            replace_least(largest, k, row[token]);
+        }
+        found[n_found++] = (Contender){.token = (int32_t)token, .logit = row[token], .p = 0};
+    }
+    return n_found;
 }

@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from trchat.errors import TrchatError
@@ -92,6 +92,24 @@ def rows_in_store(identity: Identity, warn: Warn = lambda line: None) -> int | N
         return sum(store.row_counts().values()) or None
     except StorageError:
         return None
+    finally:
+        store.close()
+
+
+def costs_in_store(identity: Identity, settings: Sequence[str], warn: Warn) -> list[str | None]:
+    """The step costs that a model's own store holds for each of ``settings``; ``warn`` as above."""
+    path = store_file(identity)
+    nothing: list[str | None] = [None] * len(settings)
+    if not path.exists():
+        return nothing
+    try:
+        store = RecycledStore(path, identity, warn)
+    except (StorageError, OSError):
+        return nothing
+    try:
+        return [store.costs(setting) for setting in settings]
+    except StorageError:
+        return nothing
     finally:
         store.close()
 

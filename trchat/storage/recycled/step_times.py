@@ -57,6 +57,12 @@ def recall(costs: StepCosts, text: str) -> bool:
     return True
 
 
+def plain_ms(text: str) -> float | None:
+    """Milliseconds of a plain step with an empty context, of stored costs; None where it was not seen."""
+    costs = StepCosts()
+    return costs.plain_ms if recall(costs, text) else None
+
+
 def _milliseconds(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
