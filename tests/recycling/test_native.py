@@ -117,7 +117,8 @@ def drafts(seed, width, without, n_texts=3):
                 parent = int(tree.parents[node])
                 rows.append(model[text[-1] if parent == ROOT else tree.tokens[parent], tree.tokens[node]])
             logits = np.array(rows)
-            path, emitted = accept(tree, lambda row, logits=logits: int(logits[row].argmax()), (), 99)
+            choose = lambda row, logits=logits: int(logits[row].argmax())  # noqa: E731
+            path, emitted, _ended = accept(tree, choose, lambda token: False, 99)
             drafter.learn(Verified(text[-1], tree, logits, path, emitted, 1 + len(tree)))
             text += emitted
         drafter.settle()
