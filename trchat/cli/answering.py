@@ -185,7 +185,7 @@ class _Answering:
             )
         if not engine.model.can_draft:
             self.notices.say(
-                f"{engine.model.architecture} models keep a state that cannot branch: decoding without drafts"
+                f"drafts cannot be verified with {engine.model.architecture} models: decoding without them"
             )
 
 

@@ -6,7 +6,7 @@ from time import perf_counter
 from typing import Any
 
 from trchat.decoding.accept import accept
-from trchat.decoding.kv_cache import KVCache
+from trchat.decoding.state_cache import Cache
 from trchat.recycling.drafter import Drafter, Verified
 from trchat.recycling.tree import EMPTY_TREE, DraftTree
 
@@ -60,7 +60,7 @@ class Step:
 
 
 def generate(
-    cache: KVCache,
+    cache: Cache,
     drafter: Drafter,
     sample: Callable[[int, Any], int],
     prompt: Sequence[int],
@@ -82,8 +82,10 @@ def generate(
     while left > 0:
         start = perf_counter()
         # The last token allowed comes with the row before it, so nothing need be guessed for it.
-        room = cache.room - len(forced) if can_draft and left > 1 else 0
+        room = cache.room_for_drafts(len(forced)) if can_draft and left > 1 else 0
         tree = cache.fitting(drafter.draft(room, len(forced)), len(forced)) if room > 0 else EMPTY_TREE
+        if cache.moves_rows(1 + len(tree)):
+            drafter.catch_up()  # with the rows where they still are
         drafted = perf_counter()
         cache.submit(forced, tree)
         submitted = perf_counter()
@@ -99,7 +101,7 @@ def generate(
         drafter.learn(verified, put_off=cache.computes_apart)
         learned = perf_counter()
         kept = cache.keep(path)
-        forced = list(tokens[kept:])
+        forced = [*cache.again, *tokens[kept:]]
         left -= len(tokens)
         finish = "stop" if tokens[-1] in end_tokens else "length" if left == 0 else None
         settled = perf_counter()

@@ -20,7 +20,8 @@ _MARGIN = 1.1  # of plain decoding's pace, to be worth a try
 class Text(Protocol):
     """A text that knows where its end stood before."""
 
-    tokens: list[int]
+    @property
+    def tokens(self) -> list[int]: ...  # noqa: D102
 
     def longest(self) -> Match | None: ...  # noqa: D102
 

@@ -129,7 +129,7 @@ class EngineHost:
             notices.append("the model brings no chat template; ChatML is used, which may not suit it")
         if not engine.model.can_draft:
             notices.append(
-                f"{engine.model.architecture} models keep a state that cannot branch: decoding without drafts"
+                f"drafts cannot be verified with {engine.model.architecture} models: decoding without them"
             )
         return Ready(engine.context.n_ctx, engine.drafter.rows_learned, engine.came_free(), tuple(notices))
 
