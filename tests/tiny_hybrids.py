@@ -14,7 +14,7 @@ HYBRIDS = ("qwen35", "lfm2", "nemotron_h", "granitehybrid", "mamba2")
 
 @dataclass(frozen=True)
 class Sizes:
-    """``attention`` says which layers attend; those between are recurrent, and Nemotron's every third is neither."""
+    """``attention`` says which layers attend; all others are recurrent, or feed forward (Nemotron)."""
 
     embd: int = 64
     ff: int = 128
