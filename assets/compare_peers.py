@@ -25,8 +25,8 @@ from trchat.bench.machine import describe_machine
 from trchat.bench.questions import Question, load_questions
 from trchat.bench.runner import run as measure
 from trchat.bench.runner import run_in
-from trchat.chat.loading import open_engine, sampling_of
-from trchat.chat.remembering import Remember
+from trchat.chat.loading import open_engine
+from trchat.chat.settings import Remember, sampling_of
 from trchat.chat.template import Turn
 from trchat.drafting import make_drafter
 from trchat.startup import Prepared, prepare

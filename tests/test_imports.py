@@ -26,8 +26,8 @@ MAY_USE = {
     "tui": {"tui", "session", "chat", "storage", "catalog", "text"},
 }
 ABOVE = {
-    "chat": {"config", "drafting", "gpu_layers", "model_store"},
-    "session": {"config", "config_rules", "drafting", "startup"},
+    "chat": {"config", "drafting", "gpu_layers", "model_crashes", "model_store"},
+    "session": {"config", "config_rules", "drafting", "model_crashes", "startup"},
     "plain": {"config_file", "config_rules", "startup"},
     "tui": {"config_file", "config_rules", "startup"},
 }
@@ -99,3 +99,17 @@ def test_only_the_tui_imports_textual():
     for file in PACKAGE.rglob("*.py"):
         if "textual" in {module.split(".")[0] for module in imported(file)}:
             assert "tui" in file.relative_to(PACKAGE).parts, file
+
+
+@pytest.mark.parametrize("front_end", ["trchat.cli.answering", "trchat.plain.chat", "trchat.tui.app"])
+def test_no_front_end_loads_llama_cpp(front_end):
+    code = f"import sys, {front_end}, trchat.session.answering; print('llama_cpp' in sys.modules)"
+    alone = {**os.environ, "COVERAGE_PROCESS_CONFIG": ""}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=alone)
+    assert done.stdout.strip() == "False"
+
+
+def test_the_engine_s_process_loads_no_textual():
+    code = "import sys, trchat.chat.engine_child, trchat.chat.loading; print('textual' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

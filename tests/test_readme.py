@@ -12,7 +12,7 @@ import pytest
 import trchat
 from tests.decoding.scripted import ScriptedContext, plain_greedy
 from tests.tiny_gguf import make
-from trchat.chat.engine import new_answer
+from trchat.chat.records import new_answer
 from trchat.cli.report import report
 from trchat.decoding.kv_cache import KVCache
 from trchat.decoding.loop import generate

@@ -19,6 +19,17 @@ class ModelError(TrchatError):
     exit_code = 3
 
 
+class CrashError(TrchatError):
+    """The process that holds the model has ended, or had to be ended. Exit code 1.
+
+    ``by_itself``: not because somebody or the system ended it, so it is likely to happen again.
+    """
+
+    def __init__(self, message: str, *, by_itself: bool = True) -> None:
+        super().__init__(message)
+        self.by_itself = by_itself
+
+
 class ContextError(TrchatError):
     """The prompt does not fit into the context. Exit code 4."""
 

@@ -8,10 +8,10 @@ from trchat.bench.forks import fork_margins
 from trchat.bench.questions import Question
 from trchat.bench.runner import run
 from trchat.chat.loading import open_engine
-from trchat.chat.remembering import Remember
+from trchat.chat.settings import Remember
 from trchat.config import Settings
 from trchat.drafting import make_drafter
-from trchat.llama.sampler import Sampling
+from trchat.llama.sampling import Sampling
 
 pytestmark = pytest.mark.model
 

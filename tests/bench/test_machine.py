@@ -8,7 +8,7 @@ from trchat.bench.table import show
 from trchat.catalog.card import describe
 from trchat.catalog.gguf_header import read_header
 from trchat.chat.loading import open_engine
-from trchat.chat.remembering import Remember
+from trchat.chat.settings import Remember
 from trchat.config import Settings
 
 GPU = ["CUDA0: NVIDIA H200", "CPU: Some CPU"]

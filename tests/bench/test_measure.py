@@ -5,8 +5,9 @@ from tests.tiny_gguf import make
 from trchat.bench.plan import Plan
 from trchat.bench.questions import Question
 from trchat.bench.variants import variants, with_hot
-from trchat.chat.engine import new_answer
-from trchat.chat.loading import open_engine, sampling_of
+from trchat.chat.loading import open_engine
+from trchat.chat.records import new_answer
+from trchat.chat.settings import sampling_of
 from trchat.chat.template import Turn
 from trchat.config import settle
 from trchat.startup import prepare

@@ -6,8 +6,8 @@ import pytest
 
 from trchat.bench.questions import Question
 from trchat.bench.runner import answer_turns
-from trchat.chat.engine import Delta
-from trchat.llama.sampler import Sampling
+from trchat.chat.records import Delta
+from trchat.llama.sampling import Sampling
 
 
 class Interrupting(Delta):

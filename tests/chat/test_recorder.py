@@ -2,8 +2,8 @@
 
 import pytest
 
-from trchat.chat.engine import new_answer
 from trchat.chat.recorder import Recorder, turns_of, with_question
+from trchat.chat.records import new_answer
 from trchat.chat.template import Turn
 from trchat.storage.conversations import ConversationStore
 from trchat.storage.records import Message

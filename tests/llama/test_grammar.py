@@ -13,7 +13,8 @@ from trchat.llama.context import Context, ContextOptions
 from trchat.llama.grammar import check_grammar, grammar_of_schema
 from trchat.llama.grammar_sampler import SHORT_LIST, Candidates, GrammarSampler
 from trchat.llama.model import Model
-from trchat.llama.sampler import SamplerChain, Sampling
+from trchat.llama.sampler import SamplerChain
+from trchat.llama.sampling import Sampling
 from trchat.recycling.cost import StepCosts
 
 pytestmark = pytest.mark.slow

@@ -6,7 +6,8 @@ import pytest
 from trchat.decoding.kv_cache import KVCache
 from trchat.llama.context import Context, ContextOptions
 from trchat.llama.model import Model
-from trchat.llama.sampler import SamplerChain, Sampling
+from trchat.llama.sampler import SamplerChain
+from trchat.llama.sampling import Sampling
 from trchat.recycling.tree import EMPTY_TREE
 
 PROMPT = [5, 6, 7, 8]

@@ -2,11 +2,11 @@
 
 import threading
 from contextlib import contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 
 from tests.tui.scripted_engine import ScriptedEngine
 from trchat.errors import ModelError
-from trchat.recycling.cost import StepCosts
 from trchat.session.host import EngineHost
 from trchat.session.job import Job
 from trchat.session.news import Ended, LoadFailed, Notice, Ready
@@ -23,10 +23,10 @@ class SlowModels:
 
     @contextmanager
     def opener(self, path, settings, ctx, progress, tell):
-        while path == "endless":
+        while path.name == "endless":
             self.begun.set()
             if progress(0.5) is False:
-                self.given_up.append(path)
+                self.given_up.append(path.name)
                 raise ModelError("loading was stopped")
         with ScriptedEngine().opener(path, settings, ctx, progress, tell) as engine:
             yield engine
@@ -34,7 +34,7 @@ class SlowModels:
 
 def prepared(path):
     settings = SimpleNamespace(draft="auto")
-    return SimpleNamespace(model=SimpleNamespace(path=path), settings=settings, ctx=100)
+    return SimpleNamespace(model=SimpleNamespace(path=Path(path)), settings=settings, ctx=100)
 
 
 def test_leaving_gives_up_the_model_that_is_being_loaded():
@@ -86,18 +86,7 @@ def test_a_draft_mode_that_cannot_be_had_is_told():
     def fails(mode):
         raise ModelError(f"no {mode} today")
 
-    host._engine.make_drafter = fails
+    host._engine.use_draft = fails
     host.set_draft("lookup").result(BEGUN_S)
     host.close()
     assert [news.text for news in host.outbox.take() if isinstance(news, Notice)] == ["no lookup today"]
-
-
-def test_what_steps_cost_is_measured_when_auto_comes_later():
-    host = ready_host()
-    engine = host._engine
-    engine.costs = StepCosts()  # as after loading for another mode
-    for mode in ("off", "auto", "off", "auto"):
-        host._drafters.pop("auto", None)
-        host.set_draft(mode).result(BEGUN_S)
-    host.close()
-    assert engine.costs_learned == 1

@@ -3,9 +3,7 @@
 import numpy as np
 import pytest
 
-from trchat.decoding.loop import Step
-from trchat.recycling.cost import StepCosts
-from trchat.recycling.fixed_costs import FixedCosts
+from trchat.decoding.step import Step
 from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree
 from trchat.session.news import Ended, Grown, Loading, Node, Notice, Piece, Speed
 from trchat.session.outbox import Outbox
@@ -62,14 +60,11 @@ def test_the_tree_is_told_with_its_tokens_as_text():
 
 
 def test_plain_speed_may_be_known_from_before():
-    plain, costs = PlainSpeed(), StepCosts()
+    plain = PlainSpeed()
     for _ in range(ENOUGH):
         plain.add(step([1, 2], width=4, seconds=0.02))
-    assert plain.ratio(100.0, costs) == (pytest.approx(2.0), False)
-    costs.measured(1, 10.0)
-    assert plain.ratio(100.0, costs) == (pytest.approx(1.0), True)
-    elsewhere = FixedCosts({1: 10.0, 64: 11.0}, 0.0)
-    assert plain.ratio(100.0, elsewhere) == (pytest.approx(2.0), False)
+    assert plain.ratio(100.0) == (pytest.approx(2.0), False)
+    assert plain.ratio(100.0, 10.0) == (pytest.approx(1.0), True)
 
 
 def test_plain_speed_is_told_from_steps_of_one_token_or_bounded_by_narrow_ones():

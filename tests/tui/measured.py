@@ -9,7 +9,8 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from trchat.chat.engine import Delta, Engine, Event
+from trchat.chat.engine import Engine
+from trchat.chat.records import Delta, Event
 from trchat.cli import main as trchat
 
 PROMPT = "Explain in detail how bread is made, step by step, with a numbered list and a short Python example."

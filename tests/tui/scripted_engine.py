@@ -3,14 +3,12 @@
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 
 import numpy as np
 
 from trchat.chat.budget import Dropped
-from trchat.chat.engine import Delta, Prefill
-from trchat.decoding.loop import Step
-from trchat.recycling.cost import StepCosts
+from trchat.chat.records import Delta, ModelFacts, Prefill, Standing, never
+from trchat.decoding.step import Step
 from trchat.recycling.kinds import ROWS2, STRIDES, SUFFIX
 from trchat.recycling.tree import ROOT, DraftTree
 
@@ -37,35 +35,31 @@ class ScriptedEngine:
 
     def __post_init__(self):
         self.words = []
-        self.context = SimpleNamespace(n_ctx=self.n_ctx)
-        self.costs = StepCosts()
-        self.costs.measured_plain(10.0)
-        self.costs_learned = 0
-        self.template = SimpleNamespace(is_fallback=False)
-        self.came_free = lambda: 1000 + 4 * len(self.prompts)
-        self.drafter = SimpleNamespace(rows_learned=12, mode="auto")
-        self.make_drafter = lambda mode: SimpleNamespace(rows_learned=0, mode=mode)
-        self.model = SimpleNamespace(
-            name="Scripted",
-            can_draft=self.can_draft,
-            n_vocab=8,
-            architecture="script",
-            piece=lambda token: self.words[token].encode(),
-            tokenize=lambda text: text.split(),
-        )
+        self.mode = "auto"
+        self.alive = True
 
-    def learn_costs(self, load_s):
-        self.costs_learned += 1
-        self.costs.measured_plain(10.0)
+    @property
+    def facts(self):
+        return ModelFacts("Scripted", "script", self.can_draft, self.n_ctx)
+
+    @property
+    def standing(self):
+        return Standing(self.mode, 12, 1000 + 4 * len(self.prompts), 10.0)
+
+    def use_draft(self, mode):
+        self.mode = mode
+
+    def piece(self, token):
+        return self.words[token].encode()
 
     def prompt_tokens(self, turns):
         return " ".join(turn.content for turn in turns).split(), None
 
-    def answer(self, turns, sampling, max_tokens, answer, *, opening=""):
+    def answer(self, turns, sampling, max_tokens, answer, *, opening="", stop=never):
         self.prompts.append([(turn.role, turn.content) for turn in turns])
         self.openings.append(opening)
         self.sampled.append(sampling)
-        room = self.context.n_ctx // 4
+        room = self.n_ctx // 4
         left_out = max(len(turns) - room, 0)
         if left_out:
             self.prompts[-1] = self.prompts[-1][left_out:]
@@ -117,5 +111,5 @@ class ScriptedEngine:
         progress(0.5)
         for notice in self.notices:
             tell(notice)
-        self.context.n_ctx = min(ctx, self.n_ctx)
+        self.n_ctx = min(ctx, self.n_ctx)
         yield self

@@ -9,7 +9,7 @@ def test_an_answer_is_compared_with_plain_decoding(run_chat):
         await chat.pilot.press("ctrl+t")
         await chat.sees("A/B draft auto 200.0 tokens/s", "draft off", "1.00x over 4 tokens")
         await chat.sees("the texts are identical")
-        assert chat.engine.drafter.mode == "auto"
+        assert chat.engine.mode == "auto"
         assert chat.messages == [("user", "Hi"), ("assistant", "Hello world.")]
 
     run_chat(test)

@@ -12,8 +12,8 @@ from trchat.bench.report import rows
 from trchat.bench.runner import Measurement, run, run_in
 from trchat.bench.variants import drafter_for
 from trchat.bench.warming import warm_up
-from trchat.chat.loading import open_engine, sampling_of
-from trchat.chat.remembering import Remember
+from trchat.chat.loading import open_engine
+from trchat.chat.settings import Remember, sampling_of
 from trchat.model_store import hot_memory
 from trchat.recycling.drafter import Drafter
 from trchat.startup import Prepared

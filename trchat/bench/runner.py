@@ -5,10 +5,11 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from trchat.bench.questions import Question
-from trchat.chat.engine import Answer, Delta, Engine, new_answer
+from trchat.chat.engine import Engine
+from trchat.chat.records import Answer, Delta, new_answer
 from trchat.chat.template import Turn
-from trchat.decoding.loop import Step
-from trchat.llama.sampler import Sampling
+from trchat.decoding.step import Step
+from trchat.llama.sampling import Sampling
 from trchat.recycling.drafter import Drafter
 
 PARTS = ("draft", "decode", "beside", "accept", "learn", "cache")

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from trchat.bench.questions import Question
 from trchat.bench.runner import answer_turns
 from trchat.chat.engine import Engine
-from trchat.llama.sampler import Sampling
+from trchat.llama.sampling import Sampling
 from trchat.recycling.drafter import Drafter
 
 

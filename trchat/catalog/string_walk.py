@@ -7,12 +7,16 @@ guesses are, by induction from the known start, the fields themselves. Where the
 """
 
 import struct
+import sys
 
 SLICE = 1 << 16
 """Bytes guessed at together: what stays in a core's own cache is twice as fast."""
 
 FAST_FROM = 512
-"""Shorter stretches are not worth numpy's overhead (nor, in a small file, its import)."""
+"""Shorter stretches are not worth numpy's overhead."""
+
+WORTH_NUMPY = 200_000
+"""Texts from which importing numpy, where nobody else has, is quicker than the plain way."""
 
 _U64 = struct.Struct("<Q")
 _LENGTH_BYTES = _U64.size
@@ -27,7 +31,8 @@ def walk_strings(window: bytes, start: int, count: int, longest: int) -> tuple[i
     patience = FAST_FROM
     while walked < count:
         plain = patience
-        if count - walked >= FAST_FROM and len(window) - start >= FAST_FROM * _LENGTH_BYTES:
+        long = count - walked >= FAST_FROM and len(window) - start >= FAST_FROM * _LENGTH_BYTES
+        if long and (count >= WORTH_NUMPY or "numpy" in sys.modules):
             fast, start = _walk_fast(window, start, count - walked)
             walked += fast
             # Odd vocabularies (empty or very long texts) break the run often: each short run doubles the

@@ -1,81 +1,33 @@
 """Answers conversations: one model, one context, one drafter; every front end streams the same records."""
 
-import secrets
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from time import perf_counter
 
 import numpy as np
 
-from trchat.chat.budget import Dropped, fit
+from trchat.chat.budget import fit
 from trchat.chat.prompt import Prompt, PromptBuilder
 from trchat.chat.reasoning import rejoined, split_reasoning
+from trchat.chat.records import Answer, Delta, Event, ModelFacts, Prefill, Standing, never
 from trchat.chat.returns import points_of_return
 from trchat.chat.template import ChatTemplate, Turn
 from trchat.decoding.kv_cache import KVCache
-from trchat.decoding.loop import Step, generate
+from trchat.decoding.loop import generate
 from trchat.decoding.start_costs import measure_start
 from trchat.decoding.state_cache import Cache, StateCache
-from trchat.decoding.statistics import Statistics
 from trchat.drafting import make_drafter
 from trchat.llama.context import Context, ContextOptions
 from trchat.llama.model import Model
 from trchat.llama.owned import Owned
-from trchat.llama.sampler import SamplerChain, Sampling
+from trchat.llama.sampler import SamplerChain
+from trchat.llama.sampling import Sampling
 from trchat.llama.text_stream import TextStream
 from trchat.recycling.cost import StepCosts
 from trchat.recycling.drafter import Drafter, NoDrafter
 from trchat.recycling.tree import EMPTY_TREE
 
 SAVED_BYTES = 1 << 28
-
-
-@dataclass(frozen=True, slots=True)
-class Prefill:
-    """Part of the prompt is in the cache: ``done`` of ``total`` tokens, ``cached`` of them from before."""
-
-    done: int
-    total: int
-    cached: int
-
-
-@dataclass(frozen=True, slots=True)
-class Delta:
-    """One step of the answer and the text it completed (may be empty)."""
-
-    text: str
-    step: Step
-
-
-Event = Dropped | Prefill | Delta
-"""In this order: once what was left out, then the prompt as it is read, then the answer."""
-
-
-@dataclass(slots=True)
-class Answer:
-    """An answer as it grows; complete when ``finish`` is set.
-
-    Attributes:
-        text: everything said so far, reasoning included.
-        token_ids: generated tokens, an end-of-generation token included.
-        finish: ``stop``, ``length``, ``context``, or ``cancelled`` while it runs or was left.
-        reasoning_opener: the tag by which the template began reasoning in the prompt.
-        prompt_tokens, cached_prompt_tokens: length of the prompt, and what was reused of earlier work.
-        prompt_s: seconds spent on the prompt.
-        dropped: what was left out of the prompt for want of room.
-    """
-
-    seed: int
-    text: str = ""
-    token_ids: list[int] = field(default_factory=list)
-    finish: str = "cancelled"
-    reasoning_opener: str | None = None
-    prompt_tokens: int = 0
-    cached_prompt_tokens: int = 0
-    prompt_s: float = 0.0
-    dropped: Dropped | None = None
-    statistics: Statistics = field(default_factory=Statistics)
 
 
 class Engine(Owned):
@@ -111,6 +63,51 @@ class Engine(Owned):
             StateCache(self.context, saved_bytes) if model.keeps_state else KVCache(self.context)
         )
         self.costs = StepCosts(shared=options.on_gpu or self.context.attention.flash == "off")
+        self._drafters: dict[str, Drafter] = {}
+
+    @property
+    def facts(self) -> ModelFacts:
+        """What is loaded."""
+        return ModelFacts(
+            name=self.model.name,
+            architecture=self.model.architecture,
+            can_draft=self.model.can_draft,
+            n_ctx=self.context.n_ctx,
+            brings_template=not self.template.is_fallback,
+        )
+
+    @property
+    def standing(self) -> Standing:
+        """How drafting goes; counts rows, which takes a moment."""
+        drafter = self.drafter
+        return Standing(drafter.mode, drafter.rows_learned, self.came_free(), self.costs.plain_ms)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can answer: as long as this process can."""
+        return True
+
+    def piece(self, token: int) -> bytes:
+        """The bytes of a token."""
+        return self.model.piece(token)
+
+    def interrupt(self, wanted: bool = True) -> None:
+        """Have the answer that is being written end now, within a step, and all further ones; or no longer.
+
+        May be called on any thread.
+        """
+        self.context.interrupt(wanted)
+
+    def use_draft(self, mode: str) -> None:
+        """Guess ahead in another way from the next answer on; what a mode has learned stays."""
+        if not self.model.can_draft:
+            return
+        self._drafters.setdefault(self.drafter.mode, self.drafter)
+        if mode not in self._drafters:
+            self._drafters[mode] = self.make_drafter(mode)
+            if mode == "auto" and self.costs.plain_ms is None:
+                self.learn_costs(0.0)  # was loaded for another mode; the next prompt is read anew
+        self.drafter = self._drafters[mode]
 
     def close(self) -> None:
         """Free the context and end the template's process. May be called twice."""
@@ -143,11 +140,13 @@ class Engine(Owned):
         answer: Answer,
         *,
         opening: str = "",
+        stop: Callable[[], bool] = never,
     ) -> Generator[Event, None, None]:
         """Stream the answer to ``turns``, filling ``answer`` as it goes.
 
         ``opening`` is what the answer says already, reasoning included, when one that was cut goes on; it is
-        not said again.
+        not said again. ``stop`` is for engines in processes of their own, which ask it while they wait; here,
+        ``interrupt`` ends what takes long.
 
         Closing the iterator at any event leaves the context fit for the next answer and ``answer`` with
         what there is. Of a conversation that is too long the oldest turns are left out (see
@@ -213,8 +212,3 @@ class Engine(Owned):
             drafter.settle()
             if self.on_answer_end is not None:
                 self.on_answer_end(answer)
-
-
-def new_answer(seed: int | None = None) -> Answer:
-    """An empty answer, with a random seed where none is wanted."""
-    return Answer(seed=secrets.randbelow(2**32 - 1) if seed is None else seed)

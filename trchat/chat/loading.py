@@ -6,22 +6,16 @@ from pathlib import Path
 from time import perf_counter
 
 from trchat.chat.engine import Engine
-from trchat.chat.remembering import Remember, Remembering, Tell
-from trchat.chat.template import CHATML, ChatTemplate
+from trchat.chat.remembering import Remembering, Tell
+from trchat.chat.settings import REMEMBER, Remember, template_source
+from trchat.chat.template import ChatTemplate
 from trchat.chat.template_process import TemplateProcess
 from trchat.config import Settings
-from trchat.errors import UsageError
 from trchat.gpu_layers import gpu_layers
 from trchat.llama.context import DEFAULT_CONTEXT, ContextOptions
 from trchat.llama.log import route_log
 from trchat.llama.model import Model
-from trchat.llama.sampler import Sampling
-from trchat.paths import log_file, user_path
-from trchat.text.decode import decode_text
-from trchat.text.one_line import one_line
-
-REMEMBER = Remember()
-"""Read and write the user's store."""
+from trchat.paths import log_file
 
 
 @contextmanager
@@ -73,30 +67,3 @@ def open_engine(
         if mode == "auto" and not remembering.costs_known:
             engine.learn_costs(load_s)
         yield engine
-
-
-def template_source(setting: str | None) -> str | None:
-    """The Jinja source that ``--template`` names; None is the model's own. Raises UsageError."""
-    if setting is None or setting == "chatml":
-        return setting and CHATML
-    try:
-        raw = user_path(setting).read_bytes()
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise UsageError(
-            f"--template is 'chatml' or a file; cannot read {one_line(setting)}: {reason}"
-        ) from None
-    return decode_text(raw, one_line(setting))
-
-
-def sampling_of(settings: Settings, seed: int, grammar: str = "") -> Sampling:
-    """The sampler chain's part of the settings, and the GBNF that the answer must follow, if any."""
-    return Sampling(
-        temperature=settings.temp,
-        top_k=settings.top_k,
-        top_p=settings.top_p,
-        min_p=settings.min_p,
-        repeat_penalty=settings.repeat_penalty,
-        seed=seed,
-        grammar=grammar,
-    )

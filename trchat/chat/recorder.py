@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from trchat.chat.engine import Answer
+from trchat.chat.records import Answer
 from trchat.chat.saved_answer import SavedAnswer
 from trchat.chat.template import Turn
 from trchat.errors import TrchatError

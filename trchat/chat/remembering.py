@@ -1,10 +1,12 @@
 """An engine that goes on from what earlier sessions have learned, and leaves what it learns to later ones."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from trchat.chat.engine import Answer, Engine
+from trchat.chat.engine import Engine
+from trchat.chat.records import Answer
+from trchat.chat.settings import Remember
 from trchat.drafting import make_drafter
 from trchat.errors import ModelError
 from trchat.llama.device import backend
@@ -15,19 +17,6 @@ from trchat.storage.recycled.memory import CLOSING_S, Memory
 from trchat.storage.recycled.records import Totals
 
 Tell = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Remember:
-    """What to do with the user's store.
-
-    Attributes:
-        read: start from it.
-        write: add to it.
-    """
-
-    read: bool = True
-    write: bool = True
 
 
 class Remembering:

@@ -1,7 +1,7 @@
 """One answer on its way to the disk, while it streams and when it has ended."""
 
-from trchat.chat.engine import Answer
 from trchat.chat.reasoning import split_reasoning
+from trchat.chat.records import Answer
 from trchat.storage.autosave import Autosave
 from trchat.storage.conversations import ConversationStore
 

@@ -7,20 +7,21 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from time import perf_counter
 
-from trchat.chat.engine import Answer, Delta, Engine, Prefill, new_answer
-from trchat.chat.loading import open_engine, sampling_of, template_source
+from trchat.chat.engine_process import EngineStarter
 from trchat.chat.reasoning import split_reasoning
 from trchat.chat.reasoning_stream import ReasoningStream
 from trchat.chat.recorder import Recorder, with_question
-from trchat.chat.remembering import Remember
+from trchat.chat.records import Answer, AnyEngine, Delta, Prefill, new_answer
+from trchat.chat.settings import Remember, sampling_of, template_source
 from trchat.chat.template import Turn
 from trchat.cli.conversation import Earlier, earlier
+from trchat.cli.crashed import ask_before_crash
 from trchat.cli.interrupt import Stop, stop_on_interrupt
 from trchat.cli.question import read_grammar, read_question
 from trchat.cli.report import report, statistics_line
 from trchat.cli.streams import Notices, Output
 from trchat.errors import TrchatError
-from trchat.llama.sampler import Sampling
+from trchat.llama.sampling import Sampling
 from trchat.startup import Prepared, warnings
 from trchat.storage.conversation_rows import title_from
 from trchat.storage.conversations import ConversationStore, open_history
@@ -28,8 +29,11 @@ from trchat.text.code_block import first_code_block
 from trchat.text.number import whole_number
 
 
-def answer_question(args: argparse.Namespace) -> int:
-    """Answer the question; 0, or 128 + the signal's number after an interrupt. Raises TrchatError."""
+def answer_question(args: argparse.Namespace, starter: EngineStarter) -> int:
+    """Answer the question with an engine of ``starter``; 0, or 128 + the signal's number after an interrupt.
+
+    Raises TrchatError.
+    """
     notices = Notices(args.quiet)
     output = Output()
     prompt = list(args.prompt)
@@ -50,8 +54,9 @@ def answer_question(args: argparse.Namespace) -> int:
             store = stack.enter_context(closing(open_history(notices.say)))
         for warning in warnings(prepared):
             notices.say(warning)
+        ask_before_crash(prepared.model.path, notices.say)
         stop = stack.enter_context(stop_on_interrupt())
-        return _Answering(args, prepared, notices, output, stop).run(
+        return _Answering(args, prepared, notices, output, stop, starter).run(
             question, before, grammar, None if args.no_save else store
         )
 
@@ -60,13 +65,20 @@ class _Answering:
     """One run from the model file to the exit code."""
 
     def __init__(
-        self, args: argparse.Namespace, prepared: Prepared, notices: Notices, output: Output, stop: Stop
+        self,
+        args: argparse.Namespace,
+        prepared: Prepared,
+        notices: Notices,
+        output: Output,
+        stop: Stop,
+        starter: EngineStarter,
     ) -> None:
         self.args = args
         self.prepared = prepared
         self.notices = notices
         self.output = output
         self.stop = stop
+        self.starter = starter
 
     def run(self, question: str, before: Earlier, grammar: str, store: ConversationStore | None) -> int:
         settings = self.prepared.settings
@@ -88,7 +100,7 @@ class _Answering:
         )
         start = perf_counter()
         try:
-            with open_engine(
+            with self.starter.open(
                 self.prepared.model.path,
                 settings,
                 self.prepared.ctx,
@@ -98,10 +110,10 @@ class _Answering:
             ) as engine:
                 load_s = perf_counter() - start
                 self._say_limits(engine)
-                hot_rows = engine.drafter.rows_learned
-                mode = settings.draft if engine.model.can_draft else "off"
+                hot_rows = engine.standing.rows_learned
+                mode = settings.draft if engine.facts.can_draft else "off"
                 self._stream(engine, turns, sampling, answer, recorder or None)
-                name = engine.model.name
+                name = engine.facts.name
         except TrchatError:
             if self.stop.is_set() and not answer.text:  # while the weights are read, a stop is an error
                 self.notices.progress("")
@@ -118,14 +130,15 @@ class _Answering:
 
     def _stream(
         self,
-        engine: Engine,
+        engine: AnyEngine,
         turns: list[Turn],
         sampling: Sampling,
         answer: Answer,
         recorder: Recorder | None,
     ) -> None:
         """Run the model, show and save what comes; whatever ends it, what there is is shown and saved."""
-        events = engine.answer(turns, sampling, self.prepared.settings.max_tokens, answer)
+        max_tokens = self.prepared.settings.max_tokens
+        events = engine.answer(turns, sampling, max_tokens, answer, stop=self.stop.is_set)
         show = self._show_nothing if self.args.json or self.args.extract else _Shown(self).push
         failed: str | None = "error"
         begun = False
@@ -177,15 +190,15 @@ class _Answering:
         self.notices.progress(f"loading the model {fraction:4.0%}" if fraction < 1 else "")
         return not self.stop.is_set()
 
-    def _say_limits(self, engine: Engine) -> None:
+    def _say_limits(self, engine: AnyEngine) -> None:
         settings = self.prepared.settings
-        if engine.template.is_fallback and settings.template is None:
+        if not engine.facts.brings_template and settings.template is None:
             self.notices.say(
                 "the model brings no chat template; using ChatML, which may not be what it was trained on"
             )
-        if not engine.model.can_draft:
+        if not engine.facts.can_draft:
             self.notices.say(
-                f"drafts cannot be verified with {engine.model.architecture} models: decoding without them"
+                f"drafts cannot be verified with {engine.facts.architecture} models: decoding without them"
             )
 
 

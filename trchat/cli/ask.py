@@ -85,6 +85,11 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 def run(args: argparse.Namespace) -> int:
     """Answer the question; 0, or 130 after an interrupt."""
+    from trchat.chat.engine_start import start_engine
+
+    started = start_engine()  # it gets ready while this process does
+    from trchat.chat.engine_process import EngineStarter
     from trchat.cli.answering import answer_question
 
-    return answer_question(args)
+    with EngineStarter(started) as starter:
+        return answer_question(args, starter)

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from trchat.cli.options import (
     add_draft_option,
@@ -11,6 +12,10 @@ from trchat.cli.options import (
     add_sampling_options,
     positive_int,
 )
+from trchat.cli.streams import say
+
+if TYPE_CHECKING:
+    from trchat.chat.engine_process import EngineStarter
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -40,17 +45,29 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Chat until the user leaves; returns the exit code."""
+    from trchat.chat.engine_start import start_engine
+
+    started = start_engine()  # it gets ready while this process does
+    from trchat.chat.engine_process import EngineStarter
+
+    with EngineStarter(started) as starter:
+        return _chat(args, starter)
+
+
+def _chat(args: argparse.Namespace, starter: "EngineStarter") -> int:
+    from trchat.cli.crashed import ask_before_crash
     from trchat.startup import prepare
 
     flags = vars(args)
     prepared = prepare(flags)
+    ask_before_crash(prepared.model.path, say)
     if wants_plain(args):
         from trchat.plain.chat import chat
 
-        return chat(flags, prepared)
+        return chat(flags, prepared, starter.open)
     from trchat.tui.app import TrchatApp
 
-    app = TrchatApp(flags, prepared)
+    app = TrchatApp(flags, prepared, starter.open)
     try:
         app.run()
     finally:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from trchat.chat.engine import Answer
+    from trchat.chat.records import Answer
 
 
 def report(

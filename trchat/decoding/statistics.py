@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from trchat.decoding.loop import Step
+from trchat.decoding.step import Step
 
 
 @dataclass(slots=True)

@@ -1,6 +1,7 @@
 """A llama.cpp context: decode a batch, look at its logits, and edit the KV cache by name."""
 
 import ctypes
+import os
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,6 +31,10 @@ class DecodeError(TrchatError):
     """llama.cpp could not compute a batch; nothing of it counts as cached."""
 
 
+class Interrupted(DecodeError):
+    """A batch was given up because ``Context.interrupt`` was called; nothing of it counts as cached."""
+
+
 @dataclass(frozen=True, slots=True)
 class ContextOptions:
     """How a context is made.
@@ -56,6 +61,10 @@ class ContextOptions:
     n_rows: int = 128
     on_gpu: bool = False
     snapshots: int = 0
+
+
+def _strlen() -> Any:
+    return (ctypes.cdll.msvcrt if os.name == "nt" else ctypes.CDLL(None)).strlen
 
 
 class Context(Owned):
@@ -103,6 +112,12 @@ class Context(Owned):
                 f"no memory for a context of {self._wanted_ctx()} tokens ({last_error()}); "
                 "try a smaller --ctx or --cache-type q8_0"
             )
+        # llama.cpp asks before each part of a batch whether to go on. Asking Python would take its lock some
+        # hundred times a batch; C's own strlen sees as well whether the flag's first byte is set.
+        self._flag = ctypes.create_string_buffer(2)
+        llama.llama_set_abort_callback(
+            self._context, ctypes.cast(_strlen(), llama.ggml_abort_callback), ctypes.addressof(self._flag)
+        )
         self._memory: Any = llama.llama_get_memory(self._context)
         self.keeps_order = self.attention.alike
         self.computes_apart = options.on_gpu
@@ -125,6 +140,13 @@ class Context(Owned):
         """llama.cpp's context pointer, for the rooms of this package only."""
         return self._context
 
+    def interrupt(self, wanted: bool = True) -> None:
+        """Have the batch that is being computed, and all further ones, given up; or no longer. On any thread.
+
+        GPUs compute theirs to the end.
+        """
+        self._flag.value = b"1" if wanted else b""
+
     def decode(self, n_tokens: int) -> None:
         """Compute the first ``n_tokens`` of ``batch`` and put their keys and values into the cache.
 
@@ -135,6 +157,8 @@ class Context(Owned):
         status = llama.llama_decode(self._context, self._struct)
         if status == 1:
             raise DecodeError("the context is full; start a new conversation or raise --ctx")
+        if status == 2:
+            raise Interrupted("the batch was given up")
         if status != 0:
             raise DecodeError(f"llama.cpp could not compute a batch: {last_error() or f'status {status}'}")
 

@@ -15,6 +15,7 @@ ERROR = 4  # enum ggml_log_level: 2 = info, 3 = warn, 4 = error, 5 = continues t
 _recent: deque[str] = deque(maxlen=200)
 _errors: deque[str] = deque(maxlen=20)
 _file: IO[str] | None = None
+_echo: IO[str] | None = None
 _last_level = 0
 
 
@@ -26,10 +27,11 @@ def _on_log(level: int, text: bytes, _user_data: Any) -> None:
     _recent.append(line)
     if _last_level == ERROR:
         _errors.append(line.strip())
-    if _file is not None:
-        # A full disk must not disturb an answer.
-        with contextlib.suppress(OSError, ValueError):
-            _file.write(line)
+    for stream in (_file, _echo):
+        if stream is not None:
+            # A full disk must not disturb an answer.
+            with contextlib.suppress(OSError, ValueError):
+                stream.write(line)
 
 
 def route_log(path: Path | None) -> None:
@@ -49,6 +51,12 @@ def route_log(path: Path | None) -> None:
         except OSError:
             _file = None
     llama.llama_log_set(_on_log, ctypes.c_void_p(0))
+
+
+def echo_log(stream: IO[str]) -> None:
+    """Write the log to ``stream`` as well from now on, for a reader who outlives this process."""
+    global _echo
+    _echo = stream
 
 
 def clear_errors() -> None:

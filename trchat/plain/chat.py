@@ -2,6 +2,7 @@
 
 import queue
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from trchat.errors import TrchatError
 from trchat.plain.commands import LeaveError, carry_out
@@ -15,15 +16,20 @@ from trchat.session.start import start_session
 from trchat.session.typed_setting import typed_here
 from trchat.startup import Prepared, warnings
 
+if TYPE_CHECKING:
+    from trchat.session.host import OpenEngine
+
 EXIT_MODEL = 3
 
 
 class PlainChat:
     """One conversation at a terminal that cannot draw, or through a pipe."""
 
-    def __init__(self, flags: Mapping[str, object], prepared: Prepared) -> None:
+    def __init__(
+        self, flags: Mapping[str, object], prepared: Prepared, opener: "OpenEngine | None" = None
+    ) -> None:
         self._woken: queue.SimpleQueue[None] = queue.SimpleQueue()
-        self.session: Session = start_session(flags, prepared, lambda: self._woken.put(None), notice)
+        self.session: Session = start_session(flags, prepared, lambda: self._woken.put(None), notice, opener)
         self.attached: list[Attachment] = []
         self.lens = False
         """Whether each answer is followed by how it was guessed."""
@@ -151,9 +157,9 @@ def lens_lines(grown: Grown) -> list[str]:
     return [*lines, f"{grown.rows_learned:,} rows of candidates learned"]
 
 
-def chat(flags: Mapping[str, object], prepared: Prepared) -> int:
-    """Chat line by line; returns the exit code."""
-    plain = PlainChat(flags, prepared)
+def chat(flags: Mapping[str, object], prepared: Prepared, opener: "OpenEngine | None" = None) -> int:
+    """Chat line by line, with an engine from ``opener``; returns the exit code."""
+    plain = PlainChat(flags, prepared, opener)
     try:
         return plain.run()
     finally:

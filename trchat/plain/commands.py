@@ -121,6 +121,13 @@ def _regenerate(chat: "PlainChat", _argument: str) -> None:
     chat.follow()
 
 
+def _retry(chat: "PlainChat", _argument: str) -> None:
+    begins = chat.session.retry()
+    notice("loading the model")
+    if chat.wait_for(Ready) and begins is not None:
+        chat.follow()
+
+
 def _edit(chat: "PlainChat", argument: str) -> None:
     if not argument:
         raise UsageError("write the question anew: /edit TEXT")
@@ -239,6 +246,7 @@ HANDLERS: dict[str, Callable[["PlainChat", str], None]] = {
     "save": _save,
     "copy": _copy,
     "regen": _regenerate,
+    "retry": _retry,
     "edit": _edit,
     "continue": _continue,
     "branch": _branch,

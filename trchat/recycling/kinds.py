@@ -83,6 +83,7 @@ def layout() -> str:
     return repr(sorted(facts.items()))
 
 
+@cache
 def main_source(kind: int) -> str:
     """The name of the surest of a kind's sources: that with the highest hit rate to begin with."""
     if not kind:

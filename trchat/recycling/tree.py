@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trchat.recycling.kinds import main_source
+from trchat.recycling.outline import TreeOutline
 
 ROOT = -1
 """Parent of the first tokens: the last known token, which is not part of the tree."""
@@ -44,6 +46,10 @@ class DraftTree:
 
     def __len__(self) -> int:
         return len(self.tokens)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # To a process that only looks.
+        return TreeOutline, (self.tokens.tolist(), self.parents.tolist(), self.probabilities, self.sources)
 
     @cached_property
     def chain(self) -> int:

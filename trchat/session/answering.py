@@ -5,7 +5,7 @@ from contextlib import suppress
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from trchat.errors import TrchatError
+from trchat.errors import CrashError, TrchatError
 from trchat.session.job import POST_INTERVAL_S, Comparison, Job
 from trchat.session.news import Compared, Comparing, Dropped, Ended, Reading, Speed
 from trchat.session.outbox import Outbox
@@ -14,13 +14,13 @@ from trchat.session.progress import Progress
 from trchat.session.typed_setting import typed_here
 
 if TYPE_CHECKING:
-    from trchat.chat.engine import Answer, Engine
+    from trchat.chat.records import Answer, AnyEngine
     from trchat.chat.saved_answer import SavedAnswer
     from trchat.storage.conversations import ConversationStore
 
 
 def write_answer(
-    engine: "Engine",
+    engine: "AnyEngine",
     job: Job,
     store: "ConversationStore",
     outbox: Outbox,
@@ -33,7 +33,7 @@ def write_answer(
     ``stop`` ends it early and keeps what there is; ``plain`` is told how long steps take;
     ``lens`` asks for the draft trees as well.
     """
-    from trchat.chat.engine import new_answer
+    from trchat.chat.records import new_answer
     from trchat.chat.saved_answer import SavedAnswer
 
     answer = new_answer(job.seed)
@@ -59,7 +59,7 @@ def write_answer(
 
 def refuse_answer(job: Job, store: "ConversationStore", outbox: Outbox, reason: str) -> None:
     """Keep an answer that cannot be written as it stands, and say why."""
-    from trchat.chat.engine import new_answer
+    from trchat.chat.records import new_answer
     from trchat.chat.saved_answer import SavedAnswer
 
     with suppress(TrchatError):  # unsaved, it counts as interrupted; the reason is told all the same
@@ -68,7 +68,7 @@ def refuse_answer(job: Job, store: "ConversationStore", outbox: Outbox, reason: 
 
 
 def _stream(
-    engine: "Engine",
+    engine: "AnyEngine",
     job: Job,
     answer: "Answer",
     saved: "SavedAnswer",
@@ -77,12 +77,17 @@ def _stream(
     progress: Progress,
 ) -> None:
     from trchat.chat.budget import Dropped as LeftOut
-    from trchat.chat.engine import Delta, Prefill
-    from trchat.chat.loading import sampling_of
+    from trchat.chat.records import Delta, Prefill
+    from trchat.chat.settings import sampling_of
 
     posted = 0.0
     events = engine.answer(
-        job.turns, sampling_of(job.settings, job.seed), job.settings.max_tokens, answer, opening=job.opening
+        job.turns,
+        sampling_of(job.settings, job.seed),
+        job.settings.max_tokens,
+        answer,
+        opening=job.opening,
+        stop=stop.is_set,
     )
     try:
         for event in events:
@@ -105,18 +110,19 @@ def _stream(
         events.close()
 
 
-def compare(engine: "Engine", comparison: Comparison, outbox: Outbox, stop: threading.Event) -> None:
+def compare(engine: "AnyEngine", comparison: Comparison, outbox: Outbox, stop: threading.Event) -> None:
     """Answer again without drafts, from the same seed, and tell how both went. Nothing is saved."""
-    from trchat.chat.engine import Delta, new_answer
-    from trchat.chat.loading import sampling_of
     from trchat.chat.reasoning import split_reasoning
-    from trchat.recycling.drafter import NoDrafter
+    from trchat.chat.records import Delta, new_answer
+    from trchat.chat.settings import sampling_of
 
     job = comparison.job
     answer = new_answer(job.seed)
     error: str | None = None
-    drafter, engine.drafter = engine.drafter, NoDrafter()
-    events = engine.answer(job.turns, sampling_of(job.settings, job.seed), comparison.tokens, answer)
+    mode = engine.standing.mode
+    engine.use_draft("off")
+    sampling = sampling_of(job.settings, job.seed)
+    events = engine.answer(job.turns, sampling, comparison.tokens, answer, stop=stop.is_set)
     try:
         posted = 0.0
         for event in events:
@@ -130,7 +136,8 @@ def compare(engine: "Engine", comparison: Comparison, outbox: Outbox, stop: thre
         error = explain(trouble)
     finally:
         events.close()
-        engine.drafter = drafter
+        if engine.alive:
+            engine.use_draft(mode)
     _, text = split_reasoning(answer.text, answer.reasoning_opener)
     stopped = stop.is_set() and len(answer.token_ids) < comparison.tokens
     same = common_length(text, comparison.text)
@@ -160,6 +167,8 @@ def explain(trouble: BaseException) -> str:
     """One line for a person."""
     if isinstance(trouble, MemoryError):
         return "there is not enough memory; use a smaller context (/set ctx 2048) or a smaller model"
+    if isinstance(trouble, CrashError):
+        return f"{trouble}; /retry starts the engine anew"
     if isinstance(trouble, TrchatError):
         return typed_here(str(trouble))
     return f"{type(trouble).__name__}: {trouble}"

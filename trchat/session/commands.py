@@ -28,6 +28,7 @@ COMMANDS = (
     Command("save", "[FILE]", "Save this conversation as Markdown"),
     Command("copy", "[N]", "Copy the answer, or its code block N"),
     Command("regen", "", "Answer the last question again, on a new branch"),
+    Command("retry", "", "Start the engine anew after a crash, and answer again"),
     Command("edit", "", "Change the last question and ask again, on a new branch"),
     Command("continue", "", "Go on with an answer that was cut or stopped"),
     Command("branch", "[next|previous]", "Show another branch of the last answer"),

@@ -7,25 +7,27 @@ from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trchat.errors import ModelError
+from trchat.model_crashes import known_crash
 from trchat.session.job import Comparison, Job
 from trchat.session.news import Compared, Ended, LoadFailed, Loading, Notice, Ready, Speed
 from trchat.session.outbox import Outbox
 from trchat.session.plain_speed import PlainSpeed
 
 if TYPE_CHECKING:
-    from trchat.chat.engine import Engine
+    from trchat.chat.records import AnyEngine
     from trchat.config import Settings
-    from trchat.recycling.drafter import Drafter
     from trchat.startup import Prepared
     from trchat.storage.conversations import ConversationStore
 
     OpenEngine = Callable[
         [Path, Settings, int | None, Callable[[float], object], Callable[[str], None]],
-        AbstractContextManager[Engine],
+        AbstractContextManager[AnyEngine],
     ]
 
 
 NO_MODEL = "no model is loaded; choose one with /model"
+ENGINE_ENDED = "the engine has crashed; /retry starts it anew, /model chooses another model"
 
 
 class EngineHost:
@@ -47,19 +49,23 @@ class EngineHost:
         """Set when nobody waits any more for the model that is being loaded, or is to be."""
         self._thread = ThreadPoolExecutor(1, "engine")
         self._stack = ExitStack()
-        self._engine: Engine | None = None
-        self._drafters: dict[str, Drafter] = {}
+        self._engine: AnyEngine | None = None
+        self._missing = NO_MODEL
+        """Why there is no engine."""
         self._plain = PlainSpeed()
 
-    def load(self, prepared: "Prepared") -> "Future[None]":
-        """Free the model that is loaded, or still being loaded, and load another."""
+    def load(self, prepared: "Prepared", *, despite_crash: bool = False) -> "Future[None]":
+        """Free the model that is loaded, or still being loaded, and load another.
+
+        One that ended its engine before is not loaded, unless ``despite_crash``.
+        """
         self._unwanted.set()
         self._unwanted = threading.Event()
-        return self._thread.submit(self._load, prepared, self._unwanted)
+        return self._thread.submit(self._load, prepared, self._unwanted, despite_crash)
 
     def set_draft(self, mode: str) -> "Future[None]":
         """Guess ahead in another way from the next answer on; what a mode has learned stays."""
-        return self._thread.submit(self._telling, self._set_draft, mode)
+        return self._thread.submit(self._telling, self._use_draft, mode)
 
     def write(self, job: Job) -> "Future[None]":
         """Write an answer."""
@@ -87,7 +93,7 @@ class EngineHost:
         self._stops = [*self._stops[-8:], threading.Event()]
         return self._stops[-1]
 
-    def _load(self, prepared: "Prepared", unwanted: threading.Event) -> None:
+    def _load(self, prepared: "Prepared", unwanted: threading.Event, despite_crash: bool) -> None:
         self._free()
         if unwanted.is_set():
             return
@@ -97,6 +103,9 @@ class EngineHost:
             return not unwanted.is_set()
 
         try:
+            crash = None if despite_crash else known_crash(prepared.model.path)
+            if crash is not None:
+                raise ModelError(f"it ended its engine before: {crash.what}; /retry tries it again")
             engine = self._stack.enter_context(
                 self._open()(
                     prepared.model.path,
@@ -112,64 +121,63 @@ class EngineHost:
             return
         self._engine = engine
         self._plain = PlainSpeed()
-        mode = prepared.settings.draft if engine.model.can_draft else "off"
-        self._drafters = {mode: engine.drafter}
         self.outbox.put(self._ready(engine))
 
     def _open(self) -> "OpenEngine":
         if self._opener is not None:
             return self._opener
-        from trchat.chat.loading import open_engine  # brings in llama.cpp: never before it is needed
+        from trchat.chat.engine_process import EngineStarter
 
-        return open_engine
+        return EngineStarter().open
 
-    def _ready(self, engine: "Engine") -> Ready:
+    def _ready(self, engine: "AnyEngine") -> Ready:
         notices: list[str] = []
-        if engine.template.is_fallback:
+        if not engine.facts.brings_template:
             notices.append("the model brings no chat template; ChatML is used, which may not suit it")
-        if not engine.model.can_draft:
+        if not engine.facts.can_draft:
             notices.append(
-                f"drafts cannot be verified with {engine.model.architecture} models: decoding without them"
+                f"drafts cannot be verified with {engine.facts.architecture} models: decoding without them"
             )
-        return Ready(engine.context.n_ctx, engine.drafter.rows_learned, engine.came_free(), tuple(notices))
+        standing = engine.standing
+        return Ready(engine.facts.n_ctx, standing.rows_learned, standing.came_free, tuple(notices))
 
-    def _set_draft(self, mode: str) -> None:
-        engine = self._engine
-        if engine is None or not engine.model.can_draft:
-            return
-        if mode not in self._drafters:
-            self._drafters[mode] = engine.make_drafter(mode)
-            if mode == "auto" and engine.costs.plain_ms is None:
-                engine.learn_costs(0.0)  # was loaded for another mode; the next prompt is read anew
-        engine.drafter = self._drafters[mode]
+    def _use_draft(self, mode: str) -> None:
+        if self._engine is not None:
+            self._engine.use_draft(mode)
 
     def _write(self, job: Job, stop: threading.Event) -> None:
         from trchat.session.answering import refuse_answer, write_answer
 
         if self._engine is None:
-            refuse_answer(job, self._store, self.outbox, NO_MODEL)
+            refuse_answer(job, self._store, self.outbox, self._missing)
             return
         try:
             write_answer(self._engine, job, self._store, self.outbox, stop, self._plain, self.lens)
         except Exception as trouble:  # or the chat would wait for this answer for ever
             self.outbox.put(Ended(job.message_id, "error", Speed(), _explain(trouble)))
+        self._let_go_of_a_dead_one()
 
     def _compare(self, comparison: Comparison, stop: threading.Event) -> None:
         from trchat.session.answering import compare
 
-        reason = NO_MODEL
+        reason = self._missing
         if self._engine is not None:
             try:
                 compare(self._engine, comparison, self.outbox, stop)
+                self._let_go_of_a_dead_one()
                 return
             except Exception as trouble:
                 reason = _explain(trouble)
         self.outbox.put(Compared(comparison.job.message_id, comparison.mode, 0, 0.0, 0.0, False, 0, reason))
 
     def _free(self) -> None:
-        self._engine = None
-        self._drafters = {}
+        self._engine, self._missing = None, NO_MODEL
         self._telling(self._stack.close)
+
+    def _let_go_of_a_dead_one(self) -> None:
+        if self._engine is not None and not self._engine.alive:
+            self._free()
+            self._missing = ENGINE_ENDED
 
     def _telling(self, work: Callable[..., object], *arguments: object) -> None:
         """Do ``work``; what goes wrong with it is told, since nobody looks at the future it is done for."""

@@ -1,13 +1,13 @@
 """Cuts an answer's text into what was guessed ahead and what the model wrote itself."""
 
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from trchat.session.news import Drafted, Node, Piece
 
 if TYPE_CHECKING:
-    from trchat.decoding.loop import Step
+    from trchat.decoding.step import Step
+    from trchat.recycling.outline import TreeOutline
     from trchat.recycling.tree import DraftTree
 
 SHOWN_AT_MOST = 100
@@ -41,18 +41,10 @@ class PieceCutter:
         return found
 
 
-def sources_of(tree: "DraftTree", mode: str) -> list[str]:
+def sources_of(tree: "DraftTree | TreeOutline", mode: str) -> "Sequence[str]":
     """Who guessed each node of a tree. A drafter with one source only does not say."""
-    if tree.kinds is None:
-        return [ONLY_SOURCE.get(mode, mode)] * len(tree)
-    return [_name(kind) for kind in tree.kinds]
-
-
-@cache
-def _name(kind: int) -> str:
-    from trchat.recycling.kinds import main_source
-
-    return main_source(kind)
+    found = tree.sources
+    return [ONLY_SOURCE.get(mode, mode)] * len(tree) if found is None else found
 
 
 def draw(step: "Step", root: str, piece: Callable[[int], bytes], mode: str) -> Drafted:
@@ -73,7 +65,7 @@ def draw(step: "Step", root: str, piece: Callable[[int], bytes], mode: str) -> D
             sources[node],
         )
         for node, (token, parent) in enumerate(
-            zip(tree.tokens[:SHOWN_AT_MOST].tolist(), tree.parents[:SHOWN_AT_MOST].tolist(), strict=True)
+            zip(map(int, tree.tokens[:SHOWN_AT_MOST]), map(int, tree.parents[:SHOWN_AT_MOST]), strict=True)
         )
     )
     own = step.tokens[len(step.path) :]

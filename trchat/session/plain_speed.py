@@ -5,8 +5,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from trchat.decoding.loop import Step
-    from trchat.recycling.cost import Costs
+    from trchat.decoding.step import Step
 
 ENOUGH = 3
 """Steps of one width, before their median says anything."""
@@ -26,16 +25,16 @@ class PlainSpeed:
             times = self._times.setdefault(step.width, deque(maxlen=_KEPT))
             times.append(step.seconds)
 
-    def ratio(self, tokens_per_s: float, costs: "Costs | None" = None) -> tuple[float | None, bool]:
+    def ratio(self, tokens_per_s: float, plain_ms: float | None = None) -> tuple[float | None, bool]:
         """How much faster than plain decoding this is, and whether one-token steps were timed.
 
-        Where there were none in this session, ``costs`` may know them from the start or from an earlier
-        one. Without them the narrowest steps seen stand in, which cost more: an upper bound.
+        Where there were none in this session, ``plain_ms`` may be known from the start or from an earlier
+        one. Without it the narrowest steps seen stand in, which cost more: an upper bound.
         """
         widths = [width for width, times in self._times.items() if len(times) >= ENOUGH]
         if not widths or not tokens_per_s:
             return None, False
         width = min(widths)
-        if width > 1 and costs is not None and costs.knows(1):
-            return tokens_per_s * costs.of(1) / 1000, True
+        if width > 1 and plain_ms is not None:
+            return tokens_per_s * plain_ms / 1000, True
         return tokens_per_s * median(self._times[width]), width == 1

@@ -9,20 +9,22 @@ from trchat.session.pieces import PieceCutter, draw, sources_of
 from trchat.session.plain_speed import PlainSpeed
 
 if TYPE_CHECKING:
-    from trchat.chat.engine import Answer, Delta, Engine
-    from trchat.decoding.loop import Step
+    from trchat.chat.records import Answer, AnyEngine, Delta
+    from trchat.decoding.step import Step
 
 
 class Progress:
     """Sums of one answer, and what its front end has not heard yet."""
 
-    def __init__(self, engine: "Engine", message_id: int, plain: PlainSpeed, lens: threading.Event) -> None:
+    def __init__(
+        self, engine: "AnyEngine", message_id: int, plain: PlainSpeed, lens: threading.Event
+    ) -> None:
         self.speed = Speed()
         self._engine = engine
         self._message_id = message_id
         self._plain = plain
         self._lens = lens
-        self._cutter = PieceCutter(engine.model.piece)
+        self._cutter = PieceCutter(engine.piece)
         self._text: list[str] = []
         self._pieces: list[Piece] = []
         self._step_tokens: list[int] = []
@@ -40,7 +42,7 @@ class Progress:
         step = event.step
         self._plain.add(step)
         self._text.append(event.text)
-        self._pieces.extend(self._cutter.cut(step, self._engine.drafter.mode))
+        self._pieces.extend(self._cutter.cut(step, self._engine.standing.mode))
         self._step_tokens.append(len(step.tokens))
         if len(step.tree):
             self._count(step)
@@ -52,7 +54,8 @@ class Progress:
         if not self._step_tokens and not (last and self._last):
             return None
         sums = answer.statistics
-        ratio, exact = self._plain.ratio(sums.tokens_per_s, self._engine.costs)
+        standing = self._engine.standing
+        ratio, exact = self._plain.ratio(sums.tokens_per_s, standing.plain_ms)
         self.speed = Speed(
             sums.tokens,
             sums.steps,
@@ -73,8 +76,8 @@ class Progress:
             self._drawn() if shown else None,
             tuple((name, self._hits[name], tried) for name, tried in sorted(self._guesses.items())),
             tuple((self._reached[depth], tried) for depth, tried in sorted(self._offered.items())),
-            self._engine.drafter.rows_learned if shown else 0,
-            self._engine.came_free(),
+            standing.rows_learned if shown else 0,
+            standing.came_free,
             answer.reasoning_opener,
         )
         self._text, self._pieces, self._step_tokens = [], [], []
@@ -83,12 +86,12 @@ class Progress:
     def _drawn(self) -> Drafted | None:
         if self._last is None:
             return None
-        piece = self._engine.model.piece
+        piece = self._engine.piece
         root = "" if self._root is None else piece(self._root).decode("utf-8", "replace")
-        return draw(self._last, root, piece, self._engine.drafter.mode)
+        return draw(self._last, root, piece, self._engine.standing.mode)
 
     def _count(self, step: "Step") -> None:
-        sources = sources_of(step.tree, self._engine.drafter.mode)
+        sources = sources_of(step.tree, self._engine.standing.mode)
         self._guesses.update(sources)
         self._hits.update(sources[node] for node in step.path)
         if self._lens.is_set():

@@ -68,7 +68,7 @@ class Session:
         flags = {name: value for name, value in flags.items() if value is not None}
         prepared = prepare(flags)
         if values.get("template"):
-            from trchat.chat.loading import template_source  # brings in llama.cpp
+            from trchat.chat.settings import template_source
 
             template_source(prepared.settings.template)
         before, self.prepared = self.prepared, prepared
@@ -111,6 +111,15 @@ class Session:
             return self._answer(self.thread.last_question())
         message = self.thread.get(answer_id)
         return self._answer(message if message.role == "user" else self.thread.question_of(message))
+
+    def retry(self) -> Message | None:
+        """Load the model anew after a crash; returns the answer that begins, where one was broken off."""
+        self.must_be_free()
+        self.n_ctx, self.loaded = self.prepared.ctx, False
+        self.host.load(self.prepared, despite_crash=True)
+        last = self.thread.messages[-1] if self.thread.messages else None
+        broken_off = last is not None and last.role == "assistant" and last.finish_reason == "error"
+        return self.regenerate(last.id) if last is not None and broken_off else None
 
     def edit(self, message_id: int, text: str) -> Message:
         """Ask a question in other words, on a branch of its own; the old branch stays."""

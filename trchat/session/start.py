@@ -39,5 +39,5 @@ def start_session(
     except BaseException:
         session.close()
         raise
-    host.load(prepared)
+    host.load(prepared, despite_crash=True)  # who started the chat was asked
     return session

@@ -125,6 +125,15 @@ class AnswerActions(ChatBase):
                 self._asked()
                 await self.show_thread()
 
+    async def action_retry(self) -> None:
+        """Start the engine anew after a crash, and answer the question again that it broke off."""
+        async with self.drawing:
+            if self.attempt(self.session.retry):
+                self.status.set_state("starting the engine anew")
+                if self.session.busy:
+                    self._asked()
+                    await self.show_thread()
+
     def action_edit(self) -> None:
         """Put a question back into the prompt, to ask it in other words."""
 

@@ -21,6 +21,7 @@ HANDLERS: dict[str, Handler] = {
     "save": lambda screen, name: screen.save_conversation(name),
     "copy": lambda screen, number: screen.action_copy(number or None),
     "regen": lambda screen, _: screen.action_regenerate(),
+    "retry": lambda screen, _: screen.action_retry(),
     "edit": lambda screen, _: screen.action_edit(),
     "continue": lambda screen, _: screen.action_proceed(),
     "branch": lambda screen, way: screen.action_branch(branch_step(way)),

@@ -1,0 +1,125 @@
+"""What an engine says while it answers: records that every front end streams, from whichever process."""
+
+import secrets
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from trchat.chat.budget import Dropped
+from trchat.chat.template import Turn
+from trchat.decoding.statistics import Statistics
+from trchat.decoding.step import Step
+from trchat.llama.sampling import Sampling
+
+
+@dataclass(frozen=True, slots=True)
+class Prefill:
+    """Part of the prompt is in the cache: ``done`` of ``total`` tokens, ``cached`` of them from before."""
+
+    done: int
+    total: int
+    cached: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """One step of the answer and the text it completed (may be empty)."""
+
+    text: str
+    step: Step
+
+
+Event = Dropped | Prefill | Delta
+"""In this order: once what was left out, then the prompt as it is read, then the answer."""
+
+
+@dataclass(slots=True)
+class Answer:
+    """An answer as it grows; complete when ``finish`` is set.
+
+    Attributes:
+        text: everything said so far, reasoning included.
+        token_ids: generated tokens, an end-of-generation token included.
+        finish: ``stop``, ``length``, ``context``, or ``cancelled`` while it runs or was left.
+        reasoning_opener: the tag by which the template began reasoning in the prompt.
+        prompt_tokens, cached_prompt_tokens: length of the prompt, and what was reused of earlier work.
+        prompt_s: seconds spent on the prompt.
+        dropped: what was left out of the prompt for want of room.
+    """
+
+    seed: int
+    text: str = ""
+    token_ids: list[int] = field(default_factory=list)
+    finish: str = "cancelled"
+    reasoning_opener: str | None = None
+    prompt_tokens: int = 0
+    cached_prompt_tokens: int = 0
+    prompt_s: float = 0.0
+    dropped: Dropped | None = None
+    statistics: Statistics = field(default_factory=Statistics)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What a front end wants to know of the model that is loaded; ``n_ctx`` is in tokens."""
+
+    name: str = ""
+    architecture: str = "unknown"
+    can_draft: bool = False
+    n_ctx: int = 0
+    brings_template: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How drafting goes: its mode, rows of candidates it can draft from, tokens saved with this model since
+    its first day, and milliseconds of a step of one token, where they are known."""
+
+    mode: str = "off"
+    rows_learned: int = 0
+    came_free: int = 0
+    plain_ms: float | None = None
+
+
+def never() -> bool:
+    """In place of a wish to stop."""
+    return False
+
+
+class AnyEngine(Protocol):
+    """What answers conversations, in this process (``trchat.chat.engine``) or in one of its own."""
+
+    @property
+    def facts(self) -> ModelFacts:
+        """What is loaded."""
+
+    @property
+    def standing(self) -> Standing:
+        """How drafting goes."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can still answer."""
+
+    def use_draft(self, mode: str) -> None:
+        """Guess ahead in another way from the next answer on; what a mode has learned stays."""
+
+    def piece(self, token: int) -> bytes:
+        """The bytes of a token that a step has mentioned."""
+
+    def answer(
+        self,
+        turns: Sequence[Turn],
+        sampling: Sampling,
+        max_tokens: int | None,
+        answer: Answer,
+        *,
+        opening: str = "",
+        stop: Callable[[], bool] = never,
+    ) -> Generator[Event, None, None]:
+        """See ``trchat.chat.engine.Engine.answer``."""
+
+
+def new_answer(seed: int | None = None) -> Answer:
+    """An empty answer, with a random seed where none is wanted."""
+    return Answer(seed=secrets.randbelow(2**32 - 1) if seed is None else seed)

@@ -1,0 +1,55 @@
+"""What the settings mean to an engine, told without llama.cpp."""
+
+from dataclasses import dataclass
+
+from trchat.chat.template import CHATML
+from trchat.config import Settings
+from trchat.errors import UsageError
+from trchat.llama.sampling import Sampling
+from trchat.paths import user_path
+from trchat.text.decode import decode_text
+from trchat.text.one_line import one_line
+
+
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """What to do with the user's store.
+
+    Attributes:
+        read: start from it.
+        write: add to it.
+    """
+
+    read: bool = True
+    write: bool = True
+
+
+REMEMBER = Remember()
+"""Read and write the user's store."""
+
+
+def template_source(setting: str | None) -> str | None:
+    """The Jinja source that ``--template`` names; None is the model's own. Raises UsageError."""
+    if setting is None or setting == "chatml":
+        return setting and CHATML
+    try:
+        raw = user_path(setting).read_bytes()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(
+            f"--template is 'chatml' or a file; cannot read {one_line(setting)}: {reason}"
+        ) from None
+    return decode_text(raw, one_line(setting))
+
+
+def sampling_of(settings: Settings, seed: int, grammar: str = "") -> Sampling:
+    """The sampler chain's part of the settings, and the GBNF that the answer must follow, if any."""
+    return Sampling(
+        temperature=settings.temp,
+        top_k=settings.top_k,
+        top_p=settings.top_p,
+        min_p=settings.min_p,
+        repeat_penalty=settings.repeat_penalty,
+        seed=seed,
+        grammar=grammar,
+    )
