@@ -28,6 +28,8 @@ ctx = 2048
 
 [model."qwen3-0.6b"]
 temp = 0.5
+think = "low"
+template_arg = { a = [1, true] }
 
 [personas]
 pirate = "Answer as a pirate."
@@ -35,6 +37,11 @@ pirate = "Answer as a pirate."
 [keys]
 quit = "ctrl+q"
 """
+
+
+VARIABLES = (
+    ':1: template_arg must be a JSON object of names and values, such as {"enable_thinking": false}, not '
+)
 
 
 def write(text):
@@ -89,6 +96,9 @@ def test_each_layer_covers_the_ones_below():
         "flash_attn": ("auto", "default"),
         "draft": ("auto", "--draft"),
         "template": (None, "default"),
+        "think": ("low", "config.toml:20"),
+        "think_budget": (None, "default"),
+        "template_arg": ('{"a": [1, true]}', "config.toml:21"),
         "theme": ("nord", "config.toml:4"),
     }
 
@@ -104,7 +114,7 @@ def test_personas_and_keys():
     assert config.personas["pirate"].value == "Answer as a pirate."
     config.check_keys(["quit"])
     with pytest.raises(
-        UsageError, match=r"config.toml:25: unknown key 'quit' in \[keys\]; did you mean 'quits'"
+        UsageError, match=r"config.toml:27: unknown key 'quit' in \[keys\]; did you mean 'quits'"
     ):
         config.check_keys(["quits", "new"])
 
@@ -132,6 +142,12 @@ def test_personas_and_keys():
         ("ctx = 0", ":1: ctx must be a whole number from 1 to 2147483647, not 0"),
         ("draft = 'fast'", ":1: draft must be one of auto, recycling, lookup, off, not 'fast'"),
         ("gpu_layers = -1", ":1: gpu_layers must be a number, 'all' or 'auto', not -1"),
+        ("think = 'hard'", ":1: think must be one of auto, on, off, low, medium, high, not 'hard'"),
+        ("think_budget = -1", ":1: think_budget must be a whole number from 0 to 2147483647, not -1"),
+        ("template_arg = { messages = 1 }", VARIABLES + "{'messages': 1}"),
+        ("template_arg = { d = 1979-05-27 }", VARIABLES + "{'d': datetime.date(1979, 5, 27)}"),
+        ("template_arg = '[1]'", VARIABLES + "'[1]'"),
+        ("[model.x.template_arg]\n'a b' = 1", None),
         ("system = ''", ":1: system must be a text in quotes, not ''"),
         ("sampling = 3", ":1: sampling must be a table: [sampling]"),
         ("[model]\nx = 3", ":2: model.x must be a table: [model.x]"),
@@ -153,7 +169,7 @@ def test_mistakes_are_named_with_their_line(text, message):
     if message is not None:
         assert got == message
     else:
-        assert ": unknown key " in got
+        assert ": unknown key " in got or ": template_arg must be " in got
 
 
 def test_a_mistake_behind_a_long_text_has_the_right_line():
@@ -186,6 +202,7 @@ def test_no_file_is_an_empty_one_and_a_folder_is_a_mistake():
         ("TRCHAT_DRAFT", "fast", "one of auto, recycling, lookup, off"),
         ("TRCHAT_THREADS", "0", "a whole number from 1 to 4096"),
         ("TRCHAT_GPU_LAYERS", "-1", "a number, 'all' or 'auto'"),
+        ("TRCHAT_TEMPLATE_ARG", "{", 'a JSON object of names and values, such as {"enable_thinking": false}'),
         ("TRCHAT_SEED", str(2**32), f"a whole number from 0 to {2**32 - 2}"),
     ],
 )

@@ -20,8 +20,9 @@ FROM_NOWHERE = "default"
 class Settings:
     """Every setting with a value; None is "not chosen" and left to whoever uses it.
 
-    ``ctx``, ``max_tokens`` in tokens; ``gpu_layers`` a number as text, ``all`` or ``auto``; ``seed`` None is
-    random. ``origins`` says for each field where its value comes from.
+    ``ctx``, ``max_tokens``, ``think_budget`` in tokens; ``gpu_layers`` a number as text, ``all`` or ``auto``;
+    ``template_arg`` a JSON object as text; ``seed`` None is random. ``origins`` says for each field where its
+    value comes from.
     """
 
     model: str | None = None
@@ -40,6 +41,9 @@ class Settings:
     flash_attn: str = "auto"
     draft: str = "auto"
     template: str | None = None
+    think: str = "auto"
+    think_budget: int | None = None
+    template_arg: str = "{}"
     theme: str | None = None
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
 

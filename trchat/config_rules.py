@@ -3,6 +3,7 @@
 The same rules hold for flags, environment variables and the file.
 """
 
+import json
 import re
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ MOST = 2**31 - 1
 """What llama.cpp can count to."""
 DRAFT_MODES = ("auto", "recycling", "lookup", "off")
 CACHE_TYPES = ("f16", "q8_0")
+THINK_MODES = ("auto", "on", "off", "low", "medium", "high")
 _NUMBER = re.compile(r"[+-]?[0-9.]+(e[+-]?[0-9]+)?", re.IGNORECASE)
 
 Value = str | int | float
@@ -80,7 +82,29 @@ class Layers:
         raise ValueError
 
 
-Rule = Text | Number | Choice | Layers
+@dataclass(frozen=True, slots=True)
+class Variables:
+    """Names with values that JSON can hold; kept as the text of a JSON object."""
+
+    meaning: str = 'a JSON object of names and values, such as {"enable_thinking": false}'
+
+    def check(self, value: object) -> Value:
+        """The value as trchat keeps it. Raises ValueError when it may not stand here."""
+        try:
+            value = json.loads(value) if isinstance(value, str) else value
+            if not isinstance(value, dict) or not all(map(is_variable, value)):
+                raise ValueError
+            return json.dumps(value, ensure_ascii=False, allow_nan=False)
+        except (TypeError, RecursionError):
+            raise ValueError from None
+
+
+def is_variable(name: object) -> bool:
+    """Whether a template may be given a variable of this name; the conversation is none of them."""
+    return isinstance(name, str) and name.isidentifier() and name != "messages"
+
+
+Rule = Text | Number | Choice | Layers | Variables
 
 
 def spelled(rule: Rule, text: str) -> Value:
@@ -112,6 +136,9 @@ RUNNING: dict[str, Rule] = {
     "flash_attn": Choice(("auto", "on", "off")),
     "draft": Choice(DRAFT_MODES),
     "template": Text(),
+    "think": Choice(THINK_MODES),
+    "think_budget": Number(0, MOST, f"a whole number from 0 to {MOST}", whole=True),
+    "template_arg": Variables(),
 }
 """What may stand at the top and, with the sampling, in ``[model.NAME]``."""
 

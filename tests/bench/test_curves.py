@@ -6,7 +6,7 @@ import pytest
 
 from trchat.bench.curves import load_curve
 from trchat.errors import UsageError
-from trchat.recycling.fixed_costs import FixedCosts
+from trchat.recycling.cost import FixedCosts
 
 CURVE = {"backend": "a laptop", "shape_change_ms": 2.0, "ms": {"1": 10.0, "2": 12.0, "4": 20.0}}
 

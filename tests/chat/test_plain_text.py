@@ -82,7 +82,7 @@ class Bare:
 
     source = "{% for m in messages %}{{ m.content }}{% endfor %}"
 
-    def render(self, turns):
+    def render(self, turns, variables=None):
         return "".join(turn.content for turn in turns)
 
 

@@ -8,9 +8,8 @@ from trchat.decoding.kv_cache import KVCache
 from trchat.decoding.loop import generate
 from trchat.recycling.auto import AutoDrafter
 from trchat.recycling.calibration import Calibration
-from trchat.recycling.cost import StepCosts
+from trchat.recycling.cost import FixedCosts, StepCosts
 from trchat.recycling.drafter import Verified
-from trchat.recycling.fixed_costs import FixedCosts
 from trchat.recycling.knowledge import Knowledge
 from trchat.recycling.tree import EMPTY_TREE
 
@@ -118,23 +117,7 @@ def random_step(drafter, random, width):
     return Verified(drafter._proposer.tokens[-1], tree, logits, (), (token,), 1 + len(tree))
 
 
-def test_what_is_worth_its_time_is_learned_at_once_on_a_gpu_too(monkeypatch):
-    random = np.random.default_rng(1)
-    known = Knowledge()
-    write(AutoDrafter(known, width=8))
-    drafter = AutoDrafter(known, width=8)
-    drafter.begin(PROMPT)
-    for step_ms, waits in ((1e-9, True), (1e9, False)):
-        monkeypatch.setattr(drafter, "costs", FixedCosts({1: step_ms, 64: step_ms}, 0.0))
-        before = known.clock
-        drafter.learn(random_step(drafter, random, 8), put_off=True)
-        assert (known.clock == before) is waits
-        drafter.catch_up()
-        assert known.clock == before + 1
-
-
-def test_logits_that_the_next_step_has_overwritten_teach_nothing(monkeypatch):
-    monkeypatch.setattr(AutoDrafter, "_pays_at_once", lambda *_: False)
+def test_logits_that_the_next_step_has_overwritten_teach_nothing():
     random = np.random.default_rng(1)
     known = Knowledge()
     write(AutoDrafter(known, width=8))
@@ -183,20 +166,22 @@ def test_the_work_of_a_step_is_told_apart_from_the_models_time(monkeypatch):
     told = []
 
     class Watched(StepCosts):
-        def observe(self, width, milliseconds, work_ms=None):
+        def observe(self, width, milliseconds, work_ms=0.0):
             told.append((width, milliseconds, work_ms))
+            return milliseconds
 
-    class Slow(AutoDrafter):
-        def _worth_its_time(self, room, n_forced):
-            now[0] += 0.001
-            return super()._worth_its_time(room, n_forced)
+    def slowly(work, seconds):
+        def slow(*args):
+            now[0] += seconds
+            return work(*args)
 
-        def _recycle(self, logits, sample=None):
-            now[0] += 0.002
-            super()._recycle(logits, sample)
+        return slow
 
-    drafter = Slow(Knowledge(), Watched(), width=4)
+    drafter = AutoDrafter(Knowledge(), Watched(), width=4)
     drafter.begin([5, 6, 7])
+    proposer = drafter._proposer
+    monkeypatch.setattr(proposer, "grow", slowly(proposer.grow, 0.001))
+    monkeypatch.setattr(proposer, "recycle", slowly(proposer.recycle, 0.002))
     drafter.draft(8)
     now[0] += 0.010
     drafter.learn(Verified(7, EMPTY_TREE, np.zeros((1, 700), np.float32), (), (3,), 1))

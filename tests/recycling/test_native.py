@@ -17,8 +17,8 @@ from trchat.recycling import plain_proposer, topk
 from trchat.recycling.auto import AutoDrafter
 from trchat.recycling.calibration import Calibration
 from trchat.recycling.candidates import CandidateTables
+from trchat.recycling.cost import FixedCosts
 from trchat.recycling.drafter import Verified
-from trchat.recycling.fixed_costs import FixedCosts
 from trchat.recycling.kinds import SIZES, STRIDES
 from trchat.recycling.knowledge import Knowledge
 from trchat.recycling.native import binding
@@ -26,10 +26,9 @@ from trchat.recycling.native.binding import Kernel
 from trchat.recycling.native.sources import FILE, sources_hash
 from trchat.recycling.packing import pack
 from trchat.recycling.proposer import make_proposer
-from trchat.recycling.suffix import SuffixIndex
 from trchat.recycling.table import TableShape
 from trchat.recycling.topk import top_k_and_mass
-from trchat.recycling.tree import ROOT, DraftTree
+from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree
 
 COMPILER = any(shutil.which(name) for name in ("cc", "gcc", "clang"))
 KERNEL = binding.KERNEL
@@ -140,7 +139,6 @@ def test_trees_and_what_is_learned_are_the_same(both, both_find_the_same, width,
 
 @compiled
 def test_what_a_gpu_leaves_to_be_learned_later_is_learned_the_same(both, both_find_the_same, monkeypatch):
-    monkeypatch.setattr(AutoDrafter, "_pays_at_once", lambda *_: False)
 
     def run():
         context = ScriptedContext(computes_apart=True, keeps_order=False, n_spare=0)
@@ -176,15 +174,12 @@ def test_the_same_is_proposed_after_any_text(text, further, n_nodes):
             proposer.begin([9] * further)  # another text before
             proposer.begin(text[: len(text) // 2])
             for token in text[len(text) // 2 :]:
-                proposer.extend([token])
+                proposer.note(EMPTY_TREE, (), [token])
             proposer.start_tree()
             proposer.grow(n_nodes)
             tree = proposer.cut(n_nodes)
-            trees.append((tree.tokens.tolist(), tree.parents.tolist(), tree.kinds, proposer.longest()))
+            trees.append((tree.tokens.tolist(), tree.parents.tolist(), tree.kinds))
     assert trees[0] == trees[1]
-    index = SuffixIndex()
-    index.extend(text)
-    assert trees[0][3] == index.longest()
 
 
 @compiled

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from tests.tui.scripted_engine import ScriptedEngine
+from trchat.config import Settings
 from trchat.errors import ModelError
 from trchat.session.host import EngineHost
 from trchat.session.job import Job
@@ -33,7 +34,7 @@ class SlowModels:
 
 
 def prepared(path):
-    settings = SimpleNamespace(draft="auto")
+    settings = Settings()
     return SimpleNamespace(model=SimpleNamespace(path=Path(path)), settings=settings, ctx=100)
 
 
@@ -73,7 +74,7 @@ def ready_host(store=None, **engine):
 
 def test_an_answer_ends_whatever_goes_wrong_with_saving_it():
     host = ready_host(BrokenStore())
-    settings = SimpleNamespace(temp=0, top_k=0, top_p=1, min_p=0, repeat_penalty=1, max_tokens=None)
+    settings = Settings(temp=0)
     host.write(Job(7, [], settings, seed=1)).result(BEGUN_S)
     host.close()
     (ended,) = [news for news in host.outbox.take() if isinstance(news, Ended)]

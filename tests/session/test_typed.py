@@ -27,6 +27,17 @@ def test_what_is_said_to_the_model(text):
     assert parse_command(text) is None
 
 
+def test_a_switch_that_the_model_reads_itself_is_said_to_it():
+    template = "{% if '/no_think' in messages[0].content %}<think></think>{% elif '/think' %}{% endif %}"
+    for text in ("/no_think Say hello.", "/no_think", "/think hard about it"):
+        assert parse_command(text, template) is None
+    for text in ("/think", "/think off", "/think HIGH"):
+        found = parse_command(text, template)
+        assert found is not None and found[0].name == "think"
+    with pytest.raises(UsageError, match="there is no command /no_think; did you mean /think"):
+        parse_command("/no_think Say hello.", "{{ messages }}")
+
+
 def test_a_doubled_slash_says_one():
     assert unescaped("//help is a command") == "/help is a command"
     assert unescaped("either / or") == "either / or"

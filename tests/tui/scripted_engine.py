@@ -8,6 +8,7 @@ import numpy as np
 
 from trchat.chat.budget import Dropped
 from trchat.chat.records import Delta, ModelFacts, Prefill, Standing, never
+from trchat.chat.thinking import AS_IT_IS, NO_SWITCH, ThinkingSwitch
 from trchat.decoding.step import Step
 from trchat.recycling.kinds import ROWS2, STRIDES, SUFFIX
 from trchat.recycling.tree import ROOT, DraftTree
@@ -28,6 +29,8 @@ class ScriptedEngine:
     prompts: list = field(default_factory=list)
     openings: list = field(default_factory=list)
     sampled: list = field(default_factory=list)
+    prompted: list = field(default_factory=list)
+    thinking: ThinkingSwitch = NO_SWITCH
     waiting: threading.Event = field(default_factory=threading.Event)
     go_on: threading.Event = field(default_factory=threading.Event)
     opened: list = field(default_factory=list)
@@ -40,7 +43,7 @@ class ScriptedEngine:
 
     @property
     def facts(self):
-        return ModelFacts("Scripted", "script", self.can_draft, self.n_ctx)
+        return ModelFacts("Scripted", "script", self.can_draft, self.n_ctx, thinking=self.thinking)
 
     @property
     def standing(self):
@@ -55,10 +58,11 @@ class ScriptedEngine:
     def prompt_tokens(self, turns):
         return " ".join(turn.content for turn in turns).split(), None
 
-    def answer(self, turns, sampling, max_tokens, answer, *, opening="", stop=never):
+    def answer(self, turns, sampling, max_tokens, answer, *, opening="", prompting=AS_IT_IS, stop=never):
         self.prompts.append([(turn.role, turn.content) for turn in turns])
         self.openings.append(opening)
         self.sampled.append(sampling)
+        self.prompted.append(prompting)
         room = self.n_ctx // 4
         left_out = max(len(turns) - room, 0)
         if left_out:

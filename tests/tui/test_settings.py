@@ -4,6 +4,7 @@ import pytest
 
 from tests.tiny_gguf import make
 from tests.tui.scripted_engine import ScriptedEngine
+from trchat.chat.thinking import Plan, ThinkingSwitch
 from trchat.config_file import load_config
 from trchat.errors import UsageError
 from trchat.session.news import Notice
@@ -131,6 +132,55 @@ def test_another_draft_mode_needs_no_reload_and_what_was_learned_stays(run_chat)
         assert chat.session.thread.messages[1].settings["draft"] == "off"
 
     run_chat(test)
+
+
+def test_thinking_is_switched_by_a_key_and_a_command_and_shown_where_there_is_a_switch(run_chat):
+    plans = {"off": Plan({"x": False}), "on": Plan({"x": True})}
+    plans |= dict.fromkeys(("low", "medium", "high"), Plan({"x": True}, note="only on or off"))
+    engine = ScriptedEngine(thinking=ThinkingSwitch(plans, ("x",), ("auto", "off", "on")))
+
+    async def test(chat):
+        await chat.sees("think auto")
+        await chat.pilot.press("f9")
+        await chat.sees("thinking is off", "think off")
+        await chat.send("Hi")
+        await chat.pilot.press("f9")
+        await chat.sees("thinking is on", "think on")
+        await chat.send("/think high")
+        await chat.sees("only on or off", "think high")
+        await chat.send("Hi")
+        await chat.send("/think")
+        await chat.sees("only on or off; this model has: auto, off, on")
+        await chat.send("/think maybe")
+        await chat.sees("think must be one of auto, on, off, low, medium, high, not 'maybe'")
+        assert [each.think for each in chat.engine.prompted] == ["off", "high"]
+        assert [each.settings["think"] for each in chat.session.thread.messages[1::2]] == ["off", "high"]
+        assert len(chat.engine.opened) == 1
+
+    run_chat(test, engine)
+
+
+def test_a_model_without_a_switch_says_so(run_chat):
+    async def test(chat):
+        await chat.pilot.press("f9")
+        await chat.sees("the thinking of this model cannot be switched: its chat template has nothing for it")
+        assert "think auto" not in chat.text
+        await chat.send("/think off")
+        await chat.until(lambda: chat.session.settings.think == "off")
+        assert "think off" not in chat.text
+
+    run_chat(test)
+
+
+def test_an_answer_that_goes_on_keeps_the_thinking_it_began_with(run_chat):
+    async def test(chat):
+        await chat.send("/think off")
+        await chat.send("Hi")
+        await chat.send("/think on")
+        await chat.send("/continue")
+        assert [each.think for each in chat.engine.prompted] == ["off", "off"]
+
+    run_chat(test, ScriptedEngine(finish="length"))
 
 
 def test_another_model_is_chosen_from_the_list(run_chat, tmp_path, monkeypatch):

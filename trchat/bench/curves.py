@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trchat.errors import UsageError
-from trchat.recycling.fixed_costs import FixedCosts
+from trchat.recycling.cost import FixedCosts
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from trchat.chat.reasoning import rejoined, split_reasoning
 from trchat.chat.records import Answer, Delta, Event, ModelFacts, Prefill, Standing, never
 from trchat.chat.returns import points_of_return
 from trchat.chat.template import ChatTemplate, Turn
+from trchat.chat.thinking import AS_IT_IS, Prompting, find_switch, variables_for, with_system_line
 from trchat.decoding.kv_cache import KVCache
 from trchat.decoding.loop import generate
 from trchat.decoding.start_costs import measure_start
@@ -58,6 +59,7 @@ class Engine(Owned):
         self.came_free: Callable[[], int] = lambda: 0
         self.template = template or ChatTemplate(model.chat_template, model.bos_text, model.eos_text)
         self.prompts = PromptBuilder(self.template, model)
+        self._thinking = find_switch(self.template)
         self.context = Context(model, options)
         self._cache: Cache = (
             StateCache(self.context, saved_bytes) if model.keeps_state else KVCache(self.context)
@@ -74,6 +76,8 @@ class Engine(Owned):
             can_draft=self.model.can_draft,
             n_ctx=self.context.n_ctx,
             brings_template=not self.template.is_fallback,
+            thinking=self._thinking,
+            template_reads=self.template.reads,
         )
 
     @property
@@ -140,12 +144,14 @@ class Engine(Owned):
         answer: Answer,
         *,
         opening: str = "",
+        prompting: Prompting = AS_IT_IS,
         stop: Callable[[], bool] = never,
     ) -> Generator[Event, None, None]:
         """Stream the answer to ``turns``, filling ``answer`` as it goes.
 
         ``opening`` is what the answer says already, reasoning included, when one that was cut goes on; it is
-        not said again. ``stop`` is for engines in processes of their own, which ask it while they wait; here,
+        not said again. ``prompting`` says what the template is told. ``stop`` is for engines in processes of
+        their own, which ask it while they wait; here,
         ``interrupt`` ends what takes long.
 
         Closing the iterator at any event leaves the context fit for the next answer and ``answer`` with
@@ -154,8 +160,11 @@ class Engine(Owned):
         raises, and DecodeError from llama.cpp.
         """
 
+        variables = variables_for(prompting, self._thinking, self.template.reads)
+        line = self._thinking.plan(prompting.think).system
+
         def build(some: Sequence[Turn]) -> Prompt:
-            prompt = self.prompts.build(some)
+            prompt = self.prompts.build(with_system_line(some, line), variables)
             if not opening:
                 return prompt
             begun = rejoined(*split_reasoning(opening), prompt.reasoning_opener)

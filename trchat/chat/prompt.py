@@ -1,6 +1,6 @@
 """A conversation to token ids, in which only the template can spell special tokens."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -59,25 +59,25 @@ class PromptBuilder:
         )
         self.plain_text = PlainText(tokens, markers)
 
-    def build(self, turns: Sequence[Turn]) -> Prompt:
-        """The prompt for the next answer. Raises as ChatTemplate.render does."""
+    def build(self, turns: Sequence[Turn], variables: Mapping[str, object] | None = None) -> Prompt:
+        """The prompt for the next answer. Takes and raises what ChatTemplate.render does."""
         if all(self.plain_text.is_clean(turn.content) for turn in turns):
-            rendered = self._template.render(turns)
+            rendered = self._template.render(turns, variables)
             return Prompt(self._tokenize(rendered), opened_by(rendered))
         mark = free_mark([turn.content for turn in turns])
         if mark is not None:
-            rendered = self._render_broken(turns, mark)
+            rendered = self._render_broken(turns, mark, variables)
             ids = without_mark(
                 self._tokenize(rendered), mark, rendered.count(mark), self._vocabulary.tokenize
             )
             if ids is not None:
                 return Prompt(ids, opened_by(rendered))
-        rendered = self._render_broken(turns, PLAIN_MARK)
+        rendered = self._render_broken(turns, PLAIN_MARK, variables)
         return Prompt(self._tokenize(rendered), opened_by(rendered))
 
-    def _render_broken(self, turns: Sequence[Turn], mark: str) -> str:
+    def _render_broken(self, turns: Sequence[Turn], mark: str, variables: Mapping[str, object] | None) -> str:
         return self._template.render(
-            [Turn(turn.role, self.plain_text.break_up(turn.content, mark)) for turn in turns]
+            [Turn(turn.role, self.plain_text.break_up(turn.content, mark)) for turn in turns], variables
         )
 
     def _tokenize(self, rendered: str) -> list[int]:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from trchat.chat.budget import Dropped
 from trchat.chat.template import Turn
+from trchat.chat.thinking import AS_IT_IS, NO_SWITCH, Prompting, ThinkingSwitch
 from trchat.decoding.statistics import Statistics
 from trchat.decoding.step import Step
 from trchat.llama.sampling import Sampling
@@ -61,13 +62,18 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What a front end wants to know of the model that is loaded; ``n_ctx`` is in tokens."""
+    """What a front end wants to know of the model that is loaded; ``n_ctx`` is in tokens.
+
+    ``template_reads`` are the variables that its chat template looks up, ``thinking`` its switch among them.
+    """
 
     name: str = ""
     architecture: str = "unknown"
     can_draft: bool = False
     n_ctx: int = 0
     brings_template: bool = True
+    thinking: ThinkingSwitch = NO_SWITCH
+    template_reads: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +121,7 @@ class AnyEngine(Protocol):
         answer: Answer,
         *,
         opening: str = "",
+        prompting: Prompting = AS_IT_IS,
         stop: Callable[[], bool] = never,
     ) -> Generator[Event, None, None]:
         """See ``trchat.chat.engine.Engine.answer``."""

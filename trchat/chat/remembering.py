@@ -55,7 +55,7 @@ class Remembering:
     def costs_known(self) -> bool:
         """Whether step times of this machine came from the store, so that none need be measured."""
         memory = self._memory
-        return memory is not None and memory.costs_recalled and memory.costs.plain_ms is not None
+        return memory is not None and memory.costs_recalled
 
     def close(self) -> None:
         """Save the rest; a disk that is too slow is left behind after some seconds."""

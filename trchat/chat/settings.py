@@ -1,8 +1,10 @@
 """What the settings mean to an engine, told without llama.cpp."""
 
+import json
 from dataclasses import dataclass
 
 from trchat.chat.template import CHATML
+from trchat.chat.thinking import Prompting
 from trchat.config import Settings
 from trchat.errors import UsageError
 from trchat.llama.sampling import Sampling
@@ -53,3 +55,8 @@ def sampling_of(settings: Settings, seed: int, grammar: str = "") -> Sampling:
         seed=seed,
         grammar=grammar,
     )
+
+
+def prompting_of(settings: Settings) -> Prompting:
+    """The prompt's part of the settings."""
+    return Prompting(settings.think, settings.think_budget, json.loads(settings.template_arg))

@@ -12,8 +12,9 @@ from trchat.chat.reasoning import split_reasoning
 from trchat.chat.reasoning_stream import ReasoningStream
 from trchat.chat.recorder import Recorder, with_question
 from trchat.chat.records import Answer, AnyEngine, Delta, Prefill, new_answer
-from trchat.chat.settings import Remember, sampling_of, template_source
+from trchat.chat.settings import Remember, prompting_of, sampling_of, template_source
 from trchat.chat.template import Turn
+from trchat.chat.thinking import notes_on
 from trchat.cli.conversation import Earlier, earlier
 from trchat.cli.crashed import ask_before_crash
 from trchat.cli.interrupt import Stop, stop_on_interrupt
@@ -109,7 +110,7 @@ class _Answering:
                 remember=Remember(write=not self.args.no_save),
             ) as engine:
                 load_s = perf_counter() - start
-                self._say_limits(engine)
+                self._say_limits(engine, has_system=turns[0].role == "system")
                 hot_rows = engine.standing.rows_learned
                 mode = settings.draft if engine.facts.can_draft else "off"
                 self._stream(engine, turns, sampling, answer, recorder or None)
@@ -138,7 +139,10 @@ class _Answering:
     ) -> None:
         """Run the model, show and save what comes; whatever ends it, what there is is shown and saved."""
         max_tokens = self.prepared.settings.max_tokens
-        events = engine.answer(turns, sampling, max_tokens, answer, stop=self.stop.is_set)
+        prompting = prompting_of(self.prepared.settings)
+        events = engine.answer(
+            turns, sampling, max_tokens, answer, prompting=prompting, stop=self.stop.is_set
+        )
         show = self._show_nothing if self.args.json or self.args.extract else _Shown(self).push
         failed: str | None = "error"
         begun = False
@@ -190,8 +194,10 @@ class _Answering:
         self.notices.progress(f"loading the model {fraction:4.0%}" if fraction < 1 else "")
         return not self.stop.is_set()
 
-    def _say_limits(self, engine: AnyEngine) -> None:
-        settings = self.prepared.settings
+    def _say_limits(self, engine: AnyEngine, has_system: bool) -> None:
+        settings, facts = self.prepared.settings, engine.facts
+        for note in notes_on(prompting_of(settings), facts.thinking, facts.template_reads, has_system):
+            self.notices.say(note)
         if not engine.facts.brings_template and settings.template is None:
             self.notices.say(
                 "the model brings no chat template; using ChatML, which may not be what it was trained on"
@@ -235,5 +241,8 @@ def _kept_settings(prepared: Prepared, sampling: Sampling) -> dict[str, object]:
         "top_p": sampling.top_p,
         "min_p": sampling.min_p,
         "repeat_penalty": sampling.repeat_penalty,
+        "think": prepared.settings.think,
+        "think_budget": prepared.settings.think_budget,
+        "template_arg": prepared.settings.template_arg,
         "seed": sampling.seed,
     }

@@ -7,6 +7,7 @@ from trchat.cli.options import (
     add_general_options,
     add_model_options,
     add_sampling_options,
+    add_thinking_options,
 )
 
 DESCRIPTION = """\
@@ -78,6 +79,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     output.add_argument("--no-save", action="store_true", help="do not keep this question and answer")
     add_model_options(parser)
     add_sampling_options(parser)
+    add_thinking_options(parser)
     add_draft_option(parser)
     add_general_options(parser)
     parser.set_defaults(run=run)

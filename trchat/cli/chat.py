@@ -10,6 +10,7 @@ from trchat.cli.options import (
     add_general_options,
     add_model_options,
     add_sampling_options,
+    add_thinking_options,
     positive_int,
 )
 from trchat.cli.streams import say
@@ -39,6 +40,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add_model_options(parser)
     add_sampling_options(parser)
+    add_thinking_options(parser)
     add_draft_option(parser)
     add_general_options(parser)
 

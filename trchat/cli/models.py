@@ -12,6 +12,7 @@ from trchat.cli.streams import say, warn
 EPILOG = """examples:
   trchat models                                        what there is
   trchat models info qwen3                             any unambiguous part of a name will do
+  trchat models info qwen3 --template                  its chat template, as it stands in the file
   trchat models default qwen3-0.6b                     use it from now on
   trchat models get Qwen/Qwen3-0.6B-GGUF:Q8_0          download (needs pip install 'trchat[hub]')
   llama-server -m "$(trchat models path qwen3)"        the file, for another program
@@ -56,7 +57,13 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         action.set_defaults(action=name)
         if names:
             action.add_argument("name", metavar="NAME", nargs=names, help="path, name, or a part of a name")
-        if name in ("list", "info"):
+        if name == "info":
+            shape = action.add_mutually_exclusive_group()
+            _add_json(shape)
+            shape.add_argument(
+                "--template", action="store_true", help="print the model's chat template and nothing else"
+            )
+        elif name == "list":
             _add_json(action)
     get = actions.add_parser(
         "get",
@@ -86,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _add_json(parser: argparse.ArgumentParser) -> None:
+def _add_json(parser: "argparse.ArgumentParser | argparse._MutuallyExclusiveGroup") -> None:
     parser.add_argument(
         "--json", action="store_true", default=argparse.SUPPRESS, help="print JSON and nothing else"
     )
@@ -135,6 +142,9 @@ def _info(args: argparse.Namespace) -> None:
 
     model = _chosen(args)
     header = read_header(model.path)
+    if args.template:
+        _print_template(model.name, header.text("tokenizer.chat_template"))
+        return
     recommended = recommended_sampling(header)
     ctx = min(DEFAULT_CTX, model.card.context or DEFAULT_CTX)
     need = estimate(header, ctx, flash_attn="auto")
@@ -162,6 +172,18 @@ def _info(args: argparse.Namespace) -> None:
             ("matrix rows", "-" if learned is None else str(learned)),
         ]
     )
+
+
+def _print_template(name: str, template: str | None) -> None:
+    from trchat.cli.streams import Output
+    from trchat.errors import TrchatError
+    from trchat.text.one_line import one_line
+
+    if not template:
+        raise TrchatError(f"{one_line(name)} brings no chat template")
+    output = Output()
+    output.write(template)
+    output.end_line()
 
 
 def _default(args: argparse.Namespace) -> None:

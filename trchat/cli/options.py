@@ -5,9 +5,11 @@ is decided by the layers below the command line, and a subcommand never overwrit
 """
 
 import argparse
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from trchat.config_rules import MOST, SETTINGS, Choice, Number, Rule, Text, Value, spelled
+from trchat.config_rules import MOST, SETTINGS, Choice, Number, Rule, Text, Value, is_variable, spelled
 
 _LARGEST_IDENTIFIER = 2**63 - 1
 
@@ -69,6 +71,60 @@ def add_sampling_options(parser: argparse.ArgumentParser) -> None:
     _add(group, "--repeat-penalty", "X", "make recent tokens X times less likely, 1 = off (default: 1)")
     _add(group, "--seed", "N", "same seed, same answer (default: random)")
     _add(group, "-n --max-tokens", "N", "longest answer in tokens (default: what the context leaves)")
+
+
+class _TemplateArgument(argparse.Action):
+    """Collects ``NAME=VALUE`` into the text of one JSON object."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        name, given, text = str(values).partition("=")
+        if not given or not is_variable(name):
+            raise argparse.ArgumentError(self, f"must be NAME=VALUE, not {str(values)!r}")
+        collected = json.loads(getattr(namespace, self.dest, "{}"))
+        try:
+            collected[name] = _json_or_text(text)
+            told = spelled(SETTINGS[self.dest], json.dumps(collected))
+        except (ValueError, RecursionError):
+            raise argparse.ArgumentError(
+                self, f'{name} must be JSON, such as true, 3, "text" or [1, 2], not {text!r}'
+            ) from None
+        setattr(namespace, self.dest, told)
+
+
+_PYTHONS = {"True": True, "False": False, "None": None}
+"""Written by people who come from the ``transformers`` library; as texts all three would be true."""
+
+
+def _json_or_text(text: str) -> object:
+    """What JSON says; a bare word is that word. Raises ValueError for what only begins as JSON."""
+    if text in _PYTHONS:
+        return _PYTHONS[text]
+    try:
+        return json.loads(text)
+    except ValueError:
+        if text[:1] in ("{", "[", '"'):
+            raise
+        return text
+
+
+def add_thinking_options(parser: argparse.ArgumentParser) -> None:
+    """Whether the model reasons before it answers, and what else its template can be told."""
+    group = parser.add_argument_group("thinking")
+    _add(group, "--think", None, "think before answering, or not (default: auto, what the template does)")
+    _add(group, "--think-budget", "N", "end the thinking after N tokens (default: when the model does)")
+    group.add_argument(
+        "--template-arg",
+        metavar="NAME=VALUE",
+        action=_TemplateArgument,
+        default=argparse.SUPPRESS,
+        help="set a variable of the chat template, in JSON; may be given several times",
+    )
 
 
 def add_draft_option(parser: argparse.ArgumentParser) -> None:

@@ -1,5 +1,6 @@
 """First step times of a machine, measured before the first answer so that it is not slowed by guessing."""
 
+from statistics import median
 from time import perf_counter
 
 import numpy as np
@@ -10,10 +11,7 @@ from trchat.recycling.tree import chain_tree
 
 LEAST_BUDGET_S = 0.3
 SHARE_OF_LOAD = 0.05
-_WIDTHS = (1, 4, 8, 2, 16, 32, 64, 3)  # the most telling first, in case time runs out
-# Work around the model until real steps have shown it: a step, a node; beside a GPU a part of it counts.
-_AROUND_MS, _A_NODE_MS = 0.3, 0.04
-_APART_MS, _A_NODE_APART_MS = 0.1, 0.025
+_WIDTHS = (1, 4, 2, 8, 16, 32, 64, 3)  # the most telling first, in case time runs out
 
 
 def measure_start(cache: Cache, costs: StepCosts, load_s: float) -> None:
@@ -26,21 +24,19 @@ def measure_start(cache: Cache, costs: StepCosts, load_s: float) -> None:
 
     The last run of a width counts. The first one builds the compute graph and, after loading, brings
     weights into memory; on a GPU the second one records the kernels' launches. What they take longer than
-    the last is what a change of width costs: about the least seen, since some also pay for what is set up
-    once, and not that of the first width. The very least may come from a stall of the last run. On a GPU the
-    first batch of several tokens brings its own kernels there, and gets one run more.
+    the last is what a change of width costs: the median over the widths but the first, as some also pay for
+    what is set up once.
     """
     budget = max(LEAST_BUDGET_S, SHARE_OF_LOAD * load_s)
     runs = 3 if cache.computes_apart else 2
-    step_ms, node_ms = (_APART_MS, _A_NODE_APART_MS) if cache.computes_apart else (_AROUND_MS, _A_NODE_MS)
     start, once_s = perf_counter(), 0.0
     costs.enter(0)
     changes: list[float] = []
     widest = 1 + cache.room_for_drafts(1)
     for width in [width for width in _WIDTHS if width <= widest]:
         times: list[float] = []
-        expected = costs.of(width) / 1e3 if costs.curve else 0.0
-        for run in range(runs + (cache.computes_apart and width == _WIDTHS[1])):
+        expected = costs.of(width) / 1e3 if costs.known else 0.0
+        for run in range(runs):
             if perf_counter() - start - once_s + expected > budget:
                 return
             cache.verify([0], chain_tree(np.zeros(width - 1, np.int32)))
@@ -48,10 +44,6 @@ def measure_start(cache: Cache, costs: StepCosts, load_s: float) -> None:
             times.append(cache.decode_s * 1e3)
             if cache.computes_apart and run == 0:
                 once_s = min(once_s + max(cache.decode_s - expected, 0.0), budget)
-        if width == _WIDTHS[0]:
-            costs.measured_plain(times[-1])
-        else:
+        if width != _WIDTHS[0]:
             changes.append(max(sum(times) - len(times) * times[-1], 0.0))
-        around = step_ms + node_ms * (width - 1)
-        change_ms = sorted(changes)[len(changes) // 4] if changes else None
-        costs.measured(width, times[-1] + around, change_ms)
+        costs.measured(width, times[-1], median(changes) if changes else None)

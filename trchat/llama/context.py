@@ -166,10 +166,14 @@ class Context(Owned):
         """The last batch's rows of logits, in batch order: a view of shape (n_rows, n_vocab).
 
         The view is llama.cpp's own memory: the next decode overwrites it, on a GPU when that is done.
-        Every batch of up to ``n_seq`` rows has the same place, which stays readable.
+        Every batch of up to ``n_seq`` rows has the same place, which stays readable. What the model must
+        never write has a logit of minus infinity there, for all who choose, guess or learn.
         """
         pointer = llama.llama_get_logits(self._context)
-        return np.ctypeslib.as_array(pointer, shape=(n_rows, self.model.n_vocab))
+        rows = np.ctypeslib.as_array(pointer, shape=(n_rows, self.model.n_vocab))
+        if self.model.suppressed.size:
+            rows[:, self.model.suppressed] = -np.inf
+        return rows
 
     def remove(self, seq: int, start: int, stop: int = END) -> bool:
         """Take ``seq`` off the cells at positions [start, stop); cells without a sequence are free again.

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import llama_cpp.llama_cpp as llama
+import numpy as np
+from numpy.typing import NDArray
 
 from trchat.attention import weights_round_alike
 from trchat.errors import ModelError
@@ -31,6 +33,7 @@ class Model(Owned):
         metadata: the file's key-value pairs as text.
         n_vocab, n_ctx_train: sizes.
         end_tokens: ids that end a generation.
+        suppressed: ids that the model must never write, as its file says (``suppress_tokens``).
         adds_bos, bos_text, eos_text: what surrounds a text.
         control_texts: spellings of control (and unknown) tokens, read as such where ``parse_special``.
         user_defined_texts: spellings of user-defined tokens, read as such everywhere.
@@ -218,9 +221,15 @@ class Model(Owned):
             llama.llama_vocab_fim_sep,
         )
         candidates = {token for token, _kind in special} | {int(each(self._vocab)) for each in named}
+        self.suppressed = self._read_suppressed()
         self.end_tokens = frozenset(
             token for token in candidates if token >= 0 and llama.llama_vocab_is_eog(self._vocab, token)
         )
+
+    def _read_suppressed(self) -> NDArray[np.intp]:
+        count = ctypes.c_int32()
+        tokens = llama.llama_vocab_get_suppress_tokens(self._vocab, ctypes.byref(count))
+        return np.array([int(tokens[index]) for index in range(count.value)], np.intp)
 
     def _spelling(self, token: int) -> str:
         return bytes(llama.llama_vocab_get_text(self._vocab, token) or b"").decode("utf-8", "replace")

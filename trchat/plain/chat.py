@@ -9,7 +9,7 @@ from trchat.plain.commands import LeaveError, carry_out
 from trchat.plain.input import read_line
 from trchat.plain.output import label, notice, write
 from trchat.session.attachments import Attachment, with_attachments
-from trchat.session.commands import parse_command, unescaped
+from trchat.session.commands import unescaped
 from trchat.session.news import ENDS, Compared, Dropped, Ended, Grown, LoadFailed, Notice, Ready
 from trchat.session.session import Session
 from trchat.session.start import start_session
@@ -96,7 +96,7 @@ class PlainChat:
         return come
 
     def _take(self, text: str) -> None:
-        parsed = parse_command(text)
+        parsed = self.session.parse(text)
         if parsed is not None:
             carry_out(self, parsed[0].name, parsed[1])
         elif text.strip():
@@ -107,7 +107,7 @@ class PlainChat:
     def _show(self, news: object) -> None:
         match news:
             case Ready():
-                self.session.ready(news.n_ctx)
+                self.session.ready(news.n_ctx, news.thinking)
                 for line in news.notices:
                     notice(line)
             case Notice(line):

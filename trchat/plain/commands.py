@@ -14,7 +14,7 @@ from trchat.session.clipboard import copy_natively
 from trchat.session.commands import COMMANDS, branch_step
 from trchat.session.news import Compared, Ready
 from trchat.session.save import save_markdown
-from trchat.session.typed_setting import parse_assignment
+from trchat.session.typed_setting import parse_assignment, parse_setting
 from trchat.storage.export import heading
 from trchat.text.code_block import numbered_code_block
 from trchat.text.number import whole_number
@@ -211,6 +211,14 @@ def _set(chat: "PlainChat", argument: str) -> None:
         notice(f"{field} is {_in_force(chat, field)}")
 
 
+def _think(chat: "PlainChat", argument: str) -> None:
+    if not argument:
+        steps = ", ".join(chat.session.thinking.steps)
+        notice(f"{chat.session.about_thinking()}; this model has: {steps}")
+    elif _change(chat, think=parse_setting("think", argument.lower())[1]):
+        notice(chat.session.about_thinking())
+
+
 def _settings(chat: "PlainChat", _argument: str) -> None:
     for name in SETTINGS:
         write(f"{name}: {_in_force(chat, name)}\n")
@@ -256,6 +264,7 @@ HANDLERS: dict[str, Callable[["PlainChat", str], None]] = {
     "system": _system,
     "persona": _persona,
     "persona-save": _save_persona,
+    "think": _think,
     "draft": lambda chat, mode: _set(chat, f"draft {mode}"),
     "set": _set,
     "settings": _settings,

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from trchat.recycling.calibration import Labels
 from trchat.recycling.proposer import Proposer
-from trchat.recycling.suffix import Match
 from trchat.recycling.tree import EMPTY_TREE, DraftTree
 
 _GROWN = 32
@@ -31,14 +30,6 @@ class ChainProposer:
         """Start on another text."""
         self._chain = None
         self._proposer.begin(prompt)
-
-    def extend(self, tokens: Sequence[int]) -> None:
-        """Append tokens to the text, which nothing was proposed for."""
-        self._proposer.extend(tokens)
-
-    def longest(self) -> Match | None:
-        """Where the text's last three tokens stood last before, and how far back that matches."""
-        return self._proposer.longest()
 
     def start_tree(self) -> None:
         """Guess what follows the text."""
@@ -71,11 +62,6 @@ class ChainProposer:
     def recycle(self, logits: NDArray[np.float32], sample: NDArray[np.float32] | None = None) -> None:
         """Learn the candidates that the model had at each of the noted chain's rows."""
         self._proposer.recycle(logits, sample)
-
-    @property
-    def n_labels(self) -> int:
-        """Guesses that were labelled since labels were last taken."""
-        return self._proposer.n_labels
 
     def take_labels(self) -> Labels:
         """What was labelled since."""

@@ -1,85 +1,129 @@
 """What a step costs by batch width and length of context on this machine."""
 
 from bisect import bisect_left
+from dataclasses import dataclass
 
-from trchat.recycling.context_cost import ContextCost
-from trchat.recycling.fixed_costs import FixedCosts
+LADDER = (1, 2, 3, 4, 5, 6, 8, 12, 16, 24, 32, 48, 64)
+"""Batch widths to choose from. Between them a width would gain little over the next narrower one, and
+llama.cpp reuses what it has prepared for a width that came before."""
 
-LADDER = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
-"""Batch widths to choose from: few, so that llama.cpp can reuse its compute graphs."""
+_CELLS = 1000  # what the context's rates are for
+_NOISE = 0.1  # of a step's time, relative to it: what two equal steps differ by on a machine in use
+_DRIFT = 0.03  # of how unsure a number is to begin with, from step to step: the last dozen steps count
+_UNSURE = 0.12  # of a cost that was measured once, or by an earlier session
+_UNTRIED = 0.5  # of the cost of a width that was never run
+_OUTLIER = 2.5  # standard deviations; a step that is further off was held up by something else
+# Until the machine shows another: what each further token costs, in one-token steps. Real weights on CPUs and
+# GPUs have shown 0.05 to 0.9; one that is too dear would keep the width from ever being tried.
+_SLOPE = 0.3
+_LEAST_MS, _LEAST_RATIO = 1e-3, 1e-3  # that a step may take: clocks are coarse
+_SLOWED = 2  # steps behind a prompt that pay for the change from its shape, whatever they are
 
-_MEASURED = 0.12**2  # variance of a cost measured once, relative to it
-_NOISE = 0.1**2  # and of a step's time
-_DRIFT = 0.03**2  # by which a cost is less certain after each step: machines get slower and faster
-_ROUGH = 4.0  # times the noise, where a change of width had to be taken off
-_ROUGHER = 16.0  # times that, behind a prompt
-_LEAP = 0.3  # of what a step was thought to take: how far off it is believed to be, at least
-_FAR = 1.6  # times what it was thought to take: a step that is far off
-_DOUBT = 0.5  # of it, where the step before of that width was far off too: how wrong it may be
-_NEW_PLAIN = 0.2  # weight of a step of one token, less its work, as one of plain decoding
-_NEW_CHANGE = 0.02  # and of what a change of width cost
-_DEAREST_CHANGE = 4.0  # steps that a change may seem to cost in each of the two steps it slows
-_SUDDEN, _SCATTER = 3.0, 0.15  # times what a change cost so far, and of a step: more must be seen more often
-_PRIOR_SLOPE = 0.5  # extra cost of a token, in one-token steps, until the machine has shown another
-_LEAST_MS = 1e-3  # that a step may take: clocks are coarse
-_PROMPT = -1  # as the width before a text's first step
+
+@dataclass(slots=True)
+class _Estimate:
+    """A number that steps tell about, how unsure it is, and how unsure it was to begin with."""
+
+    value: float
+    deviation: float
+    unsure: float
 
 
 class StepCosts:
     """Milliseconds of a step by batch width and length of context, learned while running.
 
-    A step takes what its width takes with an empty context, and what the context adds (see ContextCost).
-    Widths not tried yet lie on a line between their neighbours, beyond the widest one on the last slope.
-    What a step took other than thought is shared between both parts by how uncertain they are (a Kalman
-    filter, the widths' costs taken as independent of each other and of the context's).
+    A step of ``width`` tokens behind ``n`` thousand cells is thought to take
+
+        one * ratio(width) + n * (per_step + per_row * width) + change
+
+    where ``one`` is a step of one token in an empty context, so that a machine that gets slower or faster as
+    a whole is followed at all widths, and ``change`` is what another width than that of the step before
+    costs: llama.cpp builds its compute graph anew, and a GPU records its launches in the step after. All
+    these numbers are corrected by every step, each by its share of the uncertainty (a Kalman filter that
+    takes them as independent of each other). Ratios not known yet lie on a line between their neighbours,
+    beyond the widest one on the last slope.
 
     Attributes:
-        curve: milliseconds by width with an empty context, the work around the model included.
-        context: what a longer one adds.
-        change_ms: what a change of width costs, in the step with the new width and the one after it: the
-            compute graph is built anew, and a GPU records its launches only when a graph comes again.
-        plain: milliseconds of a step of one token with an empty context and without any work for drafts;
-            None = not seen yet.
+        shared: whether one reading of the context serves many rows, as on a GPU or without flash attention;
+            else each row reads it anew.
+        last_width: width of the step before; 0 = none since the prompt.
+        work_ms: what drafting and learning take of a step of one token.
     """
 
     def __init__(self, shared: bool = False) -> None:
-        """``shared`` is as for ContextCost."""
-        self.curve: dict[int, float] = {}
-        self.plain: float | None = None
-        self.context = ContextCost(shared)
-        self.change_ms = 0.3
-        self._spread: dict[int, float] = {}  # variance of each width's cost, relative to it
-        self._plain_spread = _MEASURED
-        self._first_ms = self.change_ms  # the part of ``change_ms`` that falls into the first step
-        self._change_so_far: float | None = None  # of a change in the step before
-        self._last_width = 0
-        self._plain_steps = 0  # one after another, so far
-        self._rough = True  # whether all plain steps seen yet, if any, paid for a change of width
-        self._known: list[int] = []
-        self._was_far: set[int] = set()  # widths whose last step was
+        self.shared = shared
+        self.last_width = 0
+        self.work_ms = 0.0
+        self._one: _Estimate | None = None
+        self._ratios: dict[int, _Estimate] = {}  # of the widths above one
+        self._known: list[int] = [1]
+        self._first, self._second = _Estimate(0.3, 0.3, 0.3), _Estimate(0.0, 0.3, 0.3)  # of a change, ms
+        self._per_step, self._per_row = _Estimate(0.0, 0.0, 0.0), _Estimate(0.0, 0.0, 0.0)
+        self._thousands = 0.0
+        self._changed = False  # whether the step before changed the width
+        self._slowed = 0
+
+    # --- what is thought ---
+
+    @property
+    def known(self) -> bool:
+        """Whether any step was timed."""
+        return self._one is not None
+
+    @property
+    def curve(self) -> dict[int, float]:
+        """Milliseconds by width with an empty context, the work around the model included."""
+        if self._one is None:
+            return {}
+        one = self._one.value
+        return {1: one, **{width: one * ratio.value for width, ratio in sorted(self._ratios.items())}}
+
+    @property
+    def context(self) -> tuple[float, float]:
+        """Milliseconds that 1,000 cells add to a step, and to each of its rows."""
+        return self._per_step.value, self._per_row.value
+
+    @property
+    def change_ms(self) -> float:
+        """What a change of width costs, in the step with the new width and the one after it."""
+        return self._first.value + self._second.value
 
     @property
     def plain_ms(self) -> float | None:
-        """A step of one token without any work for drafts, in this context; None = not seen yet."""
-        return None if self.plain is None else self.plain + self.context.of(1)
-
-    @property
-    def plain_seen(self) -> bool:
-        """Whether plain steps of an answer have shown that; else it was measured once, or is not known."""
-        return not self._rough
-
-    @property
-    def last_width(self) -> int:
-        """Width of the step before."""
-        return self._last_width
+        """A step of one token without any work for drafts, in this context; None = nothing was seen yet."""
+        return None if self._one is None else max(self.of(1) - self.work_ms, _LEAST_MS)
 
     def knows(self, width: int) -> bool:
         """Whether steps of ``width`` were measured or seen."""
-        return width in self.curve
+        return self._one is not None and (width == 1 or width in self._ratios)
 
     def of(self, width: int) -> float:
         """Expected milliseconds of a step of ``width`` tokens; in one-token steps where nothing is known."""
-        return self._alone(width) + self.context.of(width)
+        one = 1.0 if self._one is None else self._one.value
+        per_row, per_step = self._per_row.value, self._per_step.value
+        return one * self._ratio(width) + self._thousands * (per_step + per_row * width)
+
+    def _ratio(self, width: int) -> float:
+        exact = self._ratios.get(width)
+        if exact is not None:
+            return exact.value
+        if width == 1:
+            return 1.0
+        known = self._known
+        right = bisect_left(known, width)
+        low = known[right - 1]
+        low_ratio = self._ratios[low].value if low > 1 else 1.0
+        if right < len(known):
+            slope = (self._ratios[known[right]].value - low_ratio) / (known[right] - low)
+        elif low > 1:
+            below = known[right - 2]
+            below_ratio = self._ratios[below].value if below > 1 else 1.0
+            slope = max((low_ratio - below_ratio) / (low - below), 0.0)
+        else:
+            slope = _SLOPE
+        return low_ratio + slope * (width - low)
+
+    # --- what steps tell ---
 
     def recall(
         self,
@@ -89,32 +133,32 @@ class StepCosts:
         context: tuple[float, float] | None = None,
         shared: bool = False,
     ) -> None:
-        """Go on from what an earlier session on the same machine has learned.
+        """Go on from what an earlier session on the same machine has learned; the names are as above.
 
-        ``context`` holds the milliseconds that 1,000 cells add to a step, and to each of its rows; ``shared``
-        is as for ContextCost.
+        A curve without the time of one token is as good as none.
         """
-        self.context = ContextCost(shared)
-        self.curve = curve
-        self.change_ms = self._first_ms = change_ms
-        self.plain = plain
-        self._rough = plain is None
-        self._spread = dict.fromkeys(curve, _MEASURED)
-        self._known = sorted(curve)
+        self.shared = shared
+        if 1 not in curve:
+            return
+        for width in sorted(curve):
+            self.measured(width, curve[width])
+        self._set_change(change_ms)
+        if plain is not None:
+            self.work_ms = min(max(curve[1] - plain, 0.0), 0.5 * curve[1])
         if context is not None:
-            self.context.recall(*context, self._alone(1), self._row_ms())
+            found = ((self._per_step, context[0]), (self._per_row, context[1]))
+            # What cannot be is left aside: it might take for ever to be unlearned.
+            if all(rate <= part.value + 10 * part.deviation for part, rate in found):
+                for part, rate in found:
+                    part.value = rate
 
     def enter(self, n_cells: int) -> None:
         """Say how long the context is now, in cells."""
-        self.context.enter(n_cells)
-        if n_cells and self._known and not self.context.known:
-            self.context.expect(self._alone(1), self._row_ms())
+        self._thousands = n_cells / _CELLS
 
     def begin(self) -> None:
-        """Say that a prompt came between: the next step changes the shape of batches, whatever its width."""
-        self._last_width = _PROMPT
-        self._change_so_far = None
-        self._plain_steps = 0
+        """Say that a prompt came between."""
+        self.last_width, self._changed, self._slowed = 0, False, _SLOWED
 
     def measured(self, width: int, milliseconds: float, change_ms: float | None = None) -> None:
         """Begin with what measuring in an empty context found, of ``width`` and of changing to it.
@@ -122,170 +166,123 @@ class StepCosts:
         A single run may have been held up, and a width that looks dear is never run again to show better. So
         none counts as dearer than a wider one, until it is run and shows that it is.
         """
-        curve = self.curve
-        wider = [taken for other, taken in curve.items() if other > width]
-        curve[width] = milliseconds = max(min([milliseconds, *wider]), _LEAST_MS)
-        for other, taken in curve.items():
-            if other < width:
-                curve[other] = min(taken, milliseconds)
-        self._spread[width] = _MEASURED
-        self._known = sorted(curve)
+        milliseconds = max(milliseconds, _LEAST_MS)
+        if self._one is None or width == 1:
+            one = milliseconds if width == 1 else milliseconds / self._ratio(width)
+            self._one = _Estimate(one, _UNSURE * one, _UNTRIED * one)
+        if width > 1:
+            ratio = milliseconds / self._one.value
+            wider = [each.value for other, each in self._ratios.items() if other > width]
+            ratio = max(min([ratio, *wider]), _LEAST_RATIO)
+            self._ratios[width] = _Estimate(ratio, _UNSURE * ratio, _UNTRIED * ratio)
+            for other, each in self._ratios.items():
+                if other < width:
+                    each.value = min(each.value, ratio)
+            self._known = [1, *sorted(self._ratios)]
         if change_ms is not None:
-            self.change_ms = self._first_ms = change_ms
+            self._set_change(change_ms)
+        self._expect_context()
 
-    def measured_plain(self, milliseconds: float) -> None:
-        """Begin with what measuring found: a step of one token without any work for drafts."""
-        self.plain = max(milliseconds, _LEAST_MS)
+    def _set_change(self, change_ms: float) -> None:
+        # Half each until steps have told the two apart.
+        unsure = max(change_ms, 0.1)
+        self._first = _Estimate(change_ms / 2, unsure, unsure)
+        self._second = _Estimate(change_ms / 2, unsure, unsure)
 
-    def taken(self, width: int, milliseconds: float) -> float:
-        """What a step counts as that took so long: just that."""
-        return milliseconds
+    def _expect_context(self) -> None:
+        """What a context adds until steps behind one have told: by what a further row costs without one."""
+        assert self._one is not None
+        one = self._one.value
+        row = max(one * (self._ratio(16) - 1) / 15, 0.01 * one)
+        # A CPU's flash attention reads the context for each row: seen were two further rows' time for 1,000
+        # cells. Elsewhere one reading serves all, and a row adds little.
+        usual, spread, step = (0.2, 0.3, 0.1) if self.shared else (2.0, 2.0, 0.2)
+        self._per_step = _Estimate(0.0, step * one, step * one)
+        self._per_row = _Estimate(usual * row, spread * row, spread * row)
 
-    def observe(self, width: int, milliseconds: float, work_ms: float | None = None) -> None:
+    def observe(self, width: int, milliseconds: float, work_ms: float = 0.0) -> float:
         """Take in the time of one step, ``work_ms`` of it spent on drafting and learning.
 
-        What is left of a step of one token is what a plain one takes now. Machines get slower and faster,
-        and drafting must not be weighed against what plain decoding took in better times.
-
-        The first step of a width also pays for what llama.cpp sets up only once: it does not make the width
-        look dearer than it was expected to be, or it might never be tried again.
+        Returns the milliseconds that it counts as: without what a prompt costs the steps behind it, or what
+        else held it up, which a step of another width would have paid too.
         """
-        changed = width != self._last_width and self._last_width != 0
-        settled = not changed and self._change_so_far is None
-        after_prompt = self._last_width == _PROMPT
-        self._last_width, self._plain_steps = width, 0
-        if width == 1 and settled and work_ms is not None and self.plain is not None:
-            self._follow_plain(milliseconds - work_ms)
-        expected = self.of(width)
-        if width not in self.curve:
-            self._meet(width, milliseconds)
-            return
-        if not settled:
-            self._observe_change(milliseconds - expected, expected, changed=changed)
-            if not changed:
-                return
-            # Or a width that never comes twice in a row would keep its first price for ever.
-            milliseconds -= self._first_ms
-        # One step alone may have been held up, but hardly two in a row. What a prompt costs the step behind
-        # it says nothing.
-        far = milliseconds > _FAR * expected
-        doubt = far and width in self._was_far and not after_prompt
-        noise = _NOISE * (_ROUGHER if after_prompt else 1.0) * (_ROUGH if changed else 1.0)
-        self.curve[width], self._spread[width] = self._corrected(
-            self.curve[width], self._spread[width], width, milliseconds, noise, doubt
-        )
-        if not after_prompt:
-            (self._was_far.add if far else self._was_far.discard)(width)
+        if self._one is None:
+            self.measured(width, milliseconds)
+        changed = width != self.last_width and self.last_width != 0
+        second, self._changed, self.last_width = self._changed and not changed, changed, width
+        if self._slowed:
+            self._slowed -= 1
+            return min(milliseconds, self.of(width))
+        if width == 1:
+            self.work_ms += 0.1 * (work_ms - self.work_ms)  # as quickly as ``one`` is followed
+        return self._corrected(width, milliseconds, changed, second)
 
-    def observe_plain(self, milliseconds: float) -> None:
-        """Take in the time of one step without drafts and without learning.
-
-        The first two after a wider batch or a prompt pay for the change, and count only until there are
-        others.
-        """
-        self._plain_steps += 1
-        if self.plain is None:
-            self.plain = max(milliseconds - self.context.of(1), _DOUBT * milliseconds, _LEAST_MS)
-            self._plain_spread = 1.0
-        elif self._plain_steps > 2:
-            self.plain, self._plain_spread = self._corrected(
-                self.plain, self._plain_spread, 1, milliseconds, _NOISE
-            )
-        if self._plain_steps > 2:
-            self._rough = False
-        self._last_width, self._change_so_far = 1, None
-
-    def observe_copied(self, width: int, milliseconds: float) -> None:
-        """Take in the time of one step of a tree that cost next to nothing to grow, and taught nothing.
-
-        What a step of one token takes longer with that work than without it is added: trees that are grown
-        must not look as cheap.
-        """
-        work = 0.0 if self.plain is None else max(self._alone(1) - self.plain, 0.0)
-        self.observe(width, milliseconds + work)
-
-    def _alone(self, width: int) -> float:
-        """Milliseconds of a step of ``width`` tokens with an empty context."""
-        curve, known = self.curve, self._known
-        if not known:
-            return 1.0 + _PRIOR_SLOPE * (width - 1)
-        exact = curve.get(width)
-        if exact is not None:
-            return exact
-        right = bisect_left(known, width)
-        if right == 0:
-            return curve[known[0]] / (1 + _PRIOR_SLOPE * (known[0] - 1)) * (1 + _PRIOR_SLOPE * (width - 1))
-        low = known[right - 1]
-        if right < len(known):
-            high = known[right]
-            return curve[low] + (curve[high] - curve[low]) * (width - low) / (high - low)
-        if right >= 2:
-            lower = known[right - 2]
-            slope = max((curve[low] - curve[lower]) / (low - lower), 0.0)
-        else:
-            slope = _PRIOR_SLOPE * curve[low] / (1 + _PRIOR_SLOPE * (low - 1))
-        return curve[low] + slope * (width - low)
-
-    def _row_ms(self) -> float:
-        """What a further row costs with an empty context, over trees of usual sizes."""
-        one, wide = self._alone(1), self._alone(16)
-        return max((wide - one) / 15, 0.01 * one)
-
-    def _meet(self, width: int, milliseconds: float) -> None:
-        """Take in the first step of ``width``."""
-        guess = self._alone(width)
-        alone = milliseconds - self.context.of(width)
-        self.curve[width] = min(max(alone, _DOUBT * guess), guess) if self._known else max(alone, _LEAST_MS)
-        self._spread[width] = _MEASURED
-        self._known = sorted(self.curve)
-        self._change_so_far = None
-
-    def _corrected(
-        self, alone: float, spread: float, width: int, milliseconds: float, noise: float, doubt: bool = False
-    ) -> tuple[float, float]:
-        """The cost ``alone`` (with an empty context) and its relative variance after one more step.
-
-        The context's part is corrected too. ``noise`` is the step's variance, relative to its time.
-        """
-        expected = alone + self.context.of(width)
-        of_context = self.context.variance(width)
-        of_width = spread * alone**2
-        if doubt:
-            of_width += (_DOUBT * expected) ** 2
-        variance = of_context + of_width + noise * expected**2 + _LEAST_MS**2
-        # A single stall (another program, a page fault) must not look like the machine's speed, nor must what
-        # is left of a step when too much is taken off for a change of width.
-        most = expected if doubt else max(_LEAP * expected, 2 * (of_context + of_width) ** 0.5)
-        error = min(max(milliseconds - expected, -most), most)
-        self.context.learn(width, error, variance)
-        alone = max(alone + of_width / variance * error, 0.1 * alone, _LEAST_MS)
-        if not doubt:
-            spread = min(spread * (1 - of_width / variance) + _DRIFT, _MEASURED)
-        return alone, spread
-
-    def _follow_plain(self, milliseconds: float) -> None:
-        assert self.plain is not None
-        expected = self.plain + self.context.of(1)
-        seen = min(max(milliseconds, expected / (1 + _LEAP)), expected * (1 + _LEAP))
-        self.plain = max(self.plain + _NEW_PLAIN * (seen - expected), 0.1 * self.plain, _LEAST_MS)
-
-    def _observe_change(self, extra: float, usual: float, *, changed: bool) -> None:
-        """Take in one of the two steps that a change slows, by how much longer than usual it took."""
-        # A stall is no change of width: what a change costs is believed to grow only step by step.
-        extra = min(extra, max(_SUDDEN * self.change_ms, _SCATTER * usual), _DEAREST_CHANGE * usual)
-        so_far, self._change_so_far = self._change_so_far, None
+    def _corrected(self, width: int, milliseconds: float, changed: bool, second: bool) -> float:
+        assert self._one is not None
+        one, n = self._one, self._thousands
+        own, weight, least = one, 1.0, _LEAST_MS
+        if width > 1:
+            if width not in self._ratios:
+                ratio = self._ratio(width)
+                self._ratios[width] = _Estimate(ratio, _UNTRIED * ratio, _UNTRIED * ratio)
+                self._known = [1, *sorted(self._ratios)]
+            own, weight, least = self._ratios[width], one.value, _LEAST_RATIO
+        parts: list[tuple[_Estimate, float]] = [
+            (own, weight),
+            (self._per_step, n),
+            (self._per_row, n * width),
+        ]
         if changed:
-            self._first_ms += _NEW_CHANGE * (extra - self._first_ms)
-            if so_far is not None:  # changed again at once: that is all it cost
-                self._believe_change(so_far)
-            self._change_so_far = extra
-        else:
-            assert so_far is not None, "only a change slows the step after it"
-            self._believe_change(so_far + extra)
+            parts.append((self._first, 1.0))
+        if second:
+            parts.append((self._second, 1.0))
+        expected: float = sum(part.value * factor for part, factor in parts)
+        variance: float = sum((part.deviation * factor) ** 2 for part, factor in parts)
+        variance += (_NOISE * expected) ** 2 + _LEAST_MS**2
+        most: float = _OUTLIER * variance**0.5
+        error = min(max(milliseconds - expected, -most), most)
+        for part, factor in parts:
+            gain = part.deviation**2 * factor / variance
+            part.value = max(part.value + gain * error, least if part is own else 0.0)
+            left = part.deviation**2 * (1 - gain * factor) + (_DRIFT * part.unsure) ** 2
+            part.deviation = min(left**0.5, part.unsure)
+        return expected + error
 
-    def _believe_change(self, seen: float) -> None:
-        # Single ones may come out below nothing: only their mean may not.
-        self.change_ms = max(self.change_ms + _NEW_CHANGE * (seen - self.change_ms), 0.0)
+
+class FixedCosts:
+    """A cost curve measured elsewhere, to judge what would be chosen on another machine."""
+
+    def __init__(self, milliseconds: dict[int, float], change_ms: float) -> None:
+        """``milliseconds`` by width, of at least two; between them, and beyond, times lie on a line."""
+        self._curve = sorted(milliseconds.items())
+        self.change_ms = change_ms
+        self.plain_ms: float | None = self.of(1)
+        self.last_width = 0
+
+    def of(self, width: int) -> float:
+        """Milliseconds of a step of ``width`` tokens, in any context."""
+        right = min(max(bisect_left(self._curve, (width, 0.0)), 1), len(self._curve) - 1)
+        (low, low_ms), (high, high_ms) = self._curve[right - 1 : right + 1]
+        slope = (high_ms - low_ms) / (high - low)
+        # No width beyond is cheaper than the widest one measured.
+        return low_ms + slope * (width - low) if width <= high else high_ms + max(slope, 0.0) * (width - high)
+
+    def knows(self, width: int) -> bool:
+        """No: another machine's times say nothing about this one's."""
+        return False
+
+    def enter(self, n_cells: int) -> None:
+        """The curve holds for all lengths."""
+
+    def begin(self) -> None:
+        """Forget the width before."""
+        self.last_width = 0
+
+    def observe(self, width: int, milliseconds: float, work_ms: float = 0.0) -> float:
+        """Remember the width; returns what a step of it would have taken on the curve's machine."""
+        changed = self.last_width not in (0, width)
+        self.last_width = width
+        return self.of(width) + changed * self.change_ms
 
 
 Costs = StepCosts | FixedCosts

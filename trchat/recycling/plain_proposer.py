@@ -11,7 +11,7 @@ from trchat.recycling.knowledge import CANDIDATES, Knowledge
 from trchat.recycling.packing import pack
 from trchat.recycling.recent import RecentCandidates
 from trchat.recycling.sources import Guesses, all_sources
-from trchat.recycling.suffix import Match, SuffixIndex
+from trchat.recycling.suffix import SuffixIndex
 from trchat.recycling.table import CONTEXT
 from trchat.recycling.topk import SAMPLED, top_k_and_mass
 from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree
@@ -37,14 +37,6 @@ class PlainProposer:
             all_sources(self._knowledge, self._text, self._recent, self._without), self._text
         )
         self._guesses: dict[int, Guesses] = {}
-
-    def extend(self, tokens: Sequence[int]) -> None:
-        """Append tokens to the text."""
-        self._text.extend(tokens)
-
-    def longest(self) -> Match | None:
-        """The latest place of the text's last three tokens, and how far back the match reaches."""
-        return self._text.longest()
 
     def start_tree(self) -> None:
         """Guess what follows the text."""
@@ -106,11 +98,6 @@ class PlainProposer:
         self._knowledge.learn(self._contexts, pack(best, certain))
         chances = np.exp(certain[self._chosen])
         self._recent.step(best[self._chosen].tolist(), chances.tolist(), self._emitted)
-
-    @property
-    def n_labels(self) -> int:
-        """Guesses that were labelled since labels were last taken."""
-        return len(self._kinds)
 
     def take_labels(self) -> Labels:
         """What was labelled since."""

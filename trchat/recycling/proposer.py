@@ -11,7 +11,6 @@ from trchat.recycling.knowledge import Knowledge
 from trchat.recycling.native import binding
 from trchat.recycling.native.proposer import NativeProposer
 from trchat.recycling.plain_proposer import PlainProposer
-from trchat.recycling.suffix import Match
 from trchat.recycling.tree import DraftTree
 
 
@@ -28,12 +27,6 @@ class Proposer(Protocol):
 
     def begin(self, prompt: Sequence[int]) -> None:
         """Start on another text."""
-
-    def extend(self, tokens: Sequence[int]) -> None:
-        """Append tokens to the text, which nothing was proposed for."""
-
-    def longest(self) -> Match | None:
-        """Where the text's last three tokens stood last before, and how far back that matches."""
 
     def start_tree(self) -> None:
         """Guess what follows the text."""
@@ -67,10 +60,6 @@ class Proposer(Protocol):
         Where rows may be overwritten meanwhile, ``sample`` holds one in SAMPLED logits of the first one as
         they were: what was found is learned only if that has stayed.
         """
-
-    @property
-    def n_labels(self) -> int:
-        """Guesses that were labelled since labels were last taken."""
 
     def take_labels(self) -> Labels:
         """What was labelled since; the arrays are good until the next step is noted."""

@@ -54,11 +54,6 @@ class SuffixIndex:
             seen.update(places)
         return found
 
-    def longest(self) -> Match | None:
-        """The latest place of the text's last three tokens, and how far back the match reaches."""
-        threes, _, _ = self._known(*self.context())
-        return (threes[-1], self._length(threes[-1])) if threes else None
-
     def after(self, last: int, second: int, third: int) -> Match | None:
         """The latest place of the longest known n-gram (3 down to 1) that ends in these tokens."""
         for length, places in zip((3, 2, 1), self._known(last, second, third), strict=True):

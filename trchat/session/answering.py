@@ -78,7 +78,7 @@ def _stream(
 ) -> None:
     from trchat.chat.budget import Dropped as LeftOut
     from trchat.chat.records import Delta, Prefill
-    from trchat.chat.settings import sampling_of
+    from trchat.chat.settings import prompting_of, sampling_of
 
     posted = 0.0
     events = engine.answer(
@@ -87,6 +87,7 @@ def _stream(
         job.settings.max_tokens,
         answer,
         opening=job.opening,
+        prompting=prompting_of(job.settings),
         stop=stop.is_set,
     )
     try:
@@ -114,7 +115,7 @@ def compare(engine: "AnyEngine", comparison: Comparison, outbox: Outbox, stop: t
     """Answer again without drafts, from the same seed, and tell how both went. Nothing is saved."""
     from trchat.chat.reasoning import split_reasoning
     from trchat.chat.records import Delta, new_answer
-    from trchat.chat.settings import sampling_of
+    from trchat.chat.settings import prompting_of, sampling_of
 
     job = comparison.job
     answer = new_answer(job.seed)
@@ -122,7 +123,10 @@ def compare(engine: "AnyEngine", comparison: Comparison, outbox: Outbox, stop: t
     mode = engine.standing.mode
     engine.use_draft("off")
     sampling = sampling_of(job.settings, job.seed)
-    events = engine.answer(job.turns, sampling, comparison.tokens, answer, stop=stop.is_set)
+    prompting = prompting_of(job.settings)
+    events = engine.answer(
+        job.turns, sampling, comparison.tokens, answer, prompting=prompting, stop=stop.is_set
+    )
     try:
         posted = 0.0
         for event in events:

@@ -3,7 +3,8 @@
 import difflib
 from dataclasses import dataclass
 
-from trchat.config_rules import SETTINGS
+from trchat.chat.thinking import typed_to_the_model
+from trchat.config_rules import SETTINGS, THINK_MODES
 from trchat.errors import UsageError
 from trchat.text.one_line import one_line
 
@@ -39,6 +40,7 @@ COMMANDS = (
     Command("system", "[TEXT]", "Set the system prompt; without a text: none"),
     Command("persona", "[NAME]", "Use a saved system prompt"),
     Command("persona-save", "NAME", "Save the system prompt under a name", needs=True),
+    Command("think", "[on|off|low|medium|high|auto]", "Have the model think before it answers, or not"),
     Command("draft", "auto|recycling|lookup|off", "Choose how tokens are guessed ahead", needs=True),
     Command("set", "NAME VALUE", "Change a setting, such as temp, ctx or max_tokens", needs=True),
     Command("settings", "", "Show and change all settings"),
@@ -50,11 +52,12 @@ COMMANDS = (
 _BY_NAME = {command.name: command for command in COMMANDS}
 
 
-def parse_command(text: str) -> tuple[Command, str] | None:
+def parse_command(text: str, template: str | None = None) -> tuple[Command, str] | None:
     """The command that a line is, with its argument; None when it is something to say to the model.
 
     Raises UsageError for an unknown command. ``//`` begins a text that shall start with a slash, and a path
-    such as ``/usr/lib is full`` is no command.
+    such as ``/usr/lib is full`` is no command; nor is ``/no_think`` with a model that knows it, which is
+    told by its chat ``template``.
     """
     if not text.startswith("/") or "\n" in text.strip() or text.startswith("//"):
         return None
@@ -62,11 +65,14 @@ def parse_command(text: str) -> tuple[Command, str] | None:
     if "/" in word or not word:
         return None
     command = _BY_NAME.get(word.lower())
+    argument = argument.strip()
+    is_mode = argument.lower() in ("", *THINK_MODES)
+    if (command is None or (command.name == "think" and not is_mode)) and typed_to_the_model(text, template):
+        return None
     if command is None:
         near = difflib.get_close_matches(word.lower(), _BY_NAME, n=1, cutoff=0.6)
         hint = f"did you mean /{near[0]}? " if near else ""
         raise UsageError(f"there is no command /{one_line(word)}; {hint}/help shows them all")
-    argument = argument.strip()
     if command.needs and not argument:
         raise UsageError(f"/{command.name} needs {command.argument}")
     return command, argument

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trchat.chat.thinking import notes_on
 from trchat.errors import ModelError
 from trchat.model_crashes import known_crash
 from trchat.session.job import Comparison, Job
@@ -121,7 +122,7 @@ class EngineHost:
             return
         self._engine = engine
         self._plain = PlainSpeed()
-        self.outbox.put(self._ready(engine))
+        self.outbox.put(self._ready(engine, prepared.settings))
 
     def _open(self) -> "OpenEngine":
         if self._opener is not None:
@@ -130,8 +131,11 @@ class EngineHost:
 
         return EngineStarter().open
 
-    def _ready(self, engine: "AnyEngine") -> Ready:
-        notices: list[str] = []
+    def _ready(self, engine: "AnyEngine", settings: "Settings") -> Ready:
+        from trchat.chat.settings import prompting_of
+
+        facts, wishes = engine.facts, prompting_of(settings)
+        notices = notes_on(wishes, facts.thinking, facts.template_reads, bool(settings.system))
         if not engine.facts.brings_template:
             notices.append("the model brings no chat template; ChatML is used, which may not suit it")
         if not engine.facts.can_draft:
@@ -139,7 +143,8 @@ class EngineHost:
                 f"drafts cannot be verified with {engine.facts.architecture} models: decoding without them"
             )
         standing = engine.standing
-        return Ready(engine.facts.n_ctx, standing.rows_learned, standing.came_free, tuple(notices))
+        rows, free = standing.rows_learned, standing.came_free
+        return Ready(facts.n_ctx, rows, free, tuple(notices), facts.thinking)
 
     def _use_draft(self, mode: str) -> None:
         if self._engine is not None:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+from trchat.chat.thinking import NO_SWITCH, ThinkingSwitch
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:
@@ -71,13 +73,15 @@ class Loading:
 class Ready:
     """The model answers from now on; ``notices`` are things to know about it.
 
-    ``came_free``: tokens that drafting has saved with it since its first day.
+    ``came_free``: tokens that drafting has saved with it since its first day. ``thinking``: whether and how
+    its thinking can be switched.
     """
 
     n_ctx: int
     rows_learned: int
     came_free: int = 0
     notices: tuple[str, ...] = ()
+    thinking: ThinkingSwitch = NO_SWITCH
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from trchat.chat.reasoning import rejoined
+from trchat.chat.settings import template_source
+from trchat.chat.thinking import CANNOT, NO_SWITCH, ThinkingSwitch
 from trchat.errors import UsageError
+from trchat.session.commands import Command, parse_command
 from trchat.session.host import EngineHost
 from trchat.session.job import Comparison, Job
 from trchat.session.thread import Thread
@@ -41,6 +44,8 @@ class Session:
         """Tokens the context holds; what was asked for until the model is ready."""
         self.loaded = False
         """Whether there is a model to answer; what is asked before waits for it."""
+        self.thinking = NO_SWITCH
+        """What the model's chat template has to switch thinking; nothing until the model is ready."""
         self.writing: int | None = None
         """The answer being written, until its ``Ended`` is taken by ``ended``."""
 
@@ -77,6 +82,8 @@ class Session:
         if "system" in values:
             self._system = self.settings.system
         moved = before.model.path != self.prepared.model.path or before.ctx != self.prepared.ctx
+        if moved:
+            self.thinking = NO_SWITCH
         if moved or any(getattr(before.settings, each) != getattr(self.settings, each) for each in RELOADS):
             self.n_ctx, self.loaded = self.prepared.ctx, False
             self.host.load(self.prepared)
@@ -168,9 +175,29 @@ class Session:
         """Stop the answer being written and keep it."""
         self.host.stop()
 
-    def ready(self, n_ctx: int) -> None:
-        """Take note that the model is there, with a context of ``n_ctx`` tokens."""
-        self.n_ctx, self.loaded = n_ctx, True
+    def ready(self, n_ctx: int, thinking: ThinkingSwitch = NO_SWITCH) -> None:
+        """Take note that the model is there, with a context of ``n_ctx`` tokens and this switch."""
+        self.n_ctx, self.loaded, self.thinking = n_ctx, True, thinking
+
+    def parse(self, text: str) -> tuple[Command, str] | None:
+        """The command that a line is; None when it is something to say to the model. Raises UsageError."""
+        return parse_command(text, self._template() if text.startswith("/") else None)
+
+    def about_thinking(self) -> str:
+        """One line on the mode in force, or on what of it this model cannot do."""
+        mode = self.settings.think
+        note = self.thinking.plan(mode).said(self.system is not None) if self.loaded else ""
+        if note or mode == "auto":
+            return note or "whether to think is left to the model"
+        return f"thinking is {mode}" if mode in ("on", "off") else f"the thinking effort is {mode}"
+
+    def next_thinking(self) -> str:
+        """The mode after the one in force, of those that make a difference. Raises UsageError without any."""
+        steps = self.thinking.steps
+        if len(steps) < 2:
+            raise UsageError(CANNOT if self.loaded else "the model is still being loaded")
+        mode = self.settings.think
+        return steps[(steps.index(mode) + 1) % len(steps)] if mode in steps else steps[0]
 
     def ended(self, message_id: int) -> str | None:
         """Take note that an answer has ended: the branch is fetched anew.
@@ -228,18 +255,24 @@ class Session:
         return answer
 
     def _write(self, answer: Message, question: Message, opening: str = "") -> None:
-        seed = answer.settings.get("seed")
+        noted = answer.settings
+        seed = noted.get("seed")
+        as_begun: dict[str, Any] = {name: noted[name] for name in PROMPTING if opening and name in noted}
         self.writing = answer.id
         self.host.write(
             Job(
                 answer.id,
                 self.thread.turns(question, self.system),
-                self.settings,
+                replace(self.settings, **as_begun),
                 seed if isinstance(seed, int) else secrets.randbelow(2**32 - 1),
                 opening,
                 (answer.completion_tokens or 0) if opening else 0,
             )
         )
+
+    def _template(self) -> str | None:
+        source = template_source(self.settings.template)
+        return self.prepared.header.text("tokenizer.chat_template") if source is None else source
 
     def _may_write(self) -> None:
         self.must_be_free()
@@ -251,5 +284,8 @@ class Session:
             raise UsageError("an answer is being written; stop it first")
 
 
-NOTED = ("temp", "top_k", "top_p", "min_p", "repeat_penalty", "max_tokens", "draft")
+PROMPTING = ("think", "think_budget", "template_arg")
+"""Settings that say what an answer's prompt is made with; an answer that goes on keeps its own."""
+
+NOTED = ("temp", "top_k", "top_p", "min_p", "repeat_penalty", "max_tokens", "draft", *PROMPTING)
 """Settings that are saved with every answer."""

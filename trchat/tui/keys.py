@@ -25,6 +25,7 @@ CHAT_KEYS: list[Binding] = [
     Binding("f3", "model", "Model", id="model"),
     Binding("f4", "settings", "Settings", id="settings"),
     Binding("f5", "personas", "Persona", id="personas"),
+    Binding("f9", "think", "Think", id="think", show=False),
     Binding("ctrl+c", "interrupt", "Stop or copy", id="interrupt", show=False, priority=True),
     Binding("alt+up", "message(-1)", "Message above", id="message-above", show=False),
     Binding("alt+down", "message(1)", "Message below", id="message-below", show=False),

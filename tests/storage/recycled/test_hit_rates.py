@@ -72,8 +72,8 @@ def test_step_costs_come_back():
     costs, again = StepCosts(), StepCosts()
     for length in (10, 700):
         costs.enter(length)
-        costs.observe(1, 10.0 + length)
-        costs.observe(8, 21.0 + length)
+        costs.observe(1, 10.0 + length / 200)
+        costs.observe(8, 21.0 + length / 200)
     assert step_times.recall(again, step_times.to_text(costs))
     for length in (10, 700):
         costs.enter(length)
@@ -132,7 +132,7 @@ def test_what_a_context_adds_comes_back_with_what_reads_it():
     assert step_times.recall(again, step_times.to_text(costs)), "before any context was seen"
     for each in (costs, again):
         each.enter(4000)
-    assert again.context.shared and again.of(16) == pytest.approx(costs.of(16), rel=1e-4)
+    assert again.shared and again.of(16) == pytest.approx(costs.of(16), rel=1e-4)
     for _ in range(10):
         costs.observe(4, 17.0)
     assert step_times.recall(again, step_times.to_text(costs))

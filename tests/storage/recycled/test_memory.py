@@ -52,9 +52,9 @@ def test_the_next_session_knows_everything(warnings):
     memory.knowledge.calibration.learn(np.arange(40, dtype=np.intp), right)
     memory.matrix.update(np.array([5, 9]), np.arange(16).reshape(2, 8))
     memory.costs.enter(0)
-    memory.costs.observe(1, 10.0)
-    memory.costs.observe(4, 15.5)
-    memory.costs.measured_plain(9.5)
+    memory.costs.measured(1, 10.0)
+    memory.costs.measured(4, 15.5)
+    memory.costs.work_ms = 0.5
     assert memory.save("auto", one())
     assert memory.close(30)
 

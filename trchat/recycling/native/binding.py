@@ -37,14 +37,12 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "grower_free": (None, [_POINTER]),
     "begin": (None, [_POINTER]),
     "extend": (None, [_POINTER, _POINTER, _WHOLE]),
-    "longest": (c_int32, [_POINTER, POINTER(c_int32)]),
     "start_tree": (None, [_POINTER]),
     "grow": (_WHOLE, [_POINTER, _WHOLE, POINTER(POINTER(c_double))]),
     "cut": (_WHOLE, [_POINTER, _WHOLE] + [_POINTER] * 4),
     "forget_guesses": (None, [_POINTER]),
     "note": (None, [_POINTER, _POINTER, _WHOLE, _POINTER, _WHOLE, _WHOLE]),
     "recycle": (c_int, [_POINTER, _POINTER, _WHOLE, _WHOLE, c_int, c_uint32, _POINTER, _WHOLE]),
-    "n_labels": (_WHOLE, [_POINTER]),
     "take_labels": (_WHOLE, [_POINTER, POINTER(POINTER(c_int32)), POINTER(POINTER(c_uint8))]),
 }
 

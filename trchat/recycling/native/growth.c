@@ -129,13 +129,6 @@ API void trchat_begin(Grower *grower) {
 
 API void trchat_extend(Grower *grower, const int32_t *tokens, int64_t n) { text_extend(&grower->text, tokens, n); }
 
-/* Where the text's last three tokens stood last before, and how far back that matches; 0 = nowhere. */
-API int32_t trchat_longest(const Grower *grower, int32_t *length) {
-    const Match found = text_longest(&grower->text);
-    *length = found.length;
-    return found.place;
-}
-
 /* --- the heap: the likeliest first, of several the one that came first --- */
 
 static inline bool before(const Entry *one, const Entry *other) {
@@ -466,8 +459,6 @@ API int trchat_recycle(Grower *grower, const float *rows, int64_t width, int64_t
     recent_step(&grower->recent, grower->candidates, grower->chances, k, grower->n_emitted, grower->emitted);
     return 1;
 }
-
-API int64_t trchat_n_labels(const Grower *grower) { return grower->n_labels; }
 
 /* Where the labels are, and how many: until more are noted. */
 API int64_t trchat_take_labels(Grower *grower, const int32_t **kinds, const uint8_t **right) {

@@ -105,7 +105,6 @@ void text_clear(Text *text);
 void text_free(Text *text);
 void text_extend(Text *text, const int32_t *tokens, int64_t n);
 void text_context(const Text *text, int32_t context[CONTEXT]);
-Match text_longest(const Text *text); /* place 0: none */
 int text_matches(const Text *text, Match found[MOST_MATCHES]);
 bool text_after(const Text *text, const int32_t context[CONTEXT], Match *found);
 

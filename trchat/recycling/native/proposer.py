@@ -13,7 +13,6 @@ from trchat.recycling.kinds import RECENT, RECENT_EDGES, STRIDES
 from trchat.recycling.knowledge import CANDIDATES, Knowledge
 from trchat.recycling.native.binding import Kernel, address, freed_with
 from trchat.recycling.sources import row_kinds, suffix_kinds
-from trchat.recycling.suffix import Match
 from trchat.recycling.topk import SAMPLED
 from trchat.recycling.tree import EMPTY_TREE, DraftTree
 
@@ -57,7 +56,6 @@ class NativeProposer:
         )
         self.tokens: list[int] = []
         self._n_cut = self._n_rows = 0  # nodes of the tree that was cut; rows of the step last noted
-        self._length = c_int32()
         self._probabilities = POINTER(c_double)()
         self._make_room(_SMALLEST_ROOM)
 
@@ -71,18 +69,8 @@ class NativeProposer:
         """Index the prompt."""
         self._kernel.begin(self._handle)
         self._n_cut = 0
-        self.tokens = []
-        self.extend(prompt)
-
-    def extend(self, tokens: Sequence[int]) -> None:
-        """Append tokens to the text."""
-        self.tokens.extend(tokens)
-        self._kernel.extend(self._handle, (c_int32 * len(tokens))(*tokens), len(tokens))
-
-    def longest(self) -> Match | None:
-        """The latest place of the text's last three tokens, and how far back the match reaches."""
-        place = self._kernel.longest(self._handle, byref(self._length))
-        return (place, self._length.value) if place else None
+        self.tokens = list(prompt)
+        self._kernel.extend(self._handle, (c_int32 * len(prompt))(*prompt), len(prompt))
 
     def start_tree(self) -> None:
         """Guess what follows the text."""
@@ -142,12 +130,6 @@ class NativeProposer:
         )
         if learned:
             self._knowledge.clock = clock
-
-    @property
-    def n_labels(self) -> int:
-        """Guesses that were labelled since labels were last taken."""
-        n: int = self._kernel.n_labels(self._handle)
-        return n
 
     def take_labels(self) -> Labels:
         """What was labelled since; the arrays are good until the next step is noted."""

@@ -109,13 +109,6 @@ static int32_t length_of(const Text *text, int32_t place) {
     return length;
 }
 
-Match text_longest(const Text *text) {
-    int32_t context[CONTEXT];
-    text_context(text, context);
-    const int32_t place = latest(text, context, CONTEXT);
-    return (Match){place, place ? length_of(text, place) : 0};
-}
-
 static bool among(const Match *found, int n, int32_t place) {
     for (int each = 0; each < n; each++) {
         if (found[each].place == place) return true;

@@ -17,12 +17,11 @@ def to_text(costs: StepCosts) -> str:
     facts: dict[str, object] = {
         "change_ms": round(costs.change_ms, 4),
         "curve": {str(width): round(ms, 4) for width, ms in costs.curve.items()},
-        "shared": costs.context.shared,
+        "shared": costs.shared,
     }
-    if costs.plain is not None:
-        facts["plain"] = round(costs.plain, 4)
-    if costs.context.known:
-        facts["context"] = [round(costs.context.per_step, 4), round(costs.context.per_row, 4)]
+    if costs.known:
+        facts["plain"] = round(max(costs.curve[1] - costs.work_ms, 0.0), 4)
+        facts["context"] = [round(rate, 4) for rate in costs.context]
     return json.dumps(facts, separators=(",", ":"))
 
 
@@ -42,7 +41,7 @@ def recall(costs: StepCosts, text: str) -> bool:
     except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         return False
     curve = {width: ms for width, ms in found.items() if ms and ms >= _MIN_MS and 1 <= width <= _MAX_WIDTH}
-    if not curve:
+    if 1 not in curve:
         return False
     context: tuple[float, float] | None = None
     match rates:

@@ -7,7 +7,7 @@ from textual import on, work
 from trchat.errors import TrchatError, UsageError
 from trchat.session.attachments import Attachment, read_attachment, with_attachments
 from trchat.session.clipboard import copy_natively
-from trchat.session.commands import parse_command, unescaped
+from trchat.session.commands import unescaped
 from trchat.text.code_block import numbered_code_block
 from trchat.tui.screens.base import ChatBase
 from trchat.tui.widgets.message_view import MessageView
@@ -28,7 +28,7 @@ class AnswerActions(ChatBase):
         """Run a command, or ask."""
         text = event.text
         try:
-            parsed = None if self._editing else parse_command(text)
+            parsed = None if self._editing else self.session.parse(text)
             if parsed is not None:
                 await self.run_command(parsed[0].name, parsed[1])
             elif self._editing is not None:

@@ -99,7 +99,7 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
         self.app.push_screen(HelpScreen(found))
 
     def _model_ready(self, news: Ready) -> None:
-        self.session.ready(news.n_ctx)
+        self.session.ready(news.n_ctx, news.thinking)
         self.bar.display = False
         self.status.set_state("")
         self._show_settings()

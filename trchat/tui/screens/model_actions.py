@@ -8,7 +8,7 @@ from trchat.catalog.listing import list_models
 from trchat.config_file import change_config, load_config
 from trchat.config_rules import SETTINGS
 from trchat.errors import ModelError, TrchatError
-from trchat.session.typed_setting import may_be, parse_assignment, typed_here
+from trchat.session.typed_setting import may_be, parse_assignment, parse_setting, typed_here
 from trchat.startup import warnings
 from trchat.text.units import byte_size
 from trchat.tui.screens.ask_line import AskLine
@@ -57,7 +57,8 @@ class ModelActions(ChatBase):
     def _show_settings(self) -> None:
         prepared = self.session.prepared
         self.transcript.model = prepared.model.name
-        self.status.set_model(prepared.model.name, prepared.settings.draft, self.session.n_ctx)
+        think = prepared.settings.think if self.session.thinking.kinds else ""
+        self.status.set_model(prepared.model.name, prepared.settings.draft, self.session.n_ctx, think)
 
     @work(group="models", exclusive=True)
     async def action_model(self, name: str = "") -> None:
@@ -116,6 +117,18 @@ class ModelActions(ChatBase):
         if changed := self.change(**{field: value}):
             self.tell(f"{field} is {_shown(getattr(self.session.settings, field))}")
         return changed
+
+    def action_think(self) -> None:
+        """Have the model think in the next way there is: not at all, more, as it likes."""
+        self.attempt(lambda: self.set_thinking(self.session.next_thinking()))
+
+    def set_thinking(self, mode: str) -> None:
+        """Have the model think before it answers, or not; an empty mode only tells what is in force."""
+        if not mode:
+            steps = ", ".join(self.session.thinking.steps)
+            self.tell(f"{self.session.about_thinking()}; this model has: {steps}")
+        elif self.change(think=parse_setting("think", mode.lower())[1]):
+            self.tell(self.session.about_thinking())
 
     def set_system(self, text: str) -> None:
         """Set the system prompt from the next answer on; an empty text takes it away."""

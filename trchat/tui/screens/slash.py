@@ -32,6 +32,7 @@ HANDLERS: dict[str, Handler] = {
     "system": lambda screen, text: screen.set_system(text),
     "persona": lambda screen, name: screen.action_personas(name),
     "persona-save": lambda screen, name: screen.save_persona(name),
+    "think": lambda screen, mode: screen.set_thinking(mode),
     "draft": lambda screen, mode: screen.set_setting(f"draft {mode}"),
     "set": lambda screen, argument: screen.set_setting(argument),
     "settings": lambda screen, _: screen.action_settings(),

@@ -23,6 +23,7 @@ class StatusLine(Static):
         self._draft = ""
         self._ctx = 0
         self._model = ""
+        self._think = ""
         self._drawn_at = 0.0
 
     def set_state(self, text: str) -> None:
@@ -31,9 +32,9 @@ class StatusLine(Static):
             self._state = one_line(text)
             self._draw()
 
-    def set_model(self, name: str, draft: str, ctx: int) -> None:
-        """What answers, how it drafts, and the context's size in tokens."""
-        self._model, self._draft, self._ctx = one_line(name), draft, ctx
+    def set_model(self, name: str, draft: str, ctx: int, think: str = "") -> None:
+        """What answers, how it drafts, the context's size in tokens, and how it thinks (empty: no choice)."""
+        self._model, self._draft, self._ctx, self._think = one_line(name), draft, ctx, think
         self._draw()
 
     def set_speed(self, speed: Speed, at_once: bool = True) -> None:
@@ -90,6 +91,8 @@ class StatusLine(Static):
             parts.append((3, self._meter()))
         if self._draft:
             parts.append((4, f"draft {self._draft}"))
+        if self._think:
+            parts.append((5, f"think {self._think}"))
         return parts
 
 
