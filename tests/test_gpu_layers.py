@@ -81,7 +81,7 @@ def test_all_layers_go_where_they_fit_and_nothing_is_said(model, gpu):
 def test_some_layers_go_where_not_all_fit_and_that_is_said(model, gpu):
     header = read_header(model)
     layers, output = weights_by_layer(header)
-    need = estimate(header, 4096)
+    need = estimate(header, 4096, flash_attn="auto", on_gpu=True)
     all_of_it = sum(layers) + output + need.total - need.weights
     gpu(int((all_of_it - 1000) / 0.75))
     found, [line] = ask(model)

@@ -16,7 +16,7 @@ PACKAGE = Path(trchat.__file__).parent
 MAY_USE = {
     "text": {"text"},
     "recycling": {"recycling"},
-    "llama": {"llama"},
+    "llama": {"llama", "catalog"},
     "decoding": {"decoding", "recycling", "llama"},
     "storage": {"storage", "text", "recycling"},
     "catalog": {"catalog", "text"},

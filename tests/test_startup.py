@@ -35,11 +35,11 @@ def test_a_model_that_is_not_there():
 
 def test_the_memory_warning_is_about_the_settled_settings(monkeypatch):
     write_gguf(models_dir() / "tiny.gguf", add=lambda writer: writer.add_file_type(7))
-    monkeypatch.setattr(startup, "free_memory", lambda: 1_000_000)
+    monkeypatch.setattr(startup, "free_memory", lambda: 10_000_000)
     assert warnings(prepare({"model": "tiny"})) == []
     line, _ = warnings(prepare({"model": "tiny", "ctx": 100_000}))
-    assert line.endswith("-c 6400 makes it fit")
-    assert not any("fit" in line for line in warnings(prepare({"model": "tiny", "ctx": 6400})))
+    assert line.endswith("-c 7936 makes it fit")
+    assert not any("fit" in line for line in warnings(prepare({"model": "tiny", "ctx": 7936})))
 
 
 def test_a_context_beyond_what_the_model_was_trained_on_is_said():

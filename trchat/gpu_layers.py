@@ -37,8 +37,8 @@ def gpu_layers(
     if weights is None:
         return ALL_LAYERS
     layers, output = weights
-    cache = -(-need.kv_cache // len(layers))
-    layers = [size + cache for size in layers]
+    for index, cache in enumerate(need.layers):
+        layers[index % len(layers)] += cache  # what runs through its layers again keeps more in each
     found = fitting(layers, output, need.compute, free)
     if found < len(layers):
         tell(

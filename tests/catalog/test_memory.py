@@ -1,5 +1,6 @@
 """What a model will take, and the way out that is offered when that is too much."""
 
+import numpy as np
 import pytest
 
 from tests.gguf_files import write_gguf
@@ -13,21 +14,34 @@ def header(tmp_path):
     return read_header(write_gguf(tmp_path / "tiny.gguf"))
 
 
+SPARE = 512  # cells in which hidden ones keep the order of the others, where that matters
+
+
 def test_the_estimate_is_weights_and_cache_and_compute(header):
-    # 2 layers x 2 KV heads x (8 + 8) numbers a token; compute: 512 rows of 8 logits and twice 32 numbers.
-    assert estimate(header, 1024) == MemoryNeed(header.file_size, 1024 * 64 * 2, 512 * (8 + 64) * 4)
-    assert estimate(header, 1024, "q8_0").kv_cache == 1024 * 64 * 34 // 32
+    # 2 layers x 2 KV heads x (8 + 8) numbers a token, of 2 bytes. Compute: a mask of two bytes, 4 x 32
+    # numbers of 512 tokens, and 64 rows of 8 logits.
+    cells = 1024 + SPARE
+    compute = 512 * (cells * 2 + 4 * 4 * 32) + 64 * 8 * 4
+    assert estimate(header, 1024) == MemoryNeed(header.file_size, cells * 64 * 2, compute)
+    assert estimate(header, 1024).layers == (cells * 64, cells * 64)
+    assert estimate(header, 1024, "q8_0").kv_cache == cells * 64 * 34 // 32
+    assert estimate(header, 1024, on_gpu=True).kv_cache == 1024 * 64 * 2
     assert estimate(header, 1000) == estimate(header, 1024), "llama.cpp rounds contexts up"
 
 
+def f16_layer(writer):
+    writer.add_tensor("blk.0.ffn_up.weight", np.zeros((32, 32), dtype=np.float16))
+
+
 def test_scores_count_where_attention_writes_them_down(tmp_path, header):
+    f16 = read_header(write_gguf(tmp_path / "f16.gguf", add=f16_layer))
     scores = 512 * 1024 * 4 * 4  # of 4 heads
-    assert estimate(header, 1024, flash_attn="off").compute - estimate(header, 1024).compute == scores
-    assert estimate(header, 1024, flash_attn="auto") == estimate(header, 1024, flash_attn="off"), "it is F16"
-    assert estimate(header, 1024, "q8_0", "off") == estimate(header, 1024, "q8_0"), "which needs it"
-    assert estimate(header, 10**7, flash_attn="auto") == estimate(header, 10**7), "too many scores"
-    alike = read_header(write_gguf(tmp_path / "q8.gguf", add=lambda writer: writer.add_file_type(7)))
-    assert estimate(alike, 1024, flash_attn="auto") == estimate(alike, 1024)
+    more = estimate(f16, 1024, flash_attn="off").compute - estimate(f16, 1024).compute
+    assert scores < more < 1.2 * scores
+    assert estimate(f16, 1024, flash_attn="auto") == estimate(f16, 1024, flash_attn="off"), "it is F16"
+    assert estimate(f16, 1024, "q8_0", "off") == estimate(f16, 1024, "q8_0"), "which needs it"
+    assert estimate(f16, 10**7, flash_attn="auto") == estimate(f16, 10**7), "too many scores"
+    assert estimate(header, 1024, flash_attn="auto") == estimate(header, 1024), "no layer rounds by width"
 
 
 def test_per_layer_heads_and_named_head_sizes_count(tmp_path):
@@ -38,7 +52,7 @@ def test_per_layer_heads_and_named_head_sizes_count(tmp_path):
         writer.add_value_length(64)
 
     header = read_header(write_gguf(tmp_path / "hybrid.gguf", add=add))
-    assert estimate(header, 256).kv_cache == 256 * 3 * (128 + 64) * 2
+    assert estimate(header, 256, on_gpu=True).layers == (0, 256 * 3 * (128 + 64) * 2)
 
 
 def test_no_warning_when_it_fits_or_nobody_knows(header):
@@ -50,7 +64,7 @@ def test_the_warning_names_the_flag_that_makes_it_fit(header):
     free = estimate(header, 1_000_000, "q8_0").total
     line = memory_warning(header, 1_000_000, "f16", free)
     assert line == (
-        "tiny.gguf needs about 128 MB (weights 3.1 kB, KV cache 128 MB, compute 147 kB), 68 MB are free: "
+        "tiny.gguf needs about 1.2 GB (weights 3.1 kB, KV cache 128 MB, compute 1.0 GB), 1.1 GB are free: "
         "--cache-type q8_0 makes it fit"
     )
     free = estimate(header, 2048).total

@@ -142,6 +142,7 @@ def test_files_that_are_no_models_say_what_they_are(tmp_path):
         " is a LoRA adapter, not a model: name the model it adapts"
     )
     assert message("e.gguf", arch="bert") == " is an encoder (bert): it can embed text, not chat"
+    assert message("s.gguf", arch="pockettts") == " is a speech model (pockettts): it writes sounds, not text"
     assert message("n.gguf", vocabulary=0) == " has no vocabulary: it is not a chat model"
     (tmp_path / "t.gguf").write_text("just text")
     assert refused(str(tmp_path / "t.gguf")) == f"{tmp_path / 't.gguf'} is not a GGUF file"

@@ -9,7 +9,7 @@ from trchat.decoding.loop import generate
 from trchat.decoding.state_cache import StateCache
 from trchat.recycling.auto import AutoDrafter
 from trchat.recycling.chains import ChainProposer
-from trchat.recycling.fixed_costs import FixedCosts
+from trchat.recycling.cost import FixedCosts
 from trchat.recycling.knowledge import Knowledge
 from trchat.recycling.proposer import make_proposer
 

@@ -27,9 +27,9 @@ _ENCODERS = frozenset(
         "gemma-embedding",
         "llama-embed",
         "t5encoder",
-        "wavtokenizer-dec",
     )
 )
+_SPEECH = frozenset(("pockettts", "qwen3tts", "wavtokenizer-dec"))
 _PROJECTORS = frozenset(("clip", "mmproj"))
 
 
@@ -89,6 +89,8 @@ def why_no_chat(header: Header) -> str | None:
         reason = "holds only a vocabulary, no weights"
     elif header.text("tokenizer.ggml.model") in (None, "none", "no_vocab"):
         reason = "has no vocabulary: it is not a chat model"
+    elif architecture in _SPEECH:
+        reason = f"is a speech model ({architecture}): it writes sounds, not text"
     elif architecture in _ENCODERS:
         reason = f"is an encoder ({architecture}): it can embed text, not chat"
     return reason

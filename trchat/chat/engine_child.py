@@ -25,6 +25,8 @@ INTERVAL_S = 0.05
 """Records are sent at once, but no oftener: what comes meanwhile goes together. More than an eye sees."""
 STANDING_S = 0.5
 """Counting what was learned looks through all rows."""
+STACKS_MB = (1024, 256, 64)
+"""1,024 MB suffice for three million letters, more than a context of a million tokens holds."""
 FAREWELL_S = 15.0
 """What saving and freeing may take once nobody reads any more."""
 
@@ -36,7 +38,30 @@ def main() -> None:
     for name in ("SIGINT", "SIGHUP", "SIGTERM", "SIGBREAK"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
-    _Child(reader, writer).run()
+    child = _Child(reader, writer)
+    with_large_stack(child.run)
+    if child.failure is not None:
+        raise child.failure
+
+
+def with_large_stack(work: Callable[[], None]) -> None:
+    """Run ``work`` on a thread with as large a stack as can be had.
+
+    llama.cpp splits texts by regular expressions that go a level deeper with every letter. With the usual
+    8 MB of stack 26,000 letters of one kind in a row end the process. Memory is taken only as it is used.
+    """
+    for megabytes in STACKS_MB:
+        try:
+            threading.stack_size(megabytes << 20)
+            thread = threading.Thread(target=work, name="engine")
+            thread.start()
+        except (RuntimeError, ValueError):  # not to be had here
+            continue
+        finally:
+            threading.stack_size(0)
+        thread.join()
+        return
+    work()
 
 
 class Sender:
@@ -93,8 +118,17 @@ class _Child:
         self._stop = threading.Event()
         self._spelled: set[int] = set()
         self._engine: Engine | None = None
+        self.failure: Exception | None = None
+        """What nobody foresaw."""
 
     def run(self) -> None:
+        """Carry out orders until there are no more."""
+        try:
+            self._run()
+        except Exception as trouble:
+            self.failure = trouble
+
+    def _run(self) -> None:
         threading.Thread(target=self._listen, name="orders", daemon=True).start()
         from trchat.chat.loading import open_engine  # brings in llama.cpp, while the front end gets ready
         from trchat.llama.log import echo_log

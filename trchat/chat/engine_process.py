@@ -54,6 +54,7 @@ class EngineStarter:
     def __init__(self, started: "subprocess.Popen[bytes] | None" = None) -> None:
         """``started`` is a process that was started earlier (see ``engine_start``)."""
         self._ahead: EngineProcess | None = EngineProcess(started)
+        self._running: EngineProcess | None = None
 
     def __enter__(self) -> "EngineStarter":
         return self
@@ -66,6 +67,11 @@ class EngineStarter:
         if self._ahead is not None:
             self._ahead.kill()
             self._ahead = None
+
+    def kill(self) -> None:
+        """End the engine that is open at once: whoever waits for it gets what an interrupt gets them."""
+        if self._running is not None:
+            self._running.signal_end()
 
     @contextmanager
     def open(
@@ -80,6 +86,7 @@ class EngineStarter:
     ) -> Iterator["RemoteEngine"]:
         """As ``trchat.chat.loading.open_engine``; raises ModelError, too, when loading ends the process."""
         process, self._ahead = self._ahead or EngineProcess(), None
+        self._running = process
         try:
             engine = RemoteEngine(process, path, tell)
             engine.load(settings, ctx, progress, remember)
@@ -99,6 +106,8 @@ class EngineProcess:
         self._reports: queue.SimpleQueue[list[Report] | None] = queue.SimpleQueue()
         self._printed: deque[str] = deque(maxlen=_KEPT_LINES)
         self._ended = False
+        self.told_to_end = False
+        """Whether ``signal_end`` was called."""
         self._threads = [
             threading.Thread(target=work, name=work.__name__, daemon=True)
             for work in (self._read, self._read_printed)
@@ -158,6 +167,11 @@ class EngineProcess:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(timeout=GRACE_S)
         self.kill()
+
+    def signal_end(self) -> None:
+        """Have the system end it; returns at once, fit for a signal's handler."""
+        self.told_to_end = True
+        self._process.kill()
 
     def kill(self) -> None:
         """End it now. May be called twice."""
@@ -277,6 +291,8 @@ class RemoteEngine:
                 else:
                     self._take(report)
         except CrashError as crash:
+            if self._process.told_to_end:
+                return  # it did not stop soon enough for somebody
             self._remember(crash, loading=False)
             raise
         except GeneratorExit:

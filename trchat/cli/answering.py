@@ -21,7 +21,7 @@ from trchat.cli.interrupt import Stop, stop_on_interrupt
 from trchat.cli.question import read_grammar, read_question
 from trchat.cli.report import report, statistics_line
 from trchat.cli.streams import Notices, Output
-from trchat.errors import TrchatError
+from trchat.errors import CrashError, TrchatError
 from trchat.llama.sampling import Sampling
 from trchat.startup import Prepared, warnings
 from trchat.storage.conversation_rows import title_from
@@ -56,7 +56,7 @@ def answer_question(args: argparse.Namespace, starter: EngineStarter) -> int:
         for warning in warnings(prepared):
             notices.say(warning)
         ask_before_crash(prepared.model.path, notices.say)
-        stop = stack.enter_context(stop_on_interrupt())
+        stop = stack.enter_context(stop_on_interrupt(starter.kill))
         return _Answering(args, prepared, notices, output, stop, starter).run(
             question, before, grammar, None if args.no_save else store
         )
@@ -166,9 +166,12 @@ class _Answering:
         except BrokenPipeError:
             failed = None  # the reader had enough: an answer cut short, no error
             raise
-        except TrchatError:
+        except TrchatError as error:
             self.output.end_line()
-            raise
+            if not (isinstance(error, CrashError) and self.stop.is_set()):
+                raise
+            failed = None  # it would not stop, and was ended: an interrupt all the same
+            self.notices.say(str(error))
         finally:
             events.close()
             self.notices.progress("")

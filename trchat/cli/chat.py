@@ -58,6 +58,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _chat(args: argparse.Namespace, starter: "EngineStarter") -> int:
     from trchat.cli.crashed import ask_before_crash
+    from trchat.cli.interrupt import end_soon, leave_when_ended
+    from trchat.cli.terminal import restored_terminal
     from trchat.startup import prepare
 
     flags = vars(args)
@@ -66,14 +68,21 @@ def _chat(args: argparse.Namespace, starter: "EngineStarter") -> int:
     if wants_plain(args):
         from trchat.plain.chat import chat
 
-        return chat(flags, prepared, starter.open)
+        return chat(flags, prepared, starter.open, leave_when_ended)
     from trchat.tui.app import TrchatApp
 
     app = TrchatApp(flags, prepared, starter.open)
-    try:
-        app.run()
-    finally:
-        app.close_session()
+    with restored_terminal() as restore:
+
+        def leave(code: int) -> None:
+            end_soon(code, restore)
+            app.leave(code)
+
+        with leave_when_ended(leave):
+            try:
+                app.run()
+            finally:
+                app.close_session()
     if app.failure is not None:
         raise app.failure
     return int(app.return_code or 0)

@@ -94,14 +94,18 @@ class Context(Owned):
             options.flash_attn,
             options.cache_type,
             on_gpu=options.on_gpu,
-            weights_alike=model.weights_alike,
+            rounding=model.rounding,
+            latent=model.latent,
             batch=options.n_batch,
             row_scores=self._wanted_cells() * model.n_heads,
         )
         self.snapshots = options.snapshots if model.keeps_state else 0
         self._context: Any = self._create(self.attention)
         if not self._context and self.attention.value_type == BF16:
-            self.attention = replace(self.attention, value_type=F16, alike=False)
+            # A cache of these types may be more than some builds of llama.cpp know.
+            self.attention = replace(
+                self.attention, key_type=F16, value_type=F16, keeps_order=False, alike=False
+            )
             self._context = self._create(self.attention)
         if self._context and self.snapshots and llama.llama_n_rs_seq(self._context) != self.snapshots:
             llama.llama_free(self._context)
@@ -119,7 +123,7 @@ class Context(Owned):
             self._context, ctypes.cast(_strlen(), llama.ggml_abort_callback), ctypes.addressof(self._flag)
         )
         self._memory: Any = llama.llama_get_memory(self._context)
-        self.keeps_order = self.attention.alike
+        self.keeps_order = self.attention.keeps_order
         self.computes_apart = options.on_gpu
         self.n_spare = self._wanted_spare()
         self.n_ctx = int(llama.llama_n_ctx(self._context)) - self.n_spare
@@ -213,7 +217,7 @@ class Context(Owned):
         return self.options.n_ctx or min(DEFAULT_CONTEXT, self.model.n_ctx_train or DEFAULT_CONTEXT)
 
     def _wanted_spare(self) -> int:
-        return _SPARE if self.model.drafts == "trees" and self.attention.alike else 0
+        return _SPARE if self.model.drafts == "trees" and self.attention.keeps_order else 0
 
     def _wanted_sequences(self) -> int:
         if not self.model.keeps_state:

@@ -9,7 +9,9 @@ import llama_cpp.llama_cpp as llama
 import numpy as np
 from numpy.typing import NDArray
 
-from trchat.attention import weights_round_alike
+from trchat.attention import Rounding, rounding_of
+from trchat.catalog.card import part_files
+from trchat.catalog.gguf_header import read_header
 from trchat.errors import ModelError
 from trchat.llama.amx_probe import amx_kernels_work
 from trchat.llama.log import clear_errors, last_error
@@ -19,6 +21,8 @@ ALL_LAYERS = -1
 Drafts = Literal["trees", "chains", "none"]
 
 _EMBEDDING_ARCHITECTURES = ("bert", "t5encoder")
+_ROWS_WRONG = {"chameleon", "cogvlm"}
+"""llama.cpp computes wrong logits for them where a batch asks for fewer rows than it has tokens."""
 _POOLING_NONE = "0"
 _ATTR_UNKNOWN, _ATTR_CONTROL, _ATTR_USER_DEFINED = 1 << 0, 1 << 3, 1 << 4  # enum llama_token_attr
 _VOCAB_NONE = 0
@@ -42,7 +46,8 @@ class Model(Owned):
         keeps_state: whether it keeps a state of the whole text, which cannot branch within a batch.
         copies_state: whether llama.cpp can copy that state, and save it.
         n_heads: attention heads of a layer.
-        weights_alike: whether a CPU's kernels for its weights round alike at all batch widths.
+        rounding: whether a CPU's kernels for its weights round alike at all batch widths.
+        latent: whether its attention keeps one compressed row a token, which is key and value.
 
     Raises ModelError when the file cannot be loaded or is not a model that generates text.
     """
@@ -190,8 +195,18 @@ class Model(Owned):
         )
         self.copies_state = self.keeps_state and self.architecture not in _STATES_COPIED_WRONGLY
         self.drafts: Drafts = "chains" if self.keeps_state else "trees"
+        if self.architecture in _ROWS_WRONG:
+            self.drafts = "none"
         self.n_heads = int(llama.llama_model_n_head(self._model))
-        self.weights_alike = weights_round_alike(int(llama.llama_model_ftype(self._model)))
+        self.rounding = self._read_rounding()
+        self.latent = f"{self.architecture}.attention.key_length_mla" in self.metadata
+
+    def _read_rounding(self) -> Rounding:
+        try:
+            tensors = [tensor for part in part_files(self.path) for tensor in read_header(part).tensors]
+        except ModelError:  # llama.cpp may know more kinds of files, of which nothing is promised
+            return Rounding(layers=False, output=False)
+        return rounding_of((tensor.name, tensor.shape, tensor.type_number) for tensor in tensors)
 
     def _read_vocabulary(self) -> None:
         self.n_vocab = int(llama.llama_vocab_n_tokens(self._vocab))

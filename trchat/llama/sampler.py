@@ -1,12 +1,14 @@
 """llama.cpp's sampler chain: from one row of logits to the token that is emitted."""
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import Any
 
 import llama_cpp.llama_cpp as llama
 import numpy as np
 from numpy.typing import NDArray
 
+from trchat.errors import TrchatError
 from trchat.llama.context import Context
 from trchat.llama.grammar_sampler import Candidates, GrammarSampler
 from trchat.llama.owned import Owned
@@ -65,7 +67,19 @@ class SamplerChain(Owned):
             self._chain = None
 
     def sample(self, index: int, row: Any) -> int:
-        """Choose the token after the batch's token ``index``, whose logits are ``row`` (n_vocab,)."""
+        """Choose the token after the batch's token ``index``, whose logits are ``row`` (n_vocab,).
+
+        Raises TrchatError where what the model computed is no number.
+        """
+        token = self._chosen(index, row)
+        if not isfinite(row[token]):
+            raise TrchatError(
+                "the model computes no numbers any more (NaN or infinite): "
+                "its file is damaged, or too coarsely quantised"
+            )
+        return token
+
+    def _chosen(self, index: int, row: Any) -> int:
         if self._grammar is not None:
             return self._sample_allowed(self._grammar, row)
         if self._plain_greedy:

@@ -1,7 +1,8 @@
 """Reads a line, answers it, reads the next."""
 
 import queue
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING
 
 from trchat.errors import TrchatError
@@ -35,6 +36,16 @@ class PlainChat:
         """Whether each answer is followed by how it was guessed."""
         self._last: Grown | None = None
         self.deleted: list[int] = []
+        self.leaving: int | None = None
+        """The exit code, once a signal wants the chat to end."""
+        self._waits = False
+        """Whether all that is done is waiting, for a line or for news."""
+
+    def leave(self, code: int) -> None:
+        """End the chat with this exit code, an answer that is being written kept; for a signal's handler."""
+        self.leaving = code
+        if self._waits:  # elsewhere something may be half done; whoever waits next looks first
+            raise KeyboardInterrupt
 
     def run(self) -> int:
         """Chat until the input ends or the user leaves; returns the exit code."""
@@ -43,23 +54,29 @@ class PlainChat:
             return EXIT_MODEL
         notice(f"{self.session.prepared.model.name} is ready. /help shows commands, /quit leaves.")
         self.show_latest()
-        while True:
+        while self.leaving is None:
             try:
-                line = read_line("You")
+                with self._waiting():
+                    line = read_line("You")
             except KeyboardInterrupt:
                 line = None
             except TrchatError as error:
                 notice(str(error))
                 continue
-            if line is None:
-                write("\n")
-                return 0
+            if line is None or self.leaving is not None:
+                with suppress(OSError):  # the terminal may be gone
+                    write("\n")
+                return self.leaving or 0
             try:
                 self._take(line)
             except LeaveError:
                 return 0
             except TrchatError as error:
                 notice(str(error))
+            except KeyboardInterrupt:
+                if self.leaving is None:
+                    raise
+        return self.leaving
 
     def warn(self) -> None:
         """Say what should be known before the model is loaded."""
@@ -84,7 +101,10 @@ class PlainChat:
         come: bool | None = None
         while come is None:
             try:
-                self._woken.get()
+                if self.leaving is not None:
+                    self.session.stop()
+                with self._waiting():
+                    self._woken.get()
                 for news in self.session.host.outbox.take():
                     self._show(news)
                     if isinstance(news, (LoadFailed, *last)):
@@ -94,6 +114,14 @@ class PlainChat:
                     raise
                 self.session.stop()
         return come
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        self._waits = True
+        try:
+            yield
+        finally:
+            self._waits = False
 
     def _take(self, text: str) -> None:
         parsed = self.session.parse(text)
@@ -157,10 +185,27 @@ def lens_lines(grown: Grown) -> list[str]:
     return [*lines, f"{grown.rows_learned:,} rows of candidates learned"]
 
 
-def chat(flags: Mapping[str, object], prepared: Prepared, opener: "OpenEngine | None" = None) -> int:
-    """Chat line by line, with an engine from ``opener``; returns the exit code."""
+Watching = Callable[[Callable[[int], object]], AbstractContextManager[None]]
+"""As ``trchat.cli.interrupt.leave_when_ended``."""
+
+
+def chat(
+    flags: Mapping[str, object],
+    prepared: Prepared,
+    opener: "OpenEngine | None" = None,
+    leave_when_ended: Watching = lambda _leave: nullcontext(),
+) -> int:
+    """Chat line by line, with an engine from ``opener``; returns the exit code.
+
+    ``leave_when_ended`` watches for signals that end the chat.
+    """
     plain = PlainChat(flags, prepared, opener)
     try:
-        return plain.run()
+        with leave_when_ended(plain.leave):
+            return plain.run()
+    except (OSError, KeyboardInterrupt):  # a terminal that is gone cannot be written to
+        if plain.leaving is None:
+            raise
+        return plain.leaving
     finally:
         plain.session.close()

@@ -15,6 +15,8 @@ from trchat.recycling.proposer import Proposer, make_proposer
 from trchat.recycling.topk import SAMPLED
 from trchat.recycling.tree import DraftTree
 
+_LABELS_AT_ONCE = 96  # some steps': what learning them costs is mostly the same for one as for a hundred
+
 
 class AutoDrafter:
     """Drafts what is worth its time, from everything that the model and the text have shown.
@@ -97,8 +99,7 @@ class AutoDrafter:
             # As soon as a GPU has the next step's logits, they take these ones' place, from the first row on.
             self._put_off = verified.logits, verified.logits[0, ::SAMPLED].copy()
         else:
-            proposer.recycle(verified.logits)
-        self._learn_labels()
+            self._recycle(verified.logits)
         if began is None:
             return
         learned_at = perf_counter()
@@ -110,11 +111,17 @@ class AutoDrafter:
         """Do what was put off, while the model computes the next step."""
         put_off, self._put_off = self._put_off, None
         if put_off is not None:
-            self._proposer.recycle(*put_off)
+            self._recycle(*put_off)
 
     def settle(self) -> None:
-        """Learn what was put off."""
+        """Learn what was put off, and hand over the labels that were gathered."""
         self.catch_up()
+        self._learn_labels()
+
+    def _recycle(self, logits: NDArray[np.float32], sample: NDArray[np.float32] | None = None) -> None:
+        self._proposer.recycle(logits, sample)
+        if self._proposer.n_labels >= _LABELS_AT_ONCE:
+            self._learn_labels()
 
     def _learn_labels(self) -> None:
         labels = self._proposer.take_labels()

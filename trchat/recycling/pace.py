@@ -6,9 +6,9 @@ from trchat.recycling.cost import LADDER, Costs
 
 _LATELY = 32  # steps: about how long a text stays as easy to guess as it is
 _FIRST = 3  # nodes to ask for at first: hardly ever are one or two enough to tell
-_LOSS = 0.01  # of plain decoding's time that drafting may lose
+_LOSS = 0.01  # of the time that steps without drafts take: what drafts may lose
 _LOSS_OVER = 1000.0  # tokens that this is meant over: a conversation
-_ALLOWANCE = 2.0  # plain steps that may be lost besides, or a first guess could never be tried
+_ALLOWANCE = 2.0  # steps of one token that may be lost besides, or a first guess could never be tried
 
 
 class Pace:
@@ -24,7 +24,7 @@ class Pace:
     function algorithm (Borodin, Linial and Saks, 1992) says when to move: once staying has cost more than
     moving does. Where changes are free, that is the best width of each step.
 
-    The only safety is a balance, in milliseconds, of what drafting saved and lost against plain decoding.
+    The only safety is a balance, in milliseconds, of what drafts saved and lost against steps of one token.
     Where it has lost more than a hundredth lately, steps are one token wide until time has made the loss a
     small part.
 
@@ -37,7 +37,7 @@ class Pace:
         self._tokens = self._ms = 0.0
         self._work: dict[int, float] = {}  # what it would have cost, in tokens, to be at each width by now
         self._balance_ms = 0.0
-        self._plain_ms = 0.0  # that plain decoding would have taken so far
+        self._undrafted_ms = 0.0  # that steps of one token would have taken so far
         self.promised = 0.0
 
     @property
@@ -48,9 +48,9 @@ class Pace:
     @property
     def affordable(self) -> bool:
         """Whether drafting has lost no more than it may."""
-        plain_ms = self._costs.plain_ms or self._costs.of(1)
         # A change of width and the one back are paid at once, for many steps.
-        return self._balance_ms > -_ALLOWANCE * plain_ms - 2 * self._costs.change_ms - _LOSS * self._plain_ms
+        allowed = _ALLOWANCE * self._costs.of(1) + 2 * self._costs.change_ms + _LOSS * self._undrafted_ms
+        return self._balance_ms > -allowed
 
     def nodes(self, n_forced: int, widest: int, grow: Callable[[int], Sequence[float]]) -> int:
         """How many nodes to draft behind ``n_forced`` known tokens, in a batch of ``widest`` at most.
@@ -100,10 +100,9 @@ class Pace:
         fade = 1 - 1 / _LATELY
         self._tokens = fade * self._tokens + tokens
         self._ms = fade * self._ms + milliseconds
-        plain_ms = self._costs.plain_ms
-        if plain_ms is not None:
-            fade = 1 - tokens / _LOSS_OVER
-            self._plain_ms = fade * self._plain_ms + tokens * plain_ms
-            saved = self._balance_ms + tokens * plain_ms - milliseconds
-            # What was saved is not there to be gambled away: the next text may be of another kind.
-            self._balance_ms = fade * min(saved, _ALLOWANCE * plain_ms)
+        one_ms = self._costs.of(1)
+        fade = 1 - tokens / _LOSS_OVER
+        self._undrafted_ms = fade * self._undrafted_ms + tokens * one_ms
+        saved = self._balance_ms + tokens * one_ms - milliseconds
+        # What was saved is not there to be gambled away: the next text may be of another kind.
+        self._balance_ms = fade * min(saved, _ALLOWANCE * one_ms)

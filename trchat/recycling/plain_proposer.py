@@ -99,6 +99,11 @@ class PlainProposer:
         chances = np.exp(certain[self._chosen])
         self._recent.step(best[self._chosen].tolist(), chances.tolist(), self._emitted)
 
+    @property
+    def n_labels(self) -> int:
+        """Guesses that were labelled since labels were last taken."""
+        return len(self._kinds)
+
     def take_labels(self) -> Labels:
         """What was labelled since."""
         labels = np.array(self._kinds, np.int32), np.array(self._right, np.uint8)

@@ -61,6 +61,10 @@ class Proposer(Protocol):
         they were: what was found is learned only if that has stayed.
         """
 
+    @property
+    def n_labels(self) -> int:
+        """Guesses that were labelled since labels were last taken."""
+
     def take_labels(self) -> Labels:
         """What was labelled since; the arrays are good until the next step is noted."""
 

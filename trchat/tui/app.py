@@ -1,8 +1,8 @@
 """The application: one chat screen, its colours and keys, and the way out."""
 
+import asyncio
 import gc
 import os
-import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from trchat.session.host import OpenEngine
 
 DEFAULT_THEME = "textual-dark"
-SWITCH_INTERVAL_S = 0.0005
-"""How long the model's thread may have to wait for the interpreter while something is drawn. With Python's
-own 5 ms, every drawing delays the next step by as long as it takes."""
 
 
 class TrchatApp(App[None]):
@@ -50,7 +47,9 @@ class TrchatApp(App[None]):
         self.failure: Exception | None = None
         """What nobody foresaw, and ended the chat."""
         self._warnings: list[str] = []
-        self._switch_interval_s = sys.getswitchinterval()
+        self._wakes: asyncio.AbstractEventLoop | None = None
+        self.leaving = False
+        """Whether the widgets are about to go: nothing can be shown any more."""
         self._theme_wanted = prepared.settings.theme
         self.session = start_session(flags, prepared, self._wake, self._warn, opener)
         self.chat = ChatScreen(self.session)
@@ -60,8 +59,8 @@ class TrchatApp(App[None]):
         return self.chat
 
     def on_mount(self) -> None:
-        """Put on the remembered colours, and let the model's thread interrupt the drawing."""
-        sys.setswitchinterval(SWITCH_INTERVAL_S)
+        """Put on the remembered colours."""
+        self._wakes = asyncio.get_running_loop()
         wanted = self._theme_wanted
         self.theme = wanted if wanted in self.available_themes else DEFAULT_THEME
         if wanted and wanted not in self.available_themes:
@@ -71,14 +70,22 @@ class TrchatApp(App[None]):
 
     async def action_quit(self) -> None:
         """Leave; what is being written is kept as it stands."""
+        self._go(0)
+
+    def leave(self, code: int) -> None:
+        """Leave as ``action_quit`` does, with this exit code; for the handler of a signal."""
+        if self._wakes is not None:
+            self._wakes.call_soon_threadsafe(self._go, code)
+
+    def _go(self, code: int) -> None:
+        self.leaving = True
         self.session.stop()
-        self.exit()
+        self.exit(return_code=code)
 
     def close_session(self) -> None:
         """Stop and save what is being written, and free the model."""
         self.session.close()
         gc.unfreeze()
-        sys.setswitchinterval(self._switch_interval_s)
 
     def _handle_exception(self, error: Exception) -> None:
         self.failure = self.failure or error

@@ -43,6 +43,7 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "forget_guesses": (None, [_POINTER]),
     "note": (None, [_POINTER, _POINTER, _WHOLE, _POINTER, _WHOLE, _WHOLE]),
     "recycle": (c_int, [_POINTER, _POINTER, _WHOLE, _WHOLE, c_int, c_uint32, _POINTER, _WHOLE]),
+    "n_labels": (_WHOLE, [_POINTER]),
     "take_labels": (_WHOLE, [_POINTER, POINTER(POINTER(c_int32)), POINTER(POINTER(c_uint8))]),
 }
 

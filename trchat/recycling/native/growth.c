@@ -460,6 +460,8 @@ API int trchat_recycle(Grower *grower, const float *rows, int64_t width, int64_t
     return 1;
 }
 
+API int64_t trchat_n_labels(const Grower *grower) { return grower->n_labels; }
+
 /* Where the labels are, and how many: until more are noted. */
 API int64_t trchat_take_labels(Grower *grower, const int32_t **kinds, const uint8_t **right) {
     const int64_t n = grower->n_labels;

@@ -131,6 +131,12 @@ class NativeProposer:
         if learned:
             self._knowledge.clock = clock
 
+    @property
+    def n_labels(self) -> int:
+        """Guesses that were labelled since labels were last taken."""
+        n: int = self._kernel.n_labels(self._handle)
+        return n
+
     def take_labels(self) -> Labels:
         """What was labelled since; the arrays are good until the next step is noted."""
         kinds, right = POINTER(c_int32)(), POINTER(c_uint8)()

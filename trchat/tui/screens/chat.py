@@ -60,7 +60,8 @@ class ChatScreen(AnswerActions, ConversationActions, ModelActions):
         """Take everything the engine's thread has left."""
         async with self.drawing:
             for news in self.session.host.outbox.take():
-                await self._take(news)
+                if not getattr(self.app, "leaving", False):
+                    await self._take(news)
 
     async def _take(self, news: News) -> None:
         match news:
