@@ -3,9 +3,9 @@
 import pytest
 
 from tests.tiny_gguf import make
-from trchat.chat.engine import new_answer
-from trchat.chat.loading import open_engine, sampling_of
-from trchat.chat.remembering import Remember
+from trchat.chat.loading import open_engine
+from trchat.chat.records import new_answer
+from trchat.chat.settings import Remember, sampling_of
 from trchat.chat.template import Turn
 from trchat.config import Settings
 

@@ -63,6 +63,11 @@ class ChainProposer:
         """Learn the candidates that the model had at each of the noted chain's rows."""
         self._proposer.recycle(logits, sample)
 
+    @property
+    def n_labels(self) -> int:
+        """Guesses that were labelled since labels were last taken."""
+        return self._proposer.n_labels
+
     def take_labels(self) -> Labels:
         """What was labelled since."""
         return self._proposer.take_labels()
