@@ -78,7 +78,7 @@ def test_every_command_runs_in_the_order_it_is_told(place):
         **os.environ,
         "PATH": f"{place / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT),
-        "TRCHAT_MAX_TOKENS": "12",
+        "TRCHAT_MAX_TOKENS": "40",  # enough for the answer that must fit a schema
         "TRCHAT_SEED": "1",
     }
     ran = []
