@@ -68,9 +68,9 @@ FILES = [
     (
         ["ask", *GOOD, "--schema", "fetch.json", "Hi"],
         2,
-        "fetch.json is not a JSON Schema that can be followed",
+        'fetch.json cannot be followed: "$ref": only what is in this file can be referred to',
     ),
-    (["ask", *GOOD, "--schema", "type.json", "Hi"], 2, "type.json is not a JSON Schema that can be followed"),
+    (["ask", *GOOD, "--schema", "type.json", "Hi"], 2, "type.json cannot be followed: at #/type: "),
     (
         ["ask", *GOOD, "--template", "no.jinja", "Hi"],
         2,

@@ -137,6 +137,7 @@ def test_odd_input_that_is_answered(place, here, args):
     assert (code, without_cut(err)) == (0, "")
 
 
+CUT = b"trchat: the answer is cut after 2 tokens; a larger -n lets it go on\n"
 CLOSED = b"trchat: standard output is closed: there is nowhere to write to\n"
 
 
@@ -144,8 +145,8 @@ CLOSED = b"trchat: standard output is closed: there is nowhere to write to\n"
 @pytest.mark.parametrize(
     ("command", "code", "printed", "told"),
     [
-        ("ask -m $1 -n 2 -t 0 --threads 1 Hi <&-", 0, True, b""),
-        ("ask -m $1 -n 2 -t 0 --threads 1 Hi </dev/null", 0, True, b""),
+        ("ask -m $1 -n 2 -t 0 --threads 1 Hi <&-", 0, True, CUT),
+        ("ask -m $1 -n 2 -t 0 --threads 1 Hi </dev/null", 0, True, CUT),
         ("ask -m $1 -n 2 -t 0 --threads 1 Hi 2>&- </dev/null", 0, True, b""),
         ("ask -m no-such-model Hi 2>&- </dev/null", 3, False, b""),
         ("ask -m $1 Hi >&-", 2, False, CLOSED),
@@ -179,7 +180,7 @@ def test_output_that_cannot_be_written_is_one_line(command):
 
 def test_without_standard_input_nobody_is_asked(monkeypatch):
     monkeypatch.setattr(sys, "stdin", None)
-    with pytest.raises(UsageError, match="`trchat matrix reset` needs --yes"):
+    with pytest.raises(UsageError, match="add --yes to confirm `trchat matrix reset`"):
         confirmed("Forget it?", "trchat matrix reset")
 
 
