@@ -8,6 +8,7 @@ from gguf import GGMLQuantizationType, GGUFWriter, PoolingType, TokenType, quant
 
 from tests import tiny_attention
 from tests.tiny_attention import ATTENTIVE, Attentive
+from tests.tiny_hybrids import HYBRIDS, Hybrid, Sizes
 
 EMBD, FF, LAYERS, HEADS, KV_HEADS, HEAD_DIM = 64, 128, 2, 4, 2, 16
 CHATML = (
@@ -109,15 +110,16 @@ def make(
     vocabulary: Callable[[GGUFWriter], int] = add_vocabulary,
 ) -> Path:
     """Write a model of ``arch``: llama, qwen2, gemma2 (sliding window of ``window``), mamba or bert,
-    or one of ATTENTIVE.
+    or one of ATTENTIVE or HYBRIDS.
     """
     random = np.random.default_rng(seed)
     writer = GGUFWriter(path, arch)
     writer.add_name(f"Tiny {arch}")
     writer.add_context_length(n_ctx)
     writer.add_embedding_length(EMBD)
-    writer.add_block_count(LAYERS)
-    writer.add_feed_forward_length(FF)
+    writer.add_block_count(Sizes.layers if arch in HYBRIDS else LAYERS)
+    if arch not in HYBRIDS:
+        writer.add_feed_forward_length(FF)
     n_vocab = vocabulary(writer)
     if template is not None:
         writer.add_chat_template(template)
@@ -134,9 +136,14 @@ def make(
     if weights:
         # Gemma's output layer is its embedding: a large one would only ever repeat the last token.
         matrix("token_embd.weight", n_vocab, EMBD, scale=0.05 if arch == "gemma2" else 2.0)
-        if arch != "bert":
+        if arch != "bert" and arch not in HYBRIDS:
             vector("output_norm.weight", EMBD)
-    if arch == "mamba":
+    if arch in HYBRIDS:
+        hybrid = Hybrid(writer, arch, Sizes(embd=EMBD, ff=FF), matrix, vector, seed)
+        hybrid.header()
+        if weights:
+            hybrid.tensors(n_vocab)
+    elif arch == "mamba":
         _mamba(writer, random, matrix, vector)
     elif arch in ATTENTIVE:
         sizes = tiny_attention.Sizes(EMBD, FF, LAYERS, HEADS, KV_HEADS, HEAD_DIM, window)

@@ -22,11 +22,17 @@ class Memory(Protocol):
 
 
 def make_drafter(
-    mode: str, n_vocab: int, costs: Costs | None = None, memory: Memory | None = None
+    mode: str,
+    n_vocab: int,
+    costs: Costs | None = None,
+    memory: Memory | None = None,
+    *,
+    chains: bool = False,
 ) -> Drafter:
     """A drafter for ``mode``: ``auto`` (deciding by ``costs``), ``recycling``, ``lookup`` or ``off``.
 
-    It starts cold, or from what ``memory`` holds. Raises ValueError for any other name.
+    It starts cold, or from what ``memory`` holds. ``chains`` says that branches would be of no use. Raises
+    ValueError for any other name.
     """
     match mode:
         case "off":
@@ -36,5 +42,5 @@ def make_drafter(
         case "recycling":
             return RecyclingDrafter(memory.matrix if memory else AdjacencyMatrix(n_vocab))
         case "auto":
-            return AutoDrafter(memory.knowledge if memory else Knowledge(), costs)
+            return AutoDrafter(memory.knowledge if memory else Knowledge(), costs, chains=chains)
     raise ValueError(f"no draft mode {mode!r}")

@@ -7,6 +7,11 @@ from trchat.storage.conversations import open_history
 FAST = ("-t", "0", "-n", "8", "--threads", "1", "--draft", "off")
 
 
+def without_cut(err):
+    """What was said on stderr but that the answer is cut, as these short ones are."""
+    return "".join(line for line in err.splitlines(keepends=True) if "a larger -n " not in line)
+
+
 def told(here, *args, **kwargs):
     code, out, err = here("ask", "--json", *args, **kwargs)
     assert code == 0, err

@@ -173,14 +173,21 @@ def test_a_model_that_is_not_there_says_how_to_find_one(trchat):
     assert b"'trchat models' lists those there are" in done.stderr
 
 
-def test_recurrent_models_answer_without_drafts_and_say_so(trchat, tmp_path):
-    path = make(tmp_path / "mamba.gguf", "mamba")
-    done = trchat("ask", "-m", path, "--json", "-t", "0", "-n", "5", "Hi")
-    assert done.returncode == 0
-    assert json.loads(done.stdout)["draft"]["mode"] == "off"
-    assert b"without drafts" in done.stderr
-    quiet = trchat("ask", "-q", "-m", path, "--json", "-t", "0", "-n", "5", "Hi")
-    assert quiet.stderr == b""
+@pytest.mark.parametrize("arch", ["qwen35", "mamba2"])
+def test_models_that_keep_a_state_say_the_same_in_every_mode(trchat, tmp_path, arch):
+    path = make(tmp_path / f"{arch}.gguf", arch)
+    question = "one two three four five six seven eight nine ten " * 12  # 600 tokens
+
+    def ask(mode):
+        return ask_json(trchat, "-m", path, "-t", "0", "-n", "40", "--draft", mode, question)
+
+    answers = {mode: ask(mode) for mode in ("off", "lookup", "recycling", "auto")}
+    assert all(answer["token_ids"] == answers["off"]["token_ids"] for answer in answers.values())
+    assert [answer["draft"]["mode"] for answer in answers.values()] == list(answers)
+    assert answers["off"]["prompt_tokens"] > 600
+    again = ask("recycling")  # goes on from what it has learned
+    assert again["token_ids"] == answers["off"]["token_ids"]
+    assert again["draft"]["accepted"] > 0
 
 
 def test_a_model_without_a_template_is_answered_in_chatml_with_a_warning(trchat, tmp_path):

@@ -51,7 +51,6 @@ class ScriptedContext:
     cells: list = None
     calls: list = field(default_factory=list)
     fail_at: int | None = None
-    recurrent: bool = False
     decodes: int = 0
     said: dict = field(default_factory=dict)
     """The bytes of each row of logits -> the text it was computed after."""
@@ -119,8 +118,6 @@ class ScriptedContext:
 
     def remove(self, seq, start, stop=END):
         self.calls.append(("remove", seq, start, stop))
-        if self.recurrent:
-            return False
         for index, cell in enumerate(self.cells):
             if cell and cell.pos >= start and (stop == END or cell.pos < stop):
                 if seq == ALL_SEQUENCES:

@@ -201,14 +201,6 @@ def test_a_failed_decode_leaves_the_cache_as_it_was(cache):
     assert cache.keep((0,)) == 1
 
 
-def test_memory_that_cannot_go_back_starts_again():
-    cache = KVCache(ScriptedContext(recurrent=True))
-    list(cache.prefill(PROMPT))
-    assert cache.reuse([*PROMPT, 6]) == 5  # going on is possible
-    assert cache.reuse([3, 1, 4]) == 0
-    assert cells(cache) == []
-
-
 def test_random_trees_and_random_acceptance_never_disturb_the_order():
     random = np.random.default_rng(3)
     for _ in range(60):

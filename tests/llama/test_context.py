@@ -93,16 +93,15 @@ def test_architectures_bit_for_bit_also_beyond_a_sliding_window(tiny, arch, weig
             assert (rows[row] == plain[0]).all()
 
 
-def test_recurrent_models_go_on_and_start_again(tiny):
-    with Model(tiny("mamba")) as model, Context(model, ContextOptions(threads=1)) as context:
-        cache = KVCache(context)
-        list(cache.prefill([5, 6, 7]))
-        first = cache.verify([8], EMPTY_TREE).copy()
-        cache.keep(())
-        assert cache.reuse([5, 6, 7, 8, 9]) == 4
-        assert cache.reuse([5, 6, 9]) == 0  # no way back, so from the beginning
-        list(cache.prefill([5, 6, 7]))
-        assert (cache.verify([8], EMPTY_TREE) == first).all()
+def test_snapshots_are_kept_only_where_llama_cpp_can_go_back_to_them(tiny):
+    for arch, granted in (("qwen35", 4), ("mamba2", 0), ("llama", 0)):
+        with (
+            Model(tiny(arch)) as model,
+            Context(model, ContextOptions(n_ctx=256, threads=1, snapshots=4)) as context,
+        ):
+            assert context.snapshots == granted
+            assert context.saves_state == (arch != "llama")
+            assert context.n_seq == {"qwen35": 1, "mamba2": 2, "llama": 64}[arch]
 
 
 def test_a_context_without_memory_is_one_line(model, monkeypatch):

@@ -44,6 +44,9 @@ def test_embedding_models_are_refused(tiny):
         Model(tiny("bert"))
 
 
-def test_recurrent_models_cannot_draft(tiny):
-    with Model(tiny("mamba")) as model:
-        assert not model.can_draft
+@pytest.mark.parametrize("arch", ["mamba", "qwen35"])
+def test_models_that_keep_a_state_draft_chains(tiny, arch):
+    with Model(tiny(arch)) as model:
+        assert (model.drafts, model.keeps_state, model.copies_state) == ("chains", True, True)
+    with Model(tiny()) as model:
+        assert (model.drafts, model.keeps_state) == ("trees", False)

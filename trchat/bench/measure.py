@@ -39,7 +39,7 @@ def measure(
     ctx = prepared.ctx if settings.ctx else max(prepared.ctx, plan.depth and plan.depth + ROOM)
     cold = Remember(read=False, write=False)
     with open_engine(prepared.model.path, settings, ctx, remember=cold) as engine:
-        n_vocab = engine.model.n_vocab
+        n_vocab, chains = engine.model.n_vocab, engine.model.drafts == "chains"
         # Read once: a chat beside this that goes on learning must not help those that begin later.
         taught = hot_memory(prepared.model.path, n_vocab, tell).held() if plan.hot else NOTHING
         costs = plan.curve.costs() if plan.curve else engine.costs
@@ -50,12 +50,12 @@ def measure(
                 return warmed[name]
             # Each starts from rows of its own: what one learns here must not help another.
             memory = Memory(n_vocab, held.get(name, taught))
-            return drafter_for(variants[name], n_vocab, costs, plan.width, memory)
+            return drafter_for(variants[name], n_vocab, costs, plan.width, memory, chains=chains)
 
         done = 0
         for name in [variant.name for variant in plan.variants if variant.hot]:
             memory = Memory(n_vocab)
-            drafter = drafter_for(variants[name], n_vocab, costs, plan.width, memory)
+            drafter = drafter_for(variants[name], n_vocab, costs, plan.width, memory, chains=chains)
             for _ in warm_up(engine, drafter, plan.warm, sampling, plan.max_tokens, all_turns=plan.all_turns):
                 done += 1
                 answered(done)

@@ -72,9 +72,16 @@ def auto_parts() -> list[str]:
 
 
 def drafter_for(
-    variant: Variant, n_vocab: int, costs: Costs, width: int | None = None, memory: Memory | None = None
+    variant: Variant,
+    n_vocab: int,
+    costs: Costs,
+    width: int | None = None,
+    memory: Memory | None = None,
+    *,
+    chains: bool = False,
 ) -> Drafter:
-    """A drafter of its own for ``variant``: cold, or from ``memory``. ``width`` fixes the trees of ``auto``.
+    """A drafter of its own for ``variant``: cold, or from ``memory``. ``width`` fixes the trees of ``auto``,
+    ``chains`` makes chains of them.
 
     ``auto`` decides by a copy of ``costs``: what one variant sees of the machine must not help another.
     """
@@ -85,4 +92,5 @@ def drafter_for(
         deepcopy(costs),
         width or (FIXED_WIDTH if WIDTH in variant.without else None),
         without=variant.without,
+        chains=chains,
     )

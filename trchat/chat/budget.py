@@ -29,9 +29,10 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """The prompt to run, and what was left out of it."""
+    """The prompt to run, the turns it is made of, and what was left out of it."""
 
     prompt: Prompt
+    turns: list[Turn]
     dropped: Dropped | None
 
 
@@ -54,8 +55,11 @@ def fit(
     system, rounds = _rounds(turns)
     room = n_ctx - reply_reserve(n_ctx, max_tokens)
 
+    def rest(count: int) -> list[Turn]:
+        return [*system, *(turn for part in rounds[count:] for turn in part)]
+
     def without(count: int) -> Prompt:
-        return build([*system, *(turn for part in rounds[count:] for turn in part)])
+        return build(rest(count))
 
     prompt = without(0)
     if not prompt.ids:
@@ -73,7 +77,7 @@ def fit(
         raise ContextError(
             f"{what} has {len(prompt.ids)} tokens, the context holds {n_ctx}; shorten it or raise --ctx"
         )
-    return Fitted(prompt, Dropped(low, len(rounds)) if low else None)
+    return Fitted(prompt, rest(low), Dropped(low, len(rounds)) if low else None)
 
 
 def _rounds(turns: Sequence[Turn]) -> tuple[list[Turn], list[list[Turn]]]:

@@ -10,11 +10,13 @@ from trchat.chat.budget import fit
 from trchat.chat.prompt import Prompt, PromptBuilder
 from trchat.chat.reader import AnswerReader
 from trchat.chat.records import Answer, Delta, Event, ModelFacts, Prefill, Standing, never
+from trchat.chat.returns import points_of_return
 from trchat.chat.template import ChatTemplate, Turn
 from trchat.chat.thinking import AS_IT_IS, Prompting, find_switch, variables_for, with_system_line
 from trchat.decoding.kv_cache import KVCache
 from trchat.decoding.loop import generate
 from trchat.decoding.start_costs import measure_start
+from trchat.decoding.state_cache import Cache, StateCache
 from trchat.drafting import make_drafter
 from trchat.llama.context import Context, ContextOptions
 from trchat.llama.model import Model
@@ -25,6 +27,8 @@ from trchat.recycling.cost import StepCosts
 from trchat.recycling.drafter import Drafter, NoDrafter
 from trchat.recycling.topk import Contenders
 from trchat.recycling.tree import EMPTY_TREE
+
+SAVED_BYTES = 1 << 28
 
 
 class Engine(Owned):
@@ -38,11 +42,18 @@ class Engine(Owned):
         came_free: tells how many tokens drafting has saved with this model since its first day.
     """
 
-    def __init__(self, model: Model, options: ContextOptions, template: ChatTemplate | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        options: ContextOptions,
+        template: ChatTemplate | None = None,
+        saved_bytes: int = SAVED_BYTES,
+    ) -> None:
+        """States of the text, of a model that keeps one, are saved in up to ``saved_bytes``."""
         self.model = model
         self.drafter: Drafter = NoDrafter()
         self.make_drafter: Callable[[str], Drafter] = lambda mode: make_drafter(
-            mode, model.n_vocab, self.costs
+            mode, model.n_vocab, self.costs, chains=model.drafts == "chains"
         )
         self.on_answer_end: Callable[[Answer], None] | None = None
         self.came_free: Callable[[], int] = lambda: 0
@@ -50,7 +61,9 @@ class Engine(Owned):
         self.prompts = PromptBuilder(self.template, model)
         self._thinking = find_switch(self.template)
         self.context = Context(model, options)
-        self._cache = KVCache(self.context)
+        self._cache: Cache = (
+            StateCache(self.context, saved_bytes) if model.keeps_state else KVCache(self.context)
+        )
         self._contenders = Contenders(model.n_vocab)
         self.costs = StepCosts(shared=options.on_gpu or self.context.attention.flash == "off")
         self._drafters: dict[str, Drafter] = {}
@@ -162,11 +175,14 @@ class Engine(Owned):
         answer.dropped = fitted.dropped
         if fitted.dropped:
             yield fitted.dropped
+        points: Sequence[int] = ()
+        if not self._cache.goes_back:
+            points = points_of_return(fitted.turns, build, prompt)
         room = self.context.n_ctx - len(prompt)
         limit = min(room, max_tokens or room)
         start = perf_counter()
         cached = answer.cached_prompt_tokens = self._cache.reuse(prompt)
-        for done in self._cache.prefill(prompt[cached:-1]):
+        for done in self._cache.prefill(prompt[cached:-1], points):
             answer.prompt_s = perf_counter() - start
             yield Prefill(cached + done, len(prompt), cached)
         answer.prompt_s = perf_counter() - start

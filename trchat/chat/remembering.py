@@ -51,7 +51,8 @@ class Remembering:
                 self._engine.costs = self._memory.costs
             else:
                 self._memory.costs = self._engine.costs
-        return make_drafter(mode, n_vocab, self._engine.costs, self._memory)
+        chains = self._engine.model.drafts == "chains"
+        return make_drafter(mode, n_vocab, self._engine.costs, self._memory, chains=chains)
 
     @property
     def costs_known(self) -> bool:

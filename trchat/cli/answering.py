@@ -240,7 +240,7 @@ class _Answering:
             )
         if not engine.facts.can_draft:
             self.notices.say(
-                f"{engine.facts.architecture} models keep a state that cannot branch: decoding without drafts"
+                f"drafts cannot be verified with {engine.facts.architecture} models: decoding without them"
             )
 
 

@@ -22,7 +22,8 @@ from trchat.recycling.tree import DraftTree
 LONGEST_GAP = 12
 """Hidden cells that keeping the accepted part of one tree may cost."""
 
-_WAITED_S = 1e-4  # asking a GPU that is done takes less
+WAITED_S = 1e-4
+"""Asking a GPU that is done takes less."""
 
 
 class TreeContext(Protocol):
@@ -57,6 +58,11 @@ class KVCache:
     must hold the whole prefix; they are brought up to date only then. The last one holds the hidden cells.
     """
 
+    goes_back = True
+    """Whether it can go back to any place."""
+    again: Sequence[int] = ()
+    """Known tokens of the last step that are to be sent once more: none (see StateCache)."""
+
     def __init__(self, context: TreeContext) -> None:
         self.context = context
         self.tokens: list[int] = []
@@ -90,6 +96,14 @@ class KVCache:
         """Cells that are gaps."""
         return len(self._gaps)
 
+    def room_for_drafts(self, n_forced: int) -> int:
+        """Nodes that a draft behind ``n_forced`` known tokens may have."""
+        return self.room - n_forced
+
+    def moves_rows(self, n_rows: int) -> bool:
+        """Whether the next batch, with so many rows of logits, gives them another place in memory."""
+        return False
+
     def reuse(self, tokens: Sequence[int]) -> int:
         """Keep the longest common prefix with ``tokens``, drop the rest; returns its length.
 
@@ -106,32 +120,34 @@ class KVCache:
 
     def truncate(self, length: int) -> None:
         """Drop everything from position ``length`` on, and whatever an interrupted step left behind."""
-        if length and self._remove_from_all(length):
+        if length:
+            self._remove_from_all(length)
             self.tokens = self.tokens[:length]
             self._held = [min(held, length) for held in self._held]
-        else:  # recurrent state cannot go back, only start again
+        else:
             self.context.clear()
             self.tokens = []
             self._gaps = []
             self._held = [0] * len(self._held)
         self._tree = None
 
-    def _remove_from_all(self, length: int) -> bool:
+    def _remove_from_all(self, length: int) -> None:
         """Drop the tokens from ``length`` on, and the hidden cells that have none before or behind them.
 
         A hidden cell may have a later position than visible ones behind it, and must stay there: a token
         that took its cell would be out of order.
         """
         for seq in range(self._hidden_seq):
-            if not self.context.remove(seq, length, END):
-                return False
+            self.context.remove(seq, length, END)
         end = max([length, *(place + 1 for before, place in self._gaps if before < length)])
         self.context.remove(self._hidden_seq, end, END)
         self._gaps = [(before, place) for before, place in self._gaps if before < length or place < end]
-        return True
 
-    def prefill(self, tokens: Sequence[int]) -> Iterator[int]:
-        """Append ``tokens`` to the cache batch by batch; yields how many are done after each batch."""
+    def prefill(self, tokens: Sequence[int], points: Sequence[int] = ()) -> Iterator[int]:
+        """Append ``tokens`` to the cache batch by batch; yields how many are done after each batch.
+
+        ``points``, where the conversation may come back to, are of no use here: it can to any place.
+        """
         batch = self.context.batch
         for start in range(0, len(tokens), batch.capacity):
             part = tokens[start : start + batch.capacity]
@@ -200,7 +216,7 @@ class KVCache:
         logits = self.context.logits(1 + len(self._tree))  # waits for a GPU
         wait_s = perf_counter() - start
         self.decode_s += wait_s
-        self.waited = self.computes_apart and wait_s > _WAITED_S
+        self.waited = self.computes_apart and wait_s > WAITED_S
         return logits
 
     def keep(self, path: Sequence[int]) -> int:

@@ -5,14 +5,14 @@ from time import perf_counter
 from typing import Any
 
 from trchat.decoding.accept import accept, never, nothing
-from trchat.decoding.kv_cache import KVCache
+from trchat.decoding.state_cache import Cache
 from trchat.decoding.step import Step
 from trchat.recycling.drafter import Drafter, Verified
 from trchat.recycling.tree import EMPTY_TREE
 
 
 def generate(
-    cache: KVCache,
+    cache: Cache,
     drafter: Drafter,
     sample: Callable[[int, Any], int],
     prompt: Sequence[int],
@@ -46,8 +46,10 @@ def generate(
             pass
         known = known[-cache.longest_known :]
         # The last token allowed comes with the row before it, so nothing need be guessed for it.
-        room = cache.room - len(known) if can_draft and left > 1 else 0
+        room = cache.room_for_drafts(len(known)) if can_draft and left > 1 else 0
         tree = cache.fitting(drafter.draft(room, len(known)), len(known)) if room > 0 else EMPTY_TREE
+        if cache.moves_rows(1 + len(tree)):
+            drafter.catch_up()  # with the rows where they still are
         drafted = perf_counter()
         cache.submit(known, tree)
         submitted = perf_counter()
@@ -69,7 +71,7 @@ def generate(
         drafter.learn(verified, put_off=cache.computes_apart)
         learned = perf_counter()
         kept = cache.keep(path)
-        known = list(tokens[kept:])
+        known = [*cache.again, *tokens[kept:]]
         left -= len(tokens)
         finish = "stop" if ended else "length" if left == 0 else None
         settled = perf_counter()

@@ -5,7 +5,7 @@ from time import perf_counter
 
 import numpy as np
 
-from trchat.decoding.kv_cache import KVCache
+from trchat.decoding.state_cache import Cache
 from trchat.recycling.cost import StepCosts
 from trchat.recycling.tree import chain_tree
 
@@ -14,7 +14,7 @@ SHARE_OF_LOAD = 0.05
 _WIDTHS = (1, 4, 2, 8, 16, 32, 64, 3)  # the most telling first, in case time runs out
 
 
-def measure_start(cache: KVCache, costs: StepCosts, load_s: float) -> None:
+def measure_start(cache: Cache, costs: StepCosts, load_s: float) -> None:
     """Time batches of a few widths in the empty ``cache``; none is begun that would take it beyond 0.3 s, or
     beyond 5 % of the time loading took.
 
@@ -32,7 +32,8 @@ def measure_start(cache: KVCache, costs: StepCosts, load_s: float) -> None:
     start, once_s = perf_counter(), 0.0
     costs.enter(0)
     changes: list[float] = []
-    for width in _WIDTHS:
+    widest = 1 + cache.room_for_drafts(1)
+    for width in [width for width in _WIDTHS if width <= widest]:
         times: list[float] = []
         expected = costs.of(width) / 1e3 if costs.known else 0.0
         for run in range(runs):

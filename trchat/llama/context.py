@@ -24,6 +24,7 @@ _CELLS = 256
 _SPARE = 512  # cells; a multiple of _CELLS
 
 _FLASH = {"auto": -1, "off": 0, "on": 1}
+_STATE_ONLY = 1  # LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY
 
 
 class DecodeError(TrchatError):
@@ -47,6 +48,8 @@ class ContextOptions:
         n_seq: sequence ids, one per leaf of a draft tree and one more for hidden cells (at most 256).
         n_rows: most rows of logits in one batch.
         on_gpu: whether any layer runs on a GPU.
+        snapshots: states to keep beside the last one, so that as many tokens can be taken back; of a model
+            that keeps a state. Where llama.cpp cannot do that, a state can be copied instead.
     """
 
     n_ctx: int | None = None
@@ -57,6 +60,7 @@ class ContextOptions:
     n_seq: int = 64
     n_rows: int = 128
     on_gpu: bool = False
+    snapshots: int = 0
 
 
 def _strlen() -> Any:
@@ -76,6 +80,8 @@ class Context(Owned):
         n_seq: sequence ids.
         n_rows: most rows of logits in one batch.
         batch: what the next decode will compute.
+        snapshots: how many tokens of a batch can be taken back by ``remove``, where a state is kept.
+        saves_state: whether there is a state that ``save`` and ``copy`` are good for.
     """
 
     def __init__(self, model: Model, options: ContextOptions) -> None:
@@ -85,12 +91,17 @@ class Context(Owned):
         self.n_rows = max(options.n_rows, options.n_seq)
         self.threads = threads_for(options)
         self.attention = attention_for(model, options)
+        self.snapshots = options.snapshots if model.keeps_state else 0
         self._context: Any = self._create(self.attention)
         if not self._context and self.attention.value_type == BF16:
             # A cache of these types may be more than some builds of llama.cpp know.
             self.attention = replace(
                 self.attention, key_type=F16, value_type=F16, keeps_order=False, alike=False
             )
+            self._context = self._create(self.attention)
+        if self._context and self.snapshots and llama.llama_n_rs_seq(self._context) != self.snapshots:
+            llama.llama_free(self._context)
+            self.snapshots = 0
             self._context = self._create(self.attention)
         if not self._context:
             raise TrchatError(
@@ -108,8 +119,9 @@ class Context(Owned):
         self.computes_apart = options.on_gpu
         self.n_spare = self._wanted_spare()
         self.n_ctx = int(llama.llama_n_ctx(self._context)) - self.n_spare
-        self.n_seq = options.n_seq
-        self.batch = Batch(options.n_batch, options.n_seq)
+        self.n_seq = self._wanted_sequences()
+        self.saves_state = model.copies_state
+        self.batch = Batch(options.n_batch, self.n_seq)
         # The pointer table must live as long as the struct that points at it.
         self._struct, self._seq_rows = self._point_at(self.batch)
 
@@ -167,15 +179,39 @@ class Context(Owned):
         return bool(llama.llama_memory_seq_rm(self._memory, seq, start, stop))
 
     def copy(self, source: int, target: int, start: int, stop: int) -> None:
-        """Let ``target`` see the cells of ``source`` at positions [start, stop); no data moves."""
+        """Let ``target`` see the cells of ``source`` at positions [start, stop); no data moves.
+
+        A state is shared too, until one of the two goes on.
+        """
         llama.llama_memory_seq_cp(self._memory, source, target, start, stop)
+
+    def save(self) -> NDArray[np.uint8]:
+        """A copy of the state after the last token of sequence 0; not of its keys and values."""
+        size = llama.llama_state_seq_get_size_ext(self._context, 0, _STATE_ONLY)
+        saved = np.empty(size, np.uint8)
+        place = saved.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
+        written = llama.llama_state_seq_get_data_ext(self._context, place, size, 0, _STATE_ONLY)
+        return saved[:written]
+
+    def restore(self, saved: NDArray[np.uint8]) -> bool:
+        """Put a state back that ``save`` returned; the keys and values behind it are then to be removed.
+
+        False when llama.cpp does not take it; everything is then to be cleared.
+        """
+        place = saved.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
+        return bool(llama.llama_state_seq_set_data_ext(self._context, place, len(saved), 0, _STATE_ONLY))
 
     def clear(self) -> None:
         """Forget everything."""
         llama.llama_memory_clear(self._memory, False)
 
     def _wanted_spare(self) -> int:
-        return _SPARE if self.model.can_draft and self.attention.keeps_order else 0
+        return _SPARE if self.model.drafts == "trees" and self.attention.keeps_order else 0
+
+    def _wanted_sequences(self) -> int:
+        if not self.model.keeps_state:
+            return self.options.n_seq
+        return 2 if self.model.copies_state and not self.snapshots else 1
 
     def _create(self, attention: Attention) -> Any:
         options = self.options
@@ -185,7 +221,8 @@ class Context(Owned):
         params.n_ctx = _cells(_wanted_ctx(self.model, options)) + self._wanted_spare()
         params.n_batch, params.n_ubatch = options.n_batch, attention.batch
         params.n_threads = params.n_threads_batch = self.threads
-        params.n_seq_max = options.n_seq if self.model.can_draft else 1
+        params.n_seq_max = self._wanted_sequences()
+        params.n_rs_seq = self.snapshots
         params.n_outputs_max = self.n_rows
         params.kv_unified = True  # tree attention: all sequences share one pool of cells
         params.swa_full = True  # a rewind needs the cells that a sliding window would already have dropped

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import llama_cpp.llama_cpp as llama
 import numpy as np
@@ -20,6 +20,7 @@ from trchat.llama.log import clear_errors, last_error
 from trchat.llama.owned import Owned
 
 ALL_LAYERS = -1
+Drafts = Literal["trees", "chains", "none"]
 
 _EMBEDDING_ARCHITECTURES = ("bert", "t5encoder")
 _ROWS_WRONG = {"chameleon", "cogvlm"}
@@ -27,6 +28,7 @@ _ROWS_WRONG = {"chameleon", "cogvlm"}
 _POOLING_NONE = "0"
 _ATTR_UNKNOWN, _ATTR_CONTROL, _ATTR_USER_DEFINED = 1 << 0, 1 << 3, 1 << 4  # enum llama_token_attr
 _VOCAB_NONE = 0
+_STATES_COPIED_WRONGLY = {"deepseek4"}  # by llama.cpp: what follows is computed from another state
 _ATTR_SPECIAL = _ATTR_UNKNOWN | _ATTR_CONTROL | _ATTR_USER_DEFINED
 
 
@@ -43,7 +45,9 @@ class Model(Owned):
         control_texts: spellings of control (and unknown) tokens, read as such where ``parse_special``.
         user_defined_texts: spellings of user-defined tokens, read as such everywhere.
         layers, gpu_layers: how many there are, the output's counted, and how many of them are on a GPU.
-        can_draft: whether a tree of drafts can be verified.
+        drafts: what shape of drafts can be verified: ``trees``, ``chains`` or ``none``.
+        keeps_state: whether it keeps a state of the whole text, which cannot branch within a batch.
+        copies_state: whether llama.cpp can copy that state, and save it.
         n_heads: attention heads of a layer.
         rounding: whether a CPU's kernels for its weights round alike at all batch widths.
         latent: whether its attention keeps one compressed row a token, which is key and value.
@@ -102,6 +106,11 @@ class Model(Owned):
     def vocab(self) -> Any:
         """llama.cpp's vocabulary pointer, for the rooms of this package only."""
         return self._vocab
+
+    @property
+    def can_draft(self) -> bool:
+        """Whether drafts can be verified at all."""
+        return self.drafts != "none"
 
     @property
     def architecture(self) -> str:
@@ -212,10 +221,13 @@ class Model(Owned):
         self.layers = int(llama.llama_model_n_layer(self._model)) + 1
         wanted = self.layers if gpu_layers == ALL_LAYERS else gpu_layers
         self.gpu_layers = min(wanted, self.layers) if gpu_available() else 0
-        # Recurrent state cannot branch within one batch, so no tree can be verified on it.
-        self.can_draft = self.architecture not in _ROWS_WRONG and not (
+        self.keeps_state = bool(
             llama.llama_model_is_recurrent(self._model) or llama.llama_model_is_hybrid(self._model)
         )
+        self.copies_state = self.keeps_state and self.architecture not in _STATES_COPIED_WRONGLY
+        self.drafts: Drafts = "chains" if self.keeps_state else "trees"
+        if self.architecture in _ROWS_WRONG:
+            self.drafts = "none"
         self.n_heads = int(llama.llama_model_n_head(self._model))
         self.rounding = self._read_rounding()
         self.latent = f"{self.architecture}.attention.key_length_mla" in self.metadata

@@ -6,11 +6,12 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
+from trchat.recycling.chains import ChainProposer
 from trchat.recycling.cost import LADDER, Costs, StepCosts
 from trchat.recycling.drafter import Verified
 from trchat.recycling.knowledge import Knowledge
 from trchat.recycling.pace import Pace
-from trchat.recycling.proposer import make_proposer
+from trchat.recycling.proposer import Proposer, make_proposer
 from trchat.recycling.topk import SAMPLED
 from trchat.recycling.tree import DraftTree
 
@@ -35,17 +36,21 @@ class AutoDrafter:
         costs: Costs | None = None,
         width: int | None = None,
         without: frozenset[str] = frozenset(),
+        *,
+        chains: bool = False,
     ) -> None:
         """``width`` fixes the tree at so many tokens, root included, instead of choosing by cost.
 
-        ``without`` leaves parts out to measure what they bring: sources by name, or ``calibration``.
+        ``without`` leaves parts out to measure what they bring: sources by name, or ``calibration``. With
+        ``chains`` no draft branches.
         """
         self.knowledge = knowledge
         self.costs: Costs = costs or StepCosts()
         self._width = width
         self._pace = Pace(self.costs)
         self._without = without
-        self._proposer = make_proposer(knowledge, without)
+        proposer = make_proposer(knowledge, without)
+        self._proposer: Proposer = ChainProposer(proposer) if chains else proposer
         self._put_off: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None  # logits, and a sample
         self._began: float | None = None  # of the step under way, if it was drafted for
         self._drafted_s = 0.0  # which of its time drafting took

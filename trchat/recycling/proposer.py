@@ -21,8 +21,9 @@ class Proposer(Protocol):
     and ``recycle`` as soon as there is time.
     """
 
-    tokens: list[int]
-    """The text."""
+    @property
+    def tokens(self) -> list[int]:
+        """The text."""
 
     def begin(self, prompt: Sequence[int]) -> None:
         """Start on another text."""

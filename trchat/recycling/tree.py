@@ -94,7 +94,13 @@ class DraftTree:
         """The tree of the first ``n_nodes`` nodes; whole, since parents come first."""
         if n_nodes >= len(self):
             return self
-        return DraftTree(self.tokens[: max(n_nodes, 0)], self.parents[: max(n_nodes, 0)])
+        n = max(n_nodes, 0)
+        return DraftTree(
+            self.tokens[:n],
+            self.parents[:n],
+            None if self.probabilities is None else self.probabilities[:n],
+            None if self.kinds is None else self.kinds[:n],
+        )
 
     def with_leaves(self, most: int) -> "DraftTree":
         """The tree of as many of the first nodes as have no more than ``most`` leaves."""

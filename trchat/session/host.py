@@ -136,7 +136,7 @@ class EngineHost:
             notices.append("this model has no chat template; using ChatML, which may not suit it")
         if not engine.facts.can_draft:
             notices.append(
-                f"{engine.facts.architecture} models keep a state that cannot branch; decoding without drafts"
+                f"drafts cannot be verified with {engine.facts.architecture} models; decoding without them"
             )
         standing = engine.standing
         rows, free = standing.rows_learned, standing.came_free
