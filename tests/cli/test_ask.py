@@ -85,7 +85,8 @@ def test_piped_text_and_files_come_before_the_prompt(trchat, tmp_path):
 def test_statistics_go_to_stderr(trchat):
     done = trchat("ask", "-t", "0", "-n", "5", "--draft", "off", "--stats", QUESTION)
     assert done.stdout.decode() == "The capital of France is\n"
-    line = done.stderr.decode()
+    line, cut = done.stderr.decode().splitlines(keepends=True)
+    assert cut == "trchat: the answer is cut after 5 tokens; a larger -n lets it go on\n"
     assert line.startswith("prompt of 36 tokens (0 cached), 5 tokens, ")
     assert line.endswith("tokens/s, 1.00 tokens per step, 0/0 drafted tokens accepted\n")
 
