@@ -44,8 +44,11 @@ def line(strip):
         ("A **bold§ word** and§ more", ["A bold§ word and§ more"]),
         ("1. one\n2. §two§\n3. three", [" 1 one", " 2 §two§", " 3 three"]),
         ("- §an§ item\n- `co§de` too§", [" • §an§ item", " • co§de too§"]),
-        ("# A §title§", ["A §title§"]),
-        ("```python\npri§nt(1)§\n```\n\n§end§", [" pri§nt(1)§", "", "§end§"]),
+        ("# A §title§", ["A §title§", "━" * 60]),
+        (
+            "```python\npri§nt(1)§\n```\n\n§end§",
+            [" python" + " " * 39 + "copy: /copy 1", " pri§nt(1)§", "", "§end§"],
+        ),
         ("AT&amp;T §is§ it", ["AT&T §is§ it"]),
         ("§日本§語 wide", ["§日本§語 wide"]),
     ],

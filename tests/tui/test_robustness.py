@@ -182,11 +182,10 @@ def test_what_stays_is_what_a_fresh_drawing_gives(run_chat):
         await chat.sees("end")
         from trchat.tui.widgets.answer_body import AnswerBody
 
-        streamed = chat.screen.transcript.answers()[-1]._body.lines
+        streamed = chat.screen.transcript.answers()[-1]._body
         fresh = AnswerBody(text)
-        await chat.screen.transcript.answers()[-1].mount(fresh)  # as wide
-        await chat.until(lambda: fresh.lines)
-        assert fresh.lines == streamed
+        await streamed.parent.mount(fresh)  # as wide, once both have made room for a scroll bar
+        await chat.until(lambda: fresh.lines and fresh.lines == streamed.lines)
 
     run_chat(test, ScriptedEngine([list(text)]))
 
