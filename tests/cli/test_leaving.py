@@ -81,7 +81,7 @@ def written(home):
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
 def test_the_full_screen_chat_gives_the_terminal_back(chat, home, name):
     terminal = chat()
-    terminal.until(lambda output: b"/2048" in output)
+    terminal.until(lambda output: b"of 2,048" in output)
     terminal.type("Go on!\r")
     terminal.until(lambda _output: written(home))
     assert terminal.end(name) == 128 + getattr(signal, name), terminal.output[-1500:]
