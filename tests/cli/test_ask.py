@@ -177,7 +177,7 @@ def test_a_model_that_is_not_there_says_how_to_find_one(trchat):
 @pytest.mark.parametrize("arch", ["qwen35", "mamba2"])
 def test_models_that_keep_a_state_say_the_same_in_every_mode(trchat, tmp_path, arch):
     path = make(tmp_path / f"{arch}.gguf", arch)
-    question = "one two three four five six seven eight nine ten " * 12  # 600 tokens
+    question = "one two three four five six seven eight nine ten " * 13  # more than 600 tokens
 
     def ask(mode):
         return ask_json(trchat, "-m", path, "-t", "0", "-n", "40", "--draft", mode, question)
