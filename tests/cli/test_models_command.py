@@ -126,8 +126,7 @@ def test_300_broken_files_give_a_line_each(program):
 
 def test_info(program, some):
     size = some["own"].stat().st_size
-    # Weights in F16 do without flash attention: 4 heads' scores of 512 tokens in a full context.
-    need = round((size + 2048 * 64 * 2 + 512 * 72 * 4 + 512 * 2048 * 4 * 4) / 1e6)
+    need = "3.2"  # weights, cells and what computing takes: tests/catalog tells how much of each
     assert outcome(program("models", "info", "own")) == (
         0,
         "name\town\ntitle\tTiny\n"
