@@ -11,7 +11,7 @@ import pytest
 
 from tests.gguf_files import write_gguf, write_hub, write_ollama
 from trchat.catalog.gguf_header import read_header
-from trchat.catalog.resolve import HOW_TO_GET_ONE
+from trchat.catalog.resolve import HOW_TO_CHOOSE, HOW_TO_GET_ONE
 from trchat.catalog.sources import hub_cache_dir, models_dir
 from trchat.model_store import identity_of
 from trchat.storage.recycled.files import store_file
@@ -162,6 +162,14 @@ def test_errors_are_one_line_and_exit_3(program, some):
         "",
         "trchat: no model is called 'x'; 'trchat models' lists those there are\n",
     )
+    assert outcome(program("models", "info")) == (
+        3,
+        "",
+        f"trchat: there are 3 models: own, org/Repo/hub, gemma3:1b; {HOW_TO_CHOOSE}\n",
+    )
+
+
+def test_without_any_model_it_says_how_to_get_one(program):
     assert outcome(program("models", "info")) == (3, "", f"trchat: no model found: {HOW_TO_GET_ONE}\n")
 
 
