@@ -82,6 +82,7 @@ class Context(Owned):
         batch: what the next decode will compute.
         snapshots: how many tokens of a batch can be taken back by ``remove``, where a state is kept.
         saves_state: whether there is a state that ``save`` and ``copy`` are good for.
+        window: tokens that layers with a sliding window see; 0 without such layers.
     """
 
     def __init__(self, model: Model, options: ContextOptions) -> None:
@@ -121,6 +122,7 @@ class Context(Owned):
         self.n_ctx = int(llama.llama_n_ctx(self._context)) - self.n_spare
         self.n_seq = self._wanted_sequences()
         self.saves_state = model.copies_state
+        self.window = int(llama.llama_model_n_swa(model.handle))
         self.batch = Batch(options.n_batch, self.n_seq)
         # The pointer table must live as long as the struct that points at it.
         self._struct, self._seq_rows = self._point_at(self.batch)
@@ -185,21 +187,32 @@ class Context(Owned):
         """
         llama.llama_memory_seq_cp(self._memory, source, target, start, stop)
 
-    def save(self) -> NDArray[np.uint8]:
-        """A copy of the state after the last token of sequence 0; not of its keys and values."""
-        size = llama.llama_state_seq_get_size_ext(self._context, 0, _STATE_ONLY)
+    def save(self, seq: int = 0, *, whole: bool = False) -> NDArray[np.uint8]:
+        """A copy of the state after the last token of ``seq``; of its keys and values only where ``whole``.
+
+        Empty where llama.cpp cannot give it.
+        """
+        flags = 0 if whole else _STATE_ONLY
+        size = llama.llama_state_seq_get_size_ext(self._context, seq, flags)
         saved = np.empty(size, np.uint8)
         place = saved.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
-        written = llama.llama_state_seq_get_data_ext(self._context, place, size, 0, _STATE_ONLY)
+        written = llama.llama_state_seq_get_data_ext(self._context, place, size, seq, flags)
         return saved[:written]
 
-    def restore(self, saved: NDArray[np.uint8]) -> bool:
-        """Put a state back that ``save`` returned; the keys and values behind it are then to be removed.
+    def restore(self, saved: NDArray[np.uint8], seq: int = 0, *, whole: bool = False) -> bool:
+        """Put back what ``save`` returned; the keys and values behind a state are then to be removed.
 
-        False when llama.cpp does not take it; everything is then to be cleared.
+        False when llama.cpp does not take it; ``seq`` is then to be cleared.
         """
         place = saved.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
-        return bool(llama.llama_state_seq_set_data_ext(self._context, place, len(saved), 0, _STATE_ONLY))
+        flags = 0 if whole else _STATE_ONLY
+        return bool(llama.llama_state_seq_set_data_ext(self._context, place, len(saved), seq, flags))
+
+    def span(self, seq: int) -> tuple[int, int]:
+        """The first and the last position that everything is cached for, of ``seq``; (-1, -1) for nothing."""
+        memory = self._memory
+        first, last = llama.llama_memory_seq_pos_min(memory, seq), llama.llama_memory_seq_pos_max(memory, seq)
+        return int(first), int(last)
 
     def clear(self) -> None:
         """Forget everything."""

@@ -45,6 +45,7 @@ def write_answer(
     except Exception as trouble:  # whatever it is becomes a message: the chat lives on
         error = explain(trouble)
     finally:
+        engine.belongs_to(job.conversation)
         grown = progress.take(answer, last=True)
         if grown:
             outbox.put(grown)
@@ -144,6 +145,7 @@ def compare(engine: "AnyEngine", comparison: Comparison, outbox: Outbox, stop: t
         error = explain(trouble)
     finally:
         events.close()
+        engine.belongs_to(job.conversation)
         if engine.alive:
             engine.use_draft(mode)
     text = answer.text
