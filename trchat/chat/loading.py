@@ -50,7 +50,6 @@ def open_engine(
         cache_type=settings.cache_type,
         flash_attn=settings.flash_attn,
         on_gpu=layers != 0,
-        snapshots=4,
     )
     source = template_source(settings.template)
     with ExitStack() as stack:

@@ -48,8 +48,8 @@ class ContextOptions:
         n_seq: sequence ids, one per leaf of a draft tree and one more for hidden cells (at most 256).
         n_rows: most rows of logits in one batch.
         on_gpu: whether any layer runs on a GPU.
-        snapshots: states to keep beside the last one, so that as many tokens can be taken back; of a model
-            that keeps a state. Where llama.cpp cannot do that, a state can be copied instead.
+        snapshots: states to keep beside the last one, so that as many tokens can be taken back; None = what
+            suits the model. Where llama.cpp cannot do that, a state can be copied instead.
     """
 
     n_ctx: int | None = None
@@ -60,7 +60,7 @@ class ContextOptions:
     n_seq: int = 64
     n_rows: int = 128
     on_gpu: bool = False
-    snapshots: int = 0
+    snapshots: int | None = None
 
 
 def _strlen() -> Any:
@@ -92,7 +92,8 @@ class Context(Owned):
         self.n_rows = max(options.n_rows, options.n_seq)
         self.threads = threads_for(options)
         self.attention = attention_for(model, options)
-        self.snapshots = options.snapshots if model.keeps_state else 0
+        wanted = model.snapshots if options.snapshots is None else options.snapshots
+        self.snapshots = wanted if model.keeps_state else 0
         self._context: Any = self._create(self.attention)
         if not self._context and self.attention.value_type == BF16:
             # A cache of these types may be more than some builds of llama.cpp know.
