@@ -157,7 +157,8 @@ def estimate(
     """Estimate what the model takes with a context of ``ctx`` tokens and a KV cache of ``cache_type``.
 
     Without flash attention it takes more (see trchat.attention). Sliding windows are ignored: trchat keeps
-    whole caches (``swa_full``). Recurrent states are counted with their snapshots (see Caches). Raises ModelError when a part of a split model is missing.
+    whole caches (``swa_full``). Recurrent states are counted with their snapshots (see Caches). Raises
+    ModelError when a part of a split model is missing.
     """
     return footprint(header).need(ctx, cache_type, flash_attn, on_gpu=on_gpu)
 

@@ -112,6 +112,7 @@ class Context(Owned):
             )
         # llama.cpp asks before each part of a batch whether to go on. Asking Python would take its lock some
         # hundred times a batch; C's own strlen sees as well whether the flag's first byte is set.
+        self._rows: dict[tuple[int, int], NDArray[np.float32]] = {}  # views, by address and number
         self._flag = ctypes.create_string_buffer(2)
         llama.llama_set_abort_callback(
             self._context, ctypes.cast(_strlen(), llama.ggml_abort_callback), ctypes.addressof(self._flag)
@@ -168,8 +169,14 @@ class Context(Owned):
         Every batch of up to ``n_seq`` rows has the same place, which stays readable. What the model must
         never write has a logit of minus infinity there, for all who choose, guess or learn.
         """
-        pointer = llama.llama_get_logits(self._context)
-        rows = np.ctypeslib.as_array(pointer, shape=(n_rows, self.model.n_vocab))
+        place = ctypes.addressof(llama.llama_get_logits(self._context).contents)
+        if (place, n_rows) not in self._rows:
+            if len(self._rows) >= 2 * self.n_rows:
+                self._rows.clear()  # they have moved
+            row = ctypes.c_float * self.model.n_vocab
+            # Made once: numpy takes longer over this than over a search in a row.
+            self._rows[place, n_rows] = np.ctypeslib.as_array((row * n_rows).from_address(place))
+        rows = self._rows[place, n_rows]
         if self.model.suppressed.size:
             rows[:, self.model.suppressed] = -np.inf
         return rows
