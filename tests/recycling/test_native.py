@@ -13,7 +13,7 @@ from trchat.decoding.accept import accept
 from trchat.decoding.kv_cache import KVCache
 from trchat.decoding.loop import generate
 from trchat.decoding.sequences import TreeSequences
-from trchat.recycling import plain_proposer, topk
+from trchat.recycling import plain_proposer, suffix, topk
 from trchat.recycling.auto import AutoDrafter
 from trchat.recycling.calibration import Calibration
 from trchat.recycling.candidates import CandidateTables
@@ -164,15 +164,19 @@ def test_what_a_gpu_leaves_to_be_learned_later_is_learned_the_same(both, both_fi
     st.lists(st.integers(0, 3), min_size=1, max_size=60),
     st.integers(0, 40),
     st.integers(0, 12),
+    st.lists(st.lists(st.integers(0, 3), max_size=30), max_size=4),
 )
-def test_the_same_is_proposed_after_any_text(text, further, n_nodes):
-    """The suffix alone: matches of all lengths, followed below guesses."""
+def test_the_same_is_proposed_after_any_text(text, further, n_nodes, earlier):
+    """Suffixes alone: matches of all lengths, in this text and earlier ones, followed below guesses."""
     trees = []
     for kernel in (KERNEL, None):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(binding, "KERNEL", kernel)
+            patch.setattr(suffix, "MOST_EARLIER", 50)
             proposer = make_proposer(Knowledge())
             proposer.begin([9] * further)  # another text before
+            for each in earlier:
+                proposer.remember(each)
             proposer.begin(text[: len(text) // 2])
             for token in text[len(text) // 2 :]:
                 proposer.note(EMPTY_TREE, (), [token])

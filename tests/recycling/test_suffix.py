@@ -2,7 +2,8 @@
 
 import random
 
-from trchat.recycling.suffix import SuffixIndex
+from trchat.recycling import suffix
+from trchat.recycling.suffix import EarlierTexts, SuffixIndex
 
 
 def index(tokens):
@@ -34,10 +35,10 @@ def test_the_length_of_a_match_is_counted_beyond_three_tokens():
 
 def test_ends_that_are_not_in_the_text():
     text = index([1, 2, 3, 4, 5, 2, 9])
-    assert text.after(3, 2, 1) == (3, 3)
-    assert text.after(3, 2, 7) == (3, 2)
-    assert text.after(3, 7, 7) == (3, 1)
-    assert text.after(8, 2, 1) is None
+    assert text.after((3, 2, 1)) == [(3, 3)]
+    assert text.after((3, 2, 7)) == [(3, 2)]
+    assert text.after((3, 7, 7)) == [(3, 1)]
+    assert text.after((8, 2, 1)) == []
 
 
 def test_growing_bit_by_bit_is_the_same_as_at_once():
@@ -60,3 +61,50 @@ def test_work_per_token_does_not_grow_with_the_text():
     text = index([1, 2, 3] * 5000)
     assert all(len(places) <= 8 for table in text._places for places in table.values())
     assert len(text.matches()) <= 24
+
+
+def after(earlier, text):
+    """Where ``text`` goes on by what an earlier text said: (token, length of the match), step by step."""
+    known = EarlierTexts()
+    for each in earlier:
+        known.add(each)
+    index = SuffixIndex(known)
+    index.extend(text)
+    matches, context, found = index.matches(), index.context(), []
+    while matches and matches[-1][0] < 0:
+        token = index.follows(matches[-1])
+        found.append((token, matches[-1][1]))
+        context = (token, *context[:2])
+        matches = index.below(matches, context)
+    return found
+
+
+def test_an_earlier_text_goes_on_where_it_matches_three_tokens_or_more():
+    assert after([[1, 2, 3, 4, 5]], [7, 1, 2, 3]) == [(4, 3), (5, 4)]
+    assert after([[0, 1, 2, 3, 4]], [0, 1, 2, 3]) == [(4, 4)]
+    assert after([[1, 2, 3, 4]], [2, 3]) == []
+
+
+def test_of_earlier_texts_the_longest_match_counts_then_the_latest():
+    assert after([[9, 1, 2, 3, 4], [8, 1, 2, 3, 5], [7, 1, 2, 3, 6]], [8, 1, 2, 3]) == [(5, 4)]
+    assert after([[9, 1, 2, 3, 4], [8, 1, 2, 3, 5]], [0, 1, 2, 3]) == [(5, 3)]
+
+
+def test_an_earlier_text_is_silent_where_this_one_matches_as_long():
+    assert after([[1, 2, 3, 4]], [1, 2, 3, 5, 1, 2, 3]) == []
+    assert after([[0, 1, 2, 3, 4]], [1, 2, 3, 5, 0, 1, 2, 3]) == [(4, 4)]
+
+
+def test_no_match_goes_from_one_text_into_the_next():
+    assert after([[1, 2], [3, 4]], [1, 2, 3]) == []
+    assert after([[1, 2, 3], [4, 5]], [1, 2, 3]) == []
+
+
+def test_the_oldest_of_earlier_texts_go(monkeypatch):
+    monkeypatch.setattr(suffix, "MOST_EARLIER", 20)
+    texts = [[10 * each + 100 + token for token in range(6)] for each in range(9)]
+    kept = [bool(after(texts, text[:3])) for text in texts]
+    assert kept[-1] and not kept[0]
+    assert kept == sorted(kept), "none that is younger went before"
+    assert after([list(range(50))], [30, 31, 32]) == []
+    assert after([list(range(50))], [45, 46, 47]) == [(48, 3), (49, 4)]

@@ -12,6 +12,7 @@ from trchat.recycling.drafter import Verified
 from trchat.recycling.knowledge import Knowledge
 from trchat.recycling.pace import Pace
 from trchat.recycling.proposer import Proposer, make_proposer
+from trchat.recycling.table import CONTEXT
 from trchat.recycling.topk import SAMPLED
 from trchat.recycling.tree import DraftTree
 
@@ -51,6 +52,7 @@ class AutoDrafter:
         self._without = without
         proposer = make_proposer(knowledge, without)
         self._proposer: Proposer = ChainProposer(proposer) if chains else proposer
+        self._answer_at = 0  # where in the text the answer begins
         self._put_off: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None  # logits, and a sample
         self._began: float | None = None  # of the step under way, if it was drafted for
         self._drafted_s = 0.0  # which of its time drafting took
@@ -61,11 +63,25 @@ class AutoDrafter:
         return self.knowledge.rows_learned
 
     def begin(self, prompt: Sequence[int]) -> None:
-        """Index the prompt: its own successions are guesses for the answer."""
+        """Index the prompt: its own successions are guesses for the answer.
+
+        The answer before may be given again, to an edited question or by another seed.
+        """
         self.settle()
         self._began = None
         self.costs.begin()
+        if self._proposer.tokens[self._answer_at :]:
+            self.remember(self._proposer.tokens[max(self._answer_at - CONTEXT, 0) :])
         self._proposer.begin(prompt)
+        self._answer_at = len(prompt)
+
+    def remember(self, text: Sequence[int]) -> None:
+        """Let later texts be guessed to go on like this one."""
+        self._proposer.remember(text)
+
+    def forget_texts(self) -> None:
+        """Forget all texts but the one under way."""
+        self._proposer.forget_texts()
 
     def draft(self, room: int, n_forced: int = 1) -> DraftTree:
         """Grow the likeliest tree and cut it where more would not pay."""

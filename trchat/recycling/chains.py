@@ -31,6 +31,14 @@ class ChainProposer:
         self._chain = None
         self._proposer.begin(prompt)
 
+    def remember(self, text: Sequence[int]) -> None:
+        """Take in a text that is over."""
+        self._proposer.remember(text)
+
+    def forget_texts(self) -> None:
+        """Forget all texts that are over."""
+        self._proposer.forget_texts()
+
     def start_tree(self) -> None:
         """Guess what follows the text."""
         self._chain = None

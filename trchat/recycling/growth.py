@@ -6,8 +6,8 @@ from itertools import islice
 
 import numpy as np
 
-from trchat.recycling.sources import Context, Guesses, Source
-from trchat.recycling.suffix import Match, SuffixIndex
+from trchat.recycling.sources import Guesses, Source
+from trchat.recycling.suffix import Context, Match, SuffixIndex
 from trchat.recycling.tree import ROOT, DraftTree
 
 GOOD = 0.7
@@ -36,20 +36,11 @@ class Guesser:
 
     def guess_anew(self, context: Context) -> Guesses:
         """The same where nobody has followed the matches down."""
-        found = self._text.after(*context)
-        return self.guess(context, [found] if found else [])
+        return self.guess(context, self._text.after(context))
 
     def matches_below(self, matches: Sequence[Match], context: Context) -> Sequence[Match]:
         """Matches after going on to ``context``: those that went the same way, else a short one."""
-        text = self._text.tokens
-        end, token = len(text), context[0]
-        below = [
-            (place + 1, length + 1) for place, length in matches if text[place] == token and place + 1 < end
-        ]
-        if below:
-            return below
-        found = self._text.after(*context)
-        return [found] if found is not None else []
+        return self._text.below(matches, context)
 
 
 class Growth:

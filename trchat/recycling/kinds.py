@@ -10,14 +10,15 @@ from math import prod
 
 from trchat.recycling.packing import probability
 
-SOURCES = ("1-token rows", "2-token rows", "3-token rows", "gap rows", "suffix", "recent")
-ROWS1, ROWS2, ROWS3, GAP, SUFFIX, RECENT = range(len(SOURCES))
+SOURCES = ("1-token rows", "2-token rows", "3-token rows", "gap rows", "suffix", "recent", "earlier texts")
+ROWS1, ROWS2, ROWS3, GAP, SUFFIX, RECENT, EARLIER = range(len(SOURCES))
 FILLER = "filler"
 """What a token is called that no source proposes (kind 0): it is drafted to fill a width up."""
 
 _ROW_EDGES = (0.02, 0.08, 0.25, 0.55, 0.85)
 _LENGTH_EDGES = (2, 3, 4, 6, 10, 17)
 _LENGTHS = 1 + len(_LENGTH_EDGES)
+_EARLIER_EDGES = (4, 6, 10, 17, 32)
 RECENT_EDGES = (0.1, 0.3, 0.8)
 """Weights from which a token that was lately considered is of the next level."""
 
@@ -38,6 +39,7 @@ PRIORS = (
     *[(0.0, *_ROW_PRIORS)] * 4,
     (0.0, *_LENGTH_PRIORS, 0.12, 0.17, 0.04, 0.02, 0.01),
     (0.0, 0.1, 0.12, 0.14, 0.1),
+    (0.0, 0.2, 0.3, 0.45, 0.65, 0.8, 0.95),
 )
 """Hit rates to begin with, per source and level, about as the demo model's answers to the built-in questions
 left them; a model's own take over within an answer."""
@@ -65,6 +67,11 @@ def other_suffix_level(length: int) -> int:
 def passed_over_level(length: int) -> int:
     """Level of a guess that the longest match speaks against, by that match's length."""
     return _PASSED_OVER + (length >= 3) + (length >= 6)
+
+
+def earlier_level(length: int) -> int:
+    """Level of what an earlier text went on with, by the length of the match in tokens."""
+    return 1 + bisect_right(_EARLIER_EDGES, length)
 
 
 def recent_level(weight: float) -> int:

@@ -11,7 +11,7 @@ from trchat.recycling.knowledge import CANDIDATES, Knowledge
 from trchat.recycling.packing import pack
 from trchat.recycling.recent import RecentCandidates
 from trchat.recycling.sources import Guesses, all_sources
-from trchat.recycling.suffix import SuffixIndex
+from trchat.recycling.suffix import EarlierTexts, SuffixIndex
 from trchat.recycling.table import CONTEXT
 from trchat.recycling.topk import SAMPLED, top_k_and_mass
 from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree
@@ -25,11 +25,12 @@ class PlainProposer:
         self._without = without
         self._kinds: list[int] = []
         self._right: list[bool] = []
+        self._earlier = EarlierTexts()
         self.begin([])
 
     def begin(self, prompt: Sequence[int]) -> None:
         """Index the prompt: its own successions are guesses for the answer."""
-        self._text = SuffixIndex()
+        self._text = SuffixIndex(self._earlier)
         self._text.extend(prompt)
         self.tokens = self._text.tokens
         self._recent = RecentCandidates()
@@ -37,6 +38,14 @@ class PlainProposer:
             all_sources(self._knowledge, self._text, self._recent, self._without), self._text
         )
         self._guesses: dict[int, Guesses] = {}
+
+    def remember(self, text: Sequence[int]) -> None:
+        """Take in a text that is over."""
+        self._earlier.add(text)
+
+    def forget_texts(self) -> None:
+        """Forget all texts that are over."""
+        self._earlier.clear()
 
     def start_tree(self) -> None:
         """Guess what follows the text."""

@@ -28,6 +28,12 @@ class Proposer(Protocol):
     def begin(self, prompt: Sequence[int]) -> None:
         """Start on another text."""
 
+    def remember(self, text: Sequence[int]) -> None:
+        """Take in a text that is over: from the next ``begin`` on, others may be guessed to go on like it."""
+
+    def forget_texts(self) -> None:
+        """Forget all texts that are over."""
+
     def start_tree(self) -> None:
         """Guess what follows the text."""
 

@@ -12,11 +12,13 @@ from trchat.recycling.candidates import CandidateTables
 from trchat.recycling.kinds import (
     ALONE,
     DIVIDED,
+    EARLIER,
     OPPOSED,
     ROWS1,
     STRIDES,
     SUFFIX,
     UNITED,
+    earlier_level,
     other_suffix_level,
     passed_over_level,
     row_levels,
@@ -24,13 +26,10 @@ from trchat.recycling.kinds import (
 )
 from trchat.recycling.knowledge import Knowledge
 from trchat.recycling.recent import RecentCandidates
-from trchat.recycling.suffix import Match, SuffixIndex
+from trchat.recycling.suffix import Context, Match, SuffixIndex
 
 Guesses = dict[int, int]
 """Guessed token -> kind of guess."""
-
-Context = tuple[int, int, int]
-"""The last token, the one before and the third last; -1 = before the text's beginning."""
 
 _LONG = 64  # longer matches than this are of one level
 
@@ -44,13 +43,18 @@ class Source(Protocol):
     def add(self, guesses: Guesses, context: Context, matches: Sequence[Match]) -> None:
         """Add its level, times its stride, to the kind of each token it knows of after ``context``.
 
-        ``matches`` are places in the text that the context equals, best first.
+        ``matches`` are places that the context equals, in the text, best first, then in an earlier one.
         """
 
 
 def row_kinds(table: int) -> list[int]:
     """What a candidate of the ``table``-th rows adds to a kind, by its 8-bit probability step."""
     return [level * STRIDES[ROWS1 + table] for level in row_levels()]
+
+
+def earlier_kinds() -> list[int]:
+    """What a match in an earlier text adds to a kind, by its length in tokens."""
+    return [earlier_level(length) * STRIDES[EARLIER] for length in range(_LONG)]
 
 
 def suffix_kinds() -> list[list[int]]:
@@ -98,23 +102,22 @@ class SuffixSource:
     parts: tuple[str, ...] = ("suffix",)
 
     def __init__(self, text: SuffixIndex) -> None:
-        self._text = text.tokens
+        self._follows = text.follows
         *self._first, self._other, self._passed_over = suffix_kinds()
 
     def add(self, guesses: Guesses, context: Context, matches: Sequence[Match]) -> None:
         """What followed the best match, and the next best that differs; all other guesses are passed over."""
-        if not matches:
+        own = [match for match in matches if match[0] >= 0]
+        if not own:
             return
-        text = self._text
-        place, length = matches[0]
-        first = text[place]
+        first, length = self._follows(own[0]), own[0][1]
         same, other = 0, None
-        for elsewhere, shorter in matches[1:]:
-            if text[elsewhere] == first:
+        for match in own[1:]:
+            if self._follows(match) == first:
                 same += 1
             elif other is None:
-                other = (text[elsewhere], shorter)
-        others = len(matches) - 1
+                other = (self._follows(match), match[1])
+        others = len(own) - 1
         say = ALONE if not others else UNITED if same == others else DIVIDED if same else OPPOSED
         proposed = {first: self._first[say][min(length, _LONG - 1)]}
         if other is not None:
@@ -126,6 +129,23 @@ class SuffixSource:
                 guesses[token] += passed_over
         for token, kind in proposed.items():
             guesses[token] = guesses.get(token, 0) + kind
+
+
+class EarlierSource:
+    """What an earlier text went on with, where it equals this one's end for longer than this one itself."""
+
+    parts: tuple[str, ...] = ("earlier",)
+
+    def __init__(self, text: SuffixIndex) -> None:
+        self._follows = text.follows
+        self._kinds = earlier_kinds()
+
+    def add(self, guesses: Guesses, context: Context, matches: Sequence[Match]) -> None:
+        """Its one guess."""
+        for match in matches:
+            if match[0] < 0:
+                token = self._follows(match)
+                guesses[token] = guesses.get(token, 0) + self._kinds[min(match[1], _LONG - 1)]
 
 
 class RecentSource:
@@ -147,5 +167,10 @@ def all_sources(
     knowledge: Knowledge, text: SuffixIndex, recent: RecentCandidates, without: Container[str] = ()
 ) -> list[Source]:
     """Every source but those named in ``without``, in the order in which they are asked."""
-    sources: list[Source] = [RowSource(knowledge.rows, without), SuffixSource(text), RecentSource(recent)]
+    sources: list[Source] = [
+        RowSource(knowledge.rows, without),
+        SuffixSource(text),
+        EarlierSource(text),
+        RecentSource(recent),
+    ]
     return [source for source in sources if not all(part in without for part in source.parts)]

@@ -29,14 +29,17 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "grower_new": (
         _POINTER,
         [_POINTER] * 4
-        + [c_int] * 2
+        + [c_int] * 3
         + [c_double] * 2
         + [c_int] * 2
+        + [_WHOLE]
         + [c_double] * 4
         + [_POINTER, c_int, c_int],
     ),
     "grower_free": (None, [_POINTER]),
     "begin": (None, [_POINTER]),
+    "remember": (None, [_POINTER, _POINTER, _WHOLE]),
+    "forget_texts": (None, [_POINTER]),
     "extend": (None, [_POINTER, _POINTER, _WHOLE]),
     "start_tree": (None, [_POINTER]),
     "grow": (_WHOLE, [_POINTER, _WHOLE, POINTER(POINTER(c_double))]),

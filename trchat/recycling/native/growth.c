@@ -27,10 +27,10 @@ typedef struct {
     Rates *rates;
     Text text;
     Recent recent;
-    bool with_suffix, with_recent;
+    bool with_suffix, with_earlier, with_recent;
     int32_t row_kind[MOST_TABLES][256];
     bool with_table[MOST_TABLES];
-    int32_t first_kind[OTHERS][LENGTHS], other_kind[LENGTHS], passed_over_kind[LENGTHS];
+    int32_t first_kind[OTHERS][LENGTHS], other_kind[LENGTHS], passed_over_kind[LENGTHS], earlier_kind[LENGTHS];
     double good, least;
 
     /* The tree under way, nodes in the order they were taken. */
@@ -70,10 +70,10 @@ typedef struct {
 #define ROOM(grower, array, room, needed) \
     ((grower)->array = grown((grower)->array, &(grower)->room, (needed), sizeof *(grower)->array))
 
-/* row_kinds: (tables, 256), a table's first entry 1 where it is to be left out. */
+/* suffix_kinds: (7, 64), see sources.py. row_kinds: (tables, 256), a table's first entry 1 where it is to be left out. */
 API Grower *trchat_grower_new(Tables *tables, Rates *rates, const int32_t *row_kinds, const int32_t *suffix_kinds,
-                              int with_suffix, int with_recent, double good, double least, int longest_checked,
-                              int remembered, double fade, double recent_least, double recent_most,
+                              int with_suffix, int with_earlier, int with_recent, double good, double least,
+                              int longest_checked, int remembered, int64_t most_earlier, double fade, double recent_least, double recent_most,
                               double unit_at_most, const double *edges, int n_edges, int recent_stride) {
     int64_t room = 0;
     Grower *grower = grown(NULL, &room, 1, sizeof *grower);
@@ -87,12 +87,15 @@ API Grower *trchat_grower_new(Tables *tables, Rates *rates, const int32_t *row_k
     memcpy(grower->first_kind, suffix_kinds, sizeof grower->first_kind);
     memcpy(grower->other_kind, suffix_kinds + OTHERS * LENGTHS, sizeof grower->other_kind);
     memcpy(grower->passed_over_kind, suffix_kinds + (OTHERS + 1) * LENGTHS, sizeof grower->passed_over_kind);
+    memcpy(grower->earlier_kind, suffix_kinds + (OTHERS + 2) * LENGTHS, sizeof grower->earlier_kind);
     grower->with_suffix = with_suffix;
+    grower->with_earlier = with_earlier;
     grower->with_recent = with_recent;
     grower->good = good;
     grower->least = least;
     grower->text.longest_checked = longest_checked;
     grower->text.remembered = remembered;
+    grower->text.most_earlier = most_earlier;
     grower->recent.fade = fade;
     grower->recent.least = recent_least;
     grower->recent.most = recent_most;
@@ -126,6 +129,13 @@ API void trchat_begin(Grower *grower) {
     recent_clear(&grower->recent);
     trchat_forget_guesses(grower);
 }
+
+/* A text that is over, for those to come. */
+API void trchat_remember(Grower *grower, const int32_t *tokens, int64_t n) {
+    text_remember(&grower->text, tokens, n);
+}
+
+API void trchat_forget_texts(Grower *grower) { text_forget(&grower->text); }
 
 API void trchat_extend(Grower *grower, const int32_t *tokens, int64_t n) { text_extend(&grower->text, tokens, n); }
 
@@ -215,7 +225,13 @@ static Guessed guess(Grower *grower, const int32_t *context, const Match *matche
             if (row[each]) add(grower, begin, (int32_t)(row[each] >> 8), grower->row_kind[number][row[each] & 255]);
         }
     }
-    if (grower->with_suffix && n_matches) add_suffix(grower, begin, matches, n_matches);
+    const bool elsewhere = n_matches && matches[n_matches - 1].place < 0;
+    const int n_own = n_matches - elsewhere;
+    if (grower->with_suffix && n_own) add_suffix(grower, begin, matches, n_own);
+    if (grower->with_earlier && elsewhere) {
+        const Match match = matches[n_own];
+        add(grower, begin, text_follows(&grower->text, match), grower->earlier_kind[at_most(match.length)]);
+    }
     if (grower->with_recent) {
         for (int64_t each = begin; each < grower->n_guesses; each++) {
             grower->guess_kind[each] += recent_kind(&grower->recent, grower->guess_token[each]);
@@ -225,27 +241,20 @@ static Guessed guess(Grower *grower, const int32_t *context, const Match *matche
 }
 
 static Guessed guess_anew(Grower *grower, const int32_t *context) {
-    Match match;
-    const bool found = text_after(&grower->text, context, &match);
-    return guess(grower, context, &match, found);
+    Match found[2];
+    const int n = text_after(&grower->text, context, found);
+    return guess(grower, context, found, n);
 }
 
 /* Matches after going on to `context`: those that went the same way, else a short one. */
 static void matches_below(Grower *grower, Entry *entry) {
-    const Text *text = &grower->text;
     const int64_t begin = grower->n_matches;
-    ROOM(grower, matches, room_matches, begin + entry->n_matches + 1);
-    for (int each = 0; each < entry->n_matches; each++) {
-        const Match match = grower->matches[entry->matches + each];
-        if (text->tokens[match.place] == entry->context[0] && match.place + 1 < text->n) {
-            grower->matches[grower->n_matches++] = (Match){match.place + 1, match.length + 1};
-        }
-    }
-    if (grower->n_matches == begin && text_after(text, entry->context, &grower->matches[begin])) {
-        grower->n_matches++;
-    }
+    ROOM(grower, matches, room_matches, begin + entry->n_matches + 2);
+    Match *matches = grower->matches;
+    entry->n_matches = text_below(&grower->text, matches + entry->matches, entry->n_matches, entry->context,
+                                  matches + begin);
     entry->matches = begin;
-    entry->n_matches = (int)(grower->n_matches - begin);
+    grower->n_matches += entry->n_matches;
 }
 
 /* --- growth --- */

@@ -91,7 +91,7 @@ double rate_of(Rates *rates, int32_t kind);
 /* --- text.c --- */
 
 typedef struct {
-    int32_t place;  /* of the token that followed */
+    int32_t place;  /* of the token that followed; in earlier texts ~place */
     int32_t length; /* of the match */
 } Match;
 
@@ -105,18 +105,31 @@ typedef struct {
 typedef struct {
     int32_t *tokens;
     int64_t n, room;
+    Grams grams; /* of CONTEXT tokens */
+} Earlier; /* texts that are over, with a GAP between two */
+
+typedef struct {
+    int32_t *tokens;
+    int64_t n, room;
     Grams grams[CONTEXT];
     int longest_checked, remembered;
+    Earlier earlier;
+    int64_t most_earlier;
 } Text;
 
-enum { MOST_MATCHES = 64 };
+enum { MOST_MATCHES = 64, GAP = -1 };
 
 void text_clear(Text *text);
 void text_free(Text *text);
 void text_extend(Text *text, const int32_t *tokens, int64_t n);
 void text_context(const Text *text, int32_t context[CONTEXT]);
 int text_matches(const Text *text, Match found[MOST_MATCHES]);
-bool text_after(const Text *text, const int32_t context[CONTEXT], Match *found);
+/* These return how many were found: one more than `n_matches` at most, or two. */
+int text_below(const Text *text, const Match *matches, int n_matches, const int32_t context[CONTEXT], Match *found);
+int text_after(const Text *text, const int32_t context[CONTEXT], Match found[2]);
+int32_t text_follows(const Text *text, Match match);
+void text_remember(Text *text, const int32_t *tokens, int64_t n);
+void text_forget(Text *text);
 
 /* --- recent.c --- */
 

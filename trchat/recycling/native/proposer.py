@@ -12,7 +12,7 @@ from trchat.recycling.calibration import Labels
 from trchat.recycling.kinds import RECENT, RECENT_EDGES, STRIDES
 from trchat.recycling.knowledge import CANDIDATES, Knowledge
 from trchat.recycling.native.binding import Kernel, address, freed_with
-from trchat.recycling.sources import row_kinds, suffix_kinds
+from trchat.recycling.sources import earlier_kinds, row_kinds, suffix_kinds
 from trchat.recycling.topk import SAMPLED
 from trchat.recycling.tree import EMPTY_TREE, DraftTree
 
@@ -29,7 +29,7 @@ class NativeProposer:
         for table, row in zip(knowledge.tables, kinds, strict=True):
             row[0] = table.name in without  # stands for no candidate, so there is room for this
         rows = np.array(kinds, np.int32)
-        suffixes = np.array(suffix_kinds(), np.int32)
+        suffixes = np.array([*suffix_kinds(), earlier_kinds()], np.int32)
         edges = np.array(RECENT_EDGES, np.float64)
         self._handle = freed_with(
             self,
@@ -40,11 +40,13 @@ class NativeProposer:
                 address(rows),
                 address(suffixes),
                 "suffix" not in without,
+                "earlier" not in without,
                 "recent" not in without,
                 growth.GOOD,
                 growth.LEAST,
                 suffix.LONGEST_CHECKED,
                 suffix.REMEMBERED,
+                suffix.MOST_EARLIER,
                 recent.FADE,
                 recent.LEAST,
                 recent.MOST,
@@ -71,6 +73,14 @@ class NativeProposer:
         self._n_cut = 0
         self.tokens = list(prompt)
         self._kernel.extend(self._handle, (c_int32 * len(prompt))(*prompt), len(prompt))
+
+    def remember(self, text: Sequence[int]) -> None:
+        """Take in a text that is over."""
+        self._kernel.remember(self._handle, (c_int32 * len(text))(*text), len(text))
+
+    def forget_texts(self) -> None:
+        """Forget all texts that are over."""
+        self._kernel.forget_texts(self._handle)
 
     def start_tree(self) -> None:
         """Guess what follows the text."""
