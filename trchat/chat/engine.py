@@ -242,6 +242,6 @@ class Engine(Owned):
         finally:
             drafter.settle()
             if self.waking is not None:
-                self.waking.answered()
+                self.waking.answered(answer.prompt_tokens if answer.reasoning else None)
             if self.on_answer_end is not None:
                 self.on_answer_end(answer)

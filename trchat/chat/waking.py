@@ -21,7 +21,8 @@ from trchat.llama.device import backend, build_version
 from trchat.llama.log import note
 from trchat.storage.conversations import ConversationStore, history_file
 from trchat.storage.recycled.records import Identity
-from trchat.storage.states.folder import Name, StatesFolder, budget_for, folder_of
+from trchat.storage.states.folder import Name, StatesFolder, budget_for
+from trchat.storage.states.owners import remove_all, states_dir, states_of
 from trchat.storage.states.span import About, Span, next_key, root_key
 from trchat.storage.states.store import Match, StateStore
 
@@ -29,8 +30,8 @@ CLOSING_S = 1.0
 """How long the end of the program waits for what is still to be written."""
 LEAST_S = 0.5
 """What would take less to be read anew is not kept."""
-DISK_BYTES_PER_S = 500e6
-"""Of a slow SSD, until loading has shown what there is."""
+DISK_BYTES_PER_S = 1e9
+"""Of a common SSD, until loading has shown what there is."""
 _LEAST_TOKENS = 16
 """A prompt's part of fewer tokens says little of how long reading takes."""
 _WAIT_S = 0.02
@@ -56,6 +57,7 @@ class Waking:
         self._todo: deque[_Piece] = deque()
         self._conversation: int | None = None
         self._token_s: float | None = None
+        self._lasting: int | None = None
         self._proven = False  # what is read back was found to be worth it
         self._bytes_per_s = DISK_BYTES_PER_S
         self._token_bytes = 0.0
@@ -68,7 +70,7 @@ class Waking:
         if len(cache.tokens) - common >= _LEAST_TOKENS:
             self._leave()
         self._todo.clear()
-        self._conversation = None
+        self._conversation = self._lasting = None
         matches = self._store.find(wanted, cache.span)
         known = sum(match.length for match in matches)
         if known >= cache.reachable(common) + _LEAST_TOKENS:
@@ -86,8 +88,12 @@ class Waking:
             self._conversation = conversation
             self._plan(whole=False)
 
-    def answered(self) -> None:
-        """An answer is over: what it left in the cache is kept in the pauses from now on."""
+    def answered(self, lasting: int | None = None) -> None:
+        """An answer is over: what it left in the cache is kept in the pauses from now on.
+
+        ``lasting`` is how many tokens of it are: a template leaves out of later prompts what was thought.
+        """
+        self._lasting = lasting
         self._plan(whole=False)
 
     def pause(self) -> bool:
@@ -132,6 +138,8 @@ class Waking:
         step, text = self._cache.span, np.array(self._cache.tokens, np.int32)
         if not step and not whole:
             return []
+        if step:
+            text = text[: self._lasting]
         stops = [*range(step, len(text) + 1, step)] if step else []
         if whole and len(text) > (stops[-1] if stops else 0):
             stops.append(len(text))
@@ -153,7 +161,7 @@ class Waking:
             tokens = np.array(self._cache.tokens[piece.start : piece.stop], np.int32)
             span = Span(About(piece.name.parent, tokens, tuple(points)), parts)
         self._token_bytes = span.size / (piece.stop - piece.start)
-        store.put(span, self._conversation, time() - piece.start * 1e-6)
+        store.put(span, self._conversation, time())
 
     def _worthwhile(self) -> bool:
         """Whether reading the text anew would take longer than the disk does, and long enough to matter."""
@@ -174,6 +182,8 @@ class Waking:
             if span is None:
                 break
             tokens = span.about.tokens.tolist()
+            if at + len(tokens) > cache.context.n_ctx:  # it is longer than of use
+                break
             if tokens[: match.length] != list(prompt[at : at + match.length]) or not cache.load_span(
                 tokens, span.about.points, span.parts
             ):
@@ -194,12 +204,14 @@ def open_waking(
     ``layers`` is how many of its layers were offered to a GPU, ``kv_disk`` the setting.
     """
     setting = bytes_in(kv_disk)
+    if setting == 0 and wanted.write:
+        remove_all(states_dir())
     on_disk = (wanted.read or wanted.write) and setting != 0
     if not on_disk and not wanted.memory:
         return None
     folder = None
     if on_disk:
-        folder = StatesFolder(folder_of(identity), budget_for(setting), note)
+        folder = StatesFolder(states_of(identity.file_name), budget_for(setting), note)
     store = StateStore(
         root_key(_about(context, identity, layers)),
         folder,

@@ -28,6 +28,10 @@ for drafts that are right in 30 to 90 % and further tokens that cost 5 to 35 % o
 
 _TEXT, _COPY = 0, 1  # sequences
 
+_LAST_PLACES = 4
+"""Of the places that can be gone back to, as many of the last are kept with a text, and the first: the end of
+the system prompt. Each takes some 50 MB of a model with nine billion parameters."""
+
 
 class StateContext(Protocol):
     """What is needed of a llama.cpp context (see trchat.llama.context)."""
@@ -202,7 +206,9 @@ class StateCache:
         self.truncate(stop)  # whatever an interrupted step left behind
         if len(self.tokens) != stop or not len(whole := self.context.save(_TEXT, whole=True)):
             return [], []
-        return self._saved.positions, [whole, *self._saved.states]
+        places, states = self._saved.positions, self._saved.states
+        first, last = slice(0, 1), slice(max(len(places) - _LAST_PLACES, 1), None)
+        return [*places[first], *places[last]], [whole, *states[first], *states[last]]
 
     def load_span(
         self, tokens: Sequence[int], points: Sequence[int], parts: Sequence[NDArray[np.uint8]]

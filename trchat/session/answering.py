@@ -45,7 +45,6 @@ def write_answer(
     except Exception as trouble:  # whatever it is becomes a message: the chat lives on
         error = explain(trouble)
     finally:
-        engine.belongs_to(job.conversation)
         grown = progress.take(answer, last=True)
         if grown:
             outbox.put(grown)
@@ -55,6 +54,7 @@ def write_answer(
             error = error or f"the answer could not be saved: {trouble}"
         remark = None if error or job.opening else remark_on(answer)
         outbox.put(Ended(job.message_id, finish, progress.speed, error, remark and typed_here(remark)))
+        engine.belongs_to(job.conversation)
 
 
 def refuse_answer(job: Job, store: "ConversationStore", outbox: Outbox, reason: str) -> None:

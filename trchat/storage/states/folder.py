@@ -12,8 +12,8 @@ from pathlib import Path
 
 from trchat.paths import make_private_dir
 from trchat.storage.files import PRIVATE_FILE_MODE
-from trchat.storage.recycled.records import Identity
 from trchat.storage.states.owners import (
+    OWNER,
     PIECE,
     UNFINISHED,
     owned,
@@ -53,11 +53,6 @@ def parse_name(text: str) -> Name | None:
         return Name(bytes.fromhex(parent), bytes.fromhex(key))
     except ValueError:
         return None
-
-
-def folder_of(identity: Identity) -> Path:
-    """The folder of a model's states (not created)."""
-    return states_dir() / Path(identity.file_name).stem
 
 
 def budget_for(setting: int | None) -> int:
@@ -158,6 +153,8 @@ class StatesFolder:
         except OSError:
             with contextlib.suppress(OSError):
                 unfinished.unlink()
+            if path.exists():  # Windows replaces no file that another program reads
+                return True
             raise
         self._used = (self._used or 0) + span.size
         if self._used > self._budget:
@@ -198,10 +195,13 @@ class StatesFolder:
         make_private_dir(self.path)
         old = time.time() - _LEFT_BEHIND_S
         listed = owned_by_any(self.path)
-        for entry in scan(self.path):
-            lost = entry.name.endswith(UNFINISHED) or (
-                entry.name.endswith(PIECE) and entry.name not in listed
-            )
+        there = {entry.name: entry for entry in scan(self.path)}
+        for entry in there.values():
+            lost = entry.name.endswith(UNFINISHED)
+            if entry.name.endswith(PIECE):
+                lost = entry.name not in listed
+            elif entry.name.endswith(OWNER):
+                lost = owned(Path(entry.path)).isdisjoint(there)
             with contextlib.suppress(OSError):
                 if lost and entry.stat().st_mtime < old:
                     Path(entry.path).unlink()

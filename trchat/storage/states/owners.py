@@ -26,6 +26,11 @@ def states_dir() -> Path:
     return data_dir() / STATES
 
 
+def states_of(file_name: str) -> Path:
+    """The folder of the states of the model with this file of candidates (not created)."""
+    return states_dir() / Path(file_name).stem
+
+
 def owner_file(folder: Path, conversation: int) -> Path:
     """The file that lists a conversation's pieces of one model."""
     return folder / f"{conversation}{OWNER}"
@@ -73,6 +78,16 @@ def forget_model(folder: Path) -> int:
     with contextlib.suppress(OSError):
         folder.rmdir()
     return count
+
+
+def remove_all(folder: Path) -> None:
+    """Remove all states of all models, for who wants none; ``folder`` is that of all."""
+    for model in scan(folder):
+        for entry in scan(Path(model.path)):
+            with contextlib.suppress(OSError):
+                Path(entry.path).unlink()
+        with contextlib.suppress(OSError):
+            Path(model.path).rmdir()
 
 
 def scan(folder: Path) -> Iterator["os.DirEntry[str]"]:

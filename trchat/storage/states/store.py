@@ -50,6 +50,8 @@ class StateStore:
         self._memory = memory
         self._is_kept = is_kept
         self._note = note
+        self._children: dict[Key, set[Name]] = {}
+        """What goes on from each place of a text, as ``find`` last saw it, and ``put`` added."""
         self._held: OrderedDict[Name, Span] = OrderedDict()
         self._held_bytes = 0
         self._unwritten: dict[Name, Span] = {}
@@ -82,7 +84,7 @@ class StateStore:
 
         ``step`` is the length of whole pieces; 0 where each is of all of a text (see ``span`` of the caches).
         """
-        children = self._children()
+        children = self._children = self._look()
         text = np.array(tokens, np.int32)
         key, at, found = self.root, 0, []
         while step and at + step <= len(text):
@@ -92,7 +94,13 @@ class StateStore:
             found.append(Match(name, step))
             key, at = name.key, at + step
         last = self._best(children.get(key, ()), text[at:], states=not step)
-        return [*found, last] if last else found
+        if last:
+            found.append(last)
+        with self._changed:
+            for match in found:
+                if match.name in self._held:
+                    self._held.move_to_end(match.name)
+        return found
 
     def get(self, name: Name) -> Span | None:
         """A piece; None where it is gone or damaged."""
@@ -104,6 +112,8 @@ class StateStore:
             span = self._folder.read(name)
             if span is not None:
                 self._hold(name, span)
+            else:
+                self._on_disk.discard(name)
         return span
 
     def has(self, name: Name, *, for_good: bool) -> bool:
@@ -121,6 +131,10 @@ class StateStore:
     def put(self, span: Span, conversation: int | None, used: float) -> None:
         """Add a piece; to the disk where it is ``own``'s ``conversation``'s. Never waits for the disk."""
         name = Name(span.about.parent, span.about.key)
+        for other in list(self._children.get(name.parent, ())):
+            if other != name and self._covers(span.about, self.about(other)):
+                self.drop(other)
+        self._children.setdefault(name.parent, set()).add(name)
         self._hold(name, span)
         if conversation is None or not self.on_disk:
             return
@@ -150,6 +164,7 @@ class StateStore:
             span = self._held.pop(name, None)
             self._held_bytes -= span.size if span else 0
             self._on_disk.discard(name)
+        self._children.get(name.parent, set()).discard(name)
         folder = self._folder
         if folder is not None:
             self._do(lambda: folder.remove(name))
@@ -181,7 +196,15 @@ class StateStore:
             self._changed.notify_all()
         return done
 
-    def _children(self) -> dict[Key, set[Name]]:
+    @staticmethod
+    def _covers(about: About, other: About | None) -> bool:
+        """Whether all that the ``other`` piece is good for, this one is, too: it is longer."""
+        if other is None or len(other.tokens) >= len(about.tokens):
+            return other is None
+        longer = common_length(about.tokens, other.tokens) == len(other.tokens)
+        return longer and set(other.points) <= set(about.points)
+
+    def _look(self) -> dict[Key, set[Name]]:
         on_disk = set(self._folder.names()) if self._folder is not None else set()
         children: dict[Key, set[Name]] = {}
         with self._changed:
@@ -211,8 +234,13 @@ class StateStore:
             self._held[name] = span
             self._held_bytes += span.size
             while self._held_bytes > self._memory and self._held:
-                _, gone = self._held.popitem(last=False)
-                self._held_bytes -= gone.size
+                self._let_go()
+
+    def _let_go(self) -> None:
+        """Let go of the piece that was used longest ago, of those that no other goes on from."""
+        parents = {name.parent for name in self._held}
+        name = next(each for each in self._held if each.key not in parents)
+        self._held_bytes -= self._held.pop(name).size
 
     def _do(self, work: Callable[[], None]) -> None:
         with self._changed:
