@@ -96,6 +96,7 @@ def test_each_layer_covers_the_ones_below():
         "flash_attn": ("auto", "default"),
         "kv_disk": ("auto", "default"),
         "draft": ("auto", "--draft"),
+        "recall": ("on", "default"),
         "template": (None, "default"),
         "think": ("low", "config.toml:20"),
         "think_budget": (None, "default"),

@@ -42,6 +42,7 @@ class Settings:
     flash_attn: str = "auto"
     kv_disk: str = "auto"
     draft: str = "auto"
+    recall: str = "on"
     template: str | None = None
     think: str = "auto"
     think_budget: int | None = None

@@ -182,6 +182,7 @@ RUNNING: dict[str, Rule] = {
     "flash_attn": Choice(("auto", "on", "off")),
     "kv_disk": Size(),
     "draft": Choice(DRAFT_MODES),
+    "recall": Choice(("on", "off")),
     "template": Text(),
     "think": Choice(THINK_MODES),
     "think_budget": Number(0, MOST, f"a whole number from 0 to {MOST}", whole=True),

@@ -28,11 +28,12 @@ def make_drafter(
     memory: Memory | None = None,
     *,
     chains: bool = False,
+    recall: bool = True,
 ) -> Drafter:
     """A drafter for ``mode``: ``auto`` (deciding by ``costs``), ``recycling``, ``lookup`` or ``off``.
 
-    It starts cold, or from what ``memory`` holds. ``chains`` says that branches would be of no use. Raises
-    ValueError for any other name.
+    It starts cold, or from what ``memory`` holds. ``chains`` says that branches would be of no use,
+    ``recall`` whether texts that are over may be guessed to come again. Raises ValueError for any other name.
     """
     match mode:
         case "off":
@@ -42,5 +43,7 @@ def make_drafter(
         case "recycling":
             return RecyclingDrafter(memory.matrix if memory else AdjacencyMatrix(n_vocab))
         case "auto":
-            return AutoDrafter(memory.knowledge if memory else Knowledge(), costs, chains=chains)
+            without = frozenset[str]() if recall else frozenset({"earlier"})
+            knowledge = memory.knowledge if memory else Knowledge()
+            return AutoDrafter(knowledge, costs, without=without, chains=chains)
     raise ValueError(f"no draft mode {mode!r}")

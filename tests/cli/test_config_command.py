@@ -37,6 +37,7 @@ def test_settings_and_where_each_comes_from(program, home):
         "flash_attn\tauto\tdefault\n"
         "kv_disk\tauto\tdefault\n"
         "draft\toff\tTRCHAT_DRAFT\n"
+        "recall\ton\tdefault\n"
         "template\t-\tdefault\n"
         "think\tauto\tdefault\n"
         "think_budget\t-\tdefault\n"

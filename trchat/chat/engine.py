@@ -7,6 +7,7 @@ from time import perf_counter
 import numpy as np
 
 from trchat.chat.budget import fit
+from trchat.chat.earlier import EarlierAnswers
 from trchat.chat.prompt import Prompt, PromptBuilder
 from trchat.chat.reader import AnswerReader
 from trchat.chat.records import Answer, Delta, Event, ModelFacts, Prefill, Standing, never
@@ -40,6 +41,7 @@ class Engine(Owned):
         costs: step times of this machine, for drafters that choose by them.
         make_drafter: makes a drafter for a mode, going on from what was learned; for changes of mode.
         on_answer_end: called with each answer when it is complete or was left.
+        earlier: tells drafters what was answered in earlier conversations; None tells them nothing.
         waking: keeps what was read for later, and reads it back; None reads every text anew.
         came_free: tells how many tokens drafting has saved with this model since its first day.
     """
@@ -58,6 +60,7 @@ class Engine(Owned):
             mode, model.n_vocab, self.costs, chains=model.drafts == "chains"
         )
         self.on_answer_end: Callable[[Answer], None] | None = None
+        self.earlier: EarlierAnswers | None = None
         self.waking: Waking | None = None
         self.came_free: Callable[[], int] = lambda: 0
         self.template = template or ChatTemplate(model.chat_template, model.bos_text, model.eos_text)
@@ -101,13 +104,16 @@ class Engine(Owned):
         return self.model.piece(token)
 
     def belongs_to(self, conversation: int | None) -> None:
-        """Say, after an answer, which saved conversation it belongs to (see trchat.chat.waking)."""
+        """Say, after an answer, which saved conversation it belongs to (see waking and earlier)."""
+        if self.earlier is not None:
+            self.earlier.belongs_to(conversation)
         if self.waking is not None:
             self.waking.belongs_to(conversation)
 
     def pause(self) -> bool:
         """Use a pause for a few milliseconds of work that was put off; whether there is more of it."""
-        return self.waking is not None and self.waking.pause()
+        more = self.waking is not None and self.waking.pause()
+        return (self.earlier is not None and self.earlier.pause()) or more
 
     def interrupt(self, wanted: bool = True) -> None:
         """Have the answer that is being written end now, within a step, and all further ones; or no longer.
@@ -211,6 +217,8 @@ class Engine(Owned):
         )
         reader = AnswerReader(self.model, format, parser, stops, prompting.think_budget)
         drafter = self.drafter
+        if self.earlier is not None:
+            self.earlier.prepare(drafter)
         with (
             self._until_the_end_of(answer, drafter),
             SamplerChain(self.context, sampling, prompt, reader, self._contenders) as chain,

@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from time import perf_counter
 
+from trchat.chat.earlier import EarlierAnswers
 from trchat.chat.engine import Engine
 from trchat.chat.graphs import choose_graphs
 from trchat.chat.remembering import Remembering, Tell
@@ -64,8 +65,11 @@ def open_engine(
         if mode != "off":  # without drafts all batches are alike, which is what graphs are for
             choose_graphs(path, model, options, layers, tell)
         engine = stack.enter_context(Engine(model, options, template))
-        remembering = Remembering(engine, path, layers, remember, tell)
+        remembering = Remembering(engine, path, layers, remember, tell, recall=settings.recall == "on")
         stack.callback(remembering.close)
+        if settings.recall == "on":
+            engine.earlier = EarlierAnswers(model, read=remember.read)
+            stack.callback(engine.earlier.close)
         engine.make_drafter = remembering.drafter
         engine.drafter = remembering.drafter(mode)
         with suppress(ModelError):  # a file that cannot be read any more: nothing can be kept of it

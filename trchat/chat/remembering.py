@@ -25,15 +25,19 @@ Tell = Callable[[str], None]
 class Remembering:
     """Makes the drafters of one engine, with what is known, and saves what they learn."""
 
-    def __init__(self, engine: Engine, path: Path, layers: int, wanted: Remember, tell: Tell) -> None:
+    def __init__(
+        self, engine: Engine, path: Path, layers: int, wanted: Remember, tell: Tell, *, recall: bool = True
+    ) -> None:
         """``path`` is the model's file, ``layers`` how many of its layers were offered to a GPU.
 
-        ``tell`` gets lines for a person: where it starts from, and trouble with the disk.
+        ``tell`` gets lines for a person: where it starts from, and trouble with the disk. ``recall`` says
+        whether answers that are over may be guessed to come again.
         """
         self._engine = engine
         self._path = path
         self._layers = layers
         self._wanted = wanted
+        self._recall = recall
         self._tell = tell
         self._memory: Memory | None = None
         self._identity: Identity | None = None
@@ -53,7 +57,9 @@ class Remembering:
             else:
                 self._memory.costs = self._engine.costs
         chains = self._engine.model.drafts == "chains"
-        return make_drafter(mode, n_vocab, self._engine.costs, self._memory, chains=chains)
+        return make_drafter(
+            mode, n_vocab, self._engine.costs, self._memory, chains=chains, recall=self._recall
+        )
 
     @property
     def costs_known(self) -> bool:

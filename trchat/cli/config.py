@@ -29,7 +29,7 @@ The file is TOML. Everything in it is optional:
 
   default_model = "qwen3-0.6b"       # path, name, or part of a name
   draft = "auto"                     # also ctx, threads, gpu_layers, cache_type, flash_attn, kv_disk,
-  theme = "nord"                     # system and template
+  theme = "nord"                     # recall, system and template
 
   [sampling]
   temp = 0.7                         # also top_k, top_p, min_p, repeat_penalty, seed, max_tokens

@@ -158,6 +158,7 @@ def add_draft_option(parser: argparse.ArgumentParser) -> None:
     """How tokens are guessed ahead."""
     group = parser.add_argument_group("drafting")
     _add(group, "--draft", None, "how to guess tokens ahead; never changes the answer (default: auto)")
+    _add(group, "--recall", None, "guess from answers of earlier conversations as well (default: on)")
 
 
 def _add(group: argparse._ArgumentGroup, flags: str, metavar: str | None, help: str) -> None:

@@ -80,8 +80,9 @@ class AutoDrafter:
         self._proposer.remember(text)
 
     def forget_texts(self) -> None:
-        """Forget all texts but the one under way."""
+        """Forget all texts, the one that came last as well."""
         self._proposer.forget_texts()
+        self._answer_at = len(self._proposer.tokens)
 
     def draft(self, room: int, n_forced: int = 1) -> DraftTree:
         """Grow the likeliest tree and cut it where more would not pay."""

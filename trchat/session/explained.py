@@ -9,6 +9,7 @@ EXPLAINED = {
     "cache_type": "precision of the KV cache; q8_0 takes half the memory of f16",
     "kv_disk": "disk for what the model has read, so that conversations wake up at once; 0 is off",
     "flash_attn": "flash attention; auto turns it on where it suits model and machine",
+    "recall": "whether earlier answers are guessed to come again; changes the speed, never the answer",
     "draft": "how tokens are guessed ahead; changes the speed, never the answer",
     "think": "whether, and how long, the model thinks before it answers; auto leaves that to the model",
     "think_budget": "longest thinking in tokens; not set, there is no limit",

@@ -1,7 +1,7 @@
 """Reading and writing the table of conversations; every function works inside the caller's transaction."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 from trchat.storage.records import (
@@ -42,6 +42,12 @@ def listed(connection: sqlite3.Connection, limit: int | None, offset: int) -> li
         (-1 if limit is None else limit, offset),
     )
     return [conversation_from(row) for row in rows]
+
+
+def all_kept(connection: sqlite3.Connection, conversation_ids: Collection[int]) -> bool:
+    """Tell whether none of these conversations was deleted."""
+    kept = "SELECT 1 FROM conversations WHERE id = ? AND deleted_at IS NULL"
+    return all(connection.execute(kept, (each,)).fetchone() for each in conversation_ids)
 
 
 def change(

@@ -7,7 +7,7 @@ store goes on in memory, see ``trchat.storage.database``. Every method may raise
 
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -232,6 +232,17 @@ class ConversationStore:
             return message_rows.thread(db, conversation_id, leaf, last)
 
         return self._database.read(walk)
+
+    def latest_answers(self, letters: int) -> list[tuple[int, str]]:
+        """The latest answers of all branches, newest first, each with its conversation's ID.
+
+        As many as have ``letters`` together; none of deleted conversations.
+        """
+        return self._database.read(lambda db: message_rows.latest_answers(db, letters))
+
+    def all_kept(self, conversation_ids: Collection[int]) -> bool:
+        """Whether none of these conversations was deleted."""
+        return self._database.read(lambda db: conversation_rows.all_kept(db, conversation_ids))
 
     def branches(self, conversation_id: int) -> dict[int | None, list[int]]:
         """Return the children of every message, oldest first; under None the first messages."""

@@ -93,6 +93,22 @@ def thread(
     return [message_from(row) for row in rows]
 
 
+def latest_answers(connection: sqlite3.Connection, letters: int) -> list[tuple[int, str]]:
+    """Return the latest answers, newest first, each with its conversation's ID."""
+    rows = connection.execute(
+        """SELECT m.conversation_id, m.text FROM messages m
+           JOIN conversations c ON c.id = m.conversation_id AND c.deleted_at IS NULL
+           WHERE m.role = 'assistant' AND m.text != '' ORDER BY m.id DESC"""
+    )
+    found: list[tuple[int, str]] = []
+    for owner, text in rows:
+        letters -= len(text)
+        if letters < 0:
+            break
+        found.append((owner, text))
+    return found
+
+
 def children(connection: sqlite3.Connection, conversation_id: int) -> dict[int | None, list[int]]:
     """Return the children of every message, oldest first; under None those without a parent."""
     query = "SELECT parent_id, id FROM messages WHERE conversation_id = ? ORDER BY id"
