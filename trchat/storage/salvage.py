@@ -9,7 +9,7 @@ from trchat.storage.connection import FAULTS
 
 _FAR = 1 << 53
 _MISSES = 20_000
-"""How many numbers in a row may lead to damage, before a table is given up: more than a page of pointers has rows."""
+"""How many numbers in a row may lead to damage, until a table is given up: a page of pointers has so many."""
 
 
 def salvage(source: Path, target: sqlite3.Connection, tables: dict[str, list[str]]) -> tuple[int, int]:
