@@ -304,3 +304,18 @@ def test_another_conversation_begins_with_an_empty_lens(run_chat):
         await chat.until(lambda: "wor 90%" not in chat.words)
 
     run_chat(test, size=(130, 45))
+
+
+def test_words_that_come_while_the_chat_closes_are_nobody_s(run_chat):
+    """What closes an app takes the parts of a message away before the message."""
+
+    async def test(chat):
+        await chat.send("Hi", wait=False)
+        await chat.at_stop()
+        (view,) = chat.screen.transcript.answers()
+        await view.remove_children()
+        chat.engine.go_on.set()
+        await chat.idle()
+        assert chat.messages[-1] == ("assistant", "one two")
+
+    run_chat(test, ScriptedEngine([["one ", STOP_HERE, "two"]]))

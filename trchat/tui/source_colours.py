@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 NAMES = (
     *("text-success", "text-accent", "text-primary", "text-error", "text-secondary", "text-warning"),
-    "foreground",
+    *("foreground", "primary-lighten-3"),
 )
 """Variables of Textual's themes; given out in the order in which sources appear."""
 

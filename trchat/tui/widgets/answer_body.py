@@ -91,7 +91,9 @@ class AnswerBody(Widget):
             self._growing, self._begun_at = True, perf_counter()
             self._begun_height = self._reserved
         wait = self._resting_until - perf_counter()
-        if wait <= 0:
+        if not self.is_attached:
+            pass  # the screen is being taken down
+        elif wait <= 0:
             self._draw()
         elif self._later is None:
             self._later = self.set_timer(wait, self._draw)
@@ -198,6 +200,8 @@ class AnswerBody(Widget):
         if self._later is not None:
             self._later.stop()
             self._later = None
+        if not self.is_attached:
+            return
         if not self.size.width:
             self.refresh(layout=True)
             return

@@ -35,23 +35,20 @@ class AnswerView(MessageView):
         self._pieces: list[Piece] = []
         self._marks: Marks | None = None
         self._wanted = ""
+        # Held here: words may still come while the screen is being taken down, part by part.
+        self._thoughts = Static("", markup=False, classes="thoughts")
+        self._folded = Collapsible(self._thoughts, title="Reasoning", classes="reasoning")
+        self._body = AnswerBody(message.text)
+        self._notice = Static("", classes="notice", markup=False)
+        self._below = Static("", classes="info", markup=False)
 
     def compose(self) -> ComposeResult:
         """All parts; those that are empty are hidden."""
-        folded = Collapsible(
-            Static("", markup=False, classes="thoughts"),
-            title="Reasoning",
-            classes="reasoning",
-        )
-        folded.display = bool(self._reasoning)
-        yield folded
-        yield AnswerBody(self.message.text)
-        notice = Static("", classes="notice", markup=False)
-        notice.display = False
-        yield notice
-        info = Static(self._info(None), classes="info", markup=False)
-        info.display = not self._growing
-        yield info
+        self._folded.display = bool(self._reasoning)
+        self._notice.display = False
+        self._below.update(self._info(None))
+        self._below.display = not self._growing
+        yield from (self._folded, self._body, self._notice, self._below)
 
     @property
     def pieces(self) -> Sequence[Piece]:
@@ -85,7 +82,7 @@ class AnswerView(MessageView):
         """What comes from now on continues the answer."""
         if not self._pieces:
             self._opening, self._said = self.message, Said()
-        self.query_one(".info").display = False
+        self._below.display = False
 
     def finish(self, message: Message, speed: Speed | None, error: str | None) -> int:
         """Show the answer as it was saved; returns how many lines lower it is now than while it grew."""
@@ -94,19 +91,17 @@ class AnswerView(MessageView):
             self._show_reasoning(message.reasoning)
         room = self._body.room
         self._show(visible(message.text), growing=False)
-        info = self.query_one(".info", Static)
-        info.update(self._info(speed))
-        info.display = True
+        self._below.update(self._info(speed))
+        self._below.display = True
         if error:
             self.say(error)
         return max(room - 1, 0)
 
     def say(self, text: str, compared: bool = False) -> None:
         """Put a notice below the answer: something went wrong, or how a comparison went."""
-        notice = self.query_one(".notice", Static)
-        notice.set_class(compared, "compared")
-        notice.update(visible(text))
-        notice.display = True
+        self._notice.set_class(compared, "compared")
+        self._notice.update(visible(text))
+        self._notice.display = True
 
     def compared(self, result: Compared) -> None:
         """Show how plain decoding did."""
@@ -154,21 +149,16 @@ class AnswerView(MessageView):
         else:
             self._body.finish(text)
 
-    @property
-    def _body(self) -> AnswerBody:
-        return self.query_one(AnswerBody)
-
     def _show_reasoning(self, reasoning: str) -> None:
         self._reasoning = reasoning
-        folded = self.query_one(Collapsible)
-        folded.display = bool(reasoning)
-        if not folded.collapsed:
+        self._folded.display = bool(reasoning)
+        if not self._folded.collapsed:
             self._unfold()
 
     @on(Collapsible.Expanded)
     def _unfold(self) -> None:
         # Only where somebody looks at it: laying it out anew for every word would cost the model its time.
-        self.query_one(".thoughts", Static).update(visible(self._reasoning or ""))
+        self._thoughts.update(visible(self._reasoning or ""))
 
     def _info(self, speed: Speed | None) -> str:
         message = self.message
