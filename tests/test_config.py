@@ -94,6 +94,7 @@ def test_each_layer_covers_the_ones_below():
         "gpu_layers": ("20", "config.toml:6"),
         "cache_type": ("f16", "default"),
         "flash_attn": ("auto", "default"),
+        "kv_disk": ("auto", "default"),
         "draft": ("auto", "--draft"),
         "template": (None, "default"),
         "think": ("low", "config.toml:20"),

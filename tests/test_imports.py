@@ -28,7 +28,7 @@ MAY_USE = {
     "tui": {"tui", "session", "chat", "storage", "catalog", "text"},
 }
 ABOVE = {
-    "chat": {"config", "drafting", "gpu_layers", "model_crashes", "model_store"},
+    "chat": {"config", "config_rules", "drafting", "gpu_layers", "model_crashes", "model_store"},
     "session": {"config", "config_file", "config_rules", "drafting", "model_crashes", "startup"},
     "serve": {"config", "config_rules", "model_crashes", "startup"},
     "plain": {"config_file", "config_rules", "startup"},

@@ -21,6 +21,7 @@ class Settings:
     """Every setting with a value; None is "not chosen" and left to whoever uses it.
 
     ``ctx``, ``max_tokens``, ``think_budget`` in tokens; ``gpu_layers`` a number as text, ``all`` or ``auto``;
+    ``kv_disk`` a size as text, or ``auto``;
     ``template_arg`` a JSON object as text, ``stop`` a JSON list; ``seed`` None is random. ``origins`` says
     for each field where its value comes from.
     """
@@ -39,6 +40,7 @@ class Settings:
     gpu_layers: str = "auto"
     cache_type: str = "f16"
     flash_attn: str = "auto"
+    kv_disk: str = "auto"
     draft: str = "auto"
     template: str | None = None
     think: str = "auto"

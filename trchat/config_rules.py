@@ -12,6 +12,8 @@ MOST = 2**31 - 1
 DRAFT_MODES = ("auto", "recycling", "lookup", "off")
 CACHE_TYPES = ("f16", "q8_0")
 THINK_MODES = ("auto", "on", "off", "low", "medium", "high")
+_SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?)\s*([KMGT]?)I?B?", re.IGNORECASE | re.ASCII)
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _NUMBER = re.compile(r"[+-]?[0-9.]+(e[+-]?[0-9]+)?", re.IGNORECASE)
 
 Value = str | int | float
@@ -83,6 +85,31 @@ class Layers:
 
 
 @dataclass(frozen=True, slots=True)
+class Size:
+    """A number of bytes, with a unit or without, or ``auto``; kept as text, as the flag gives it."""
+
+    meaning: str = "a size such as '2GB' or '500MB', 0 (off) or 'auto'"
+
+    def check(self, value: object) -> Value:
+        """The value as trchat keeps it. Raises ValueError when it may not stand here."""
+        text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+        if not isinstance(text, str):
+            raise ValueError
+        bytes_in(text)
+        return text.strip()
+
+
+def bytes_in(size: str) -> int | None:
+    """The bytes that a size stands for; None for ``auto``. Raises ValueError for what is no size."""
+    if size.strip().lower() == "auto":
+        return None
+    found = _SIZE.fullmatch(size.strip())
+    if found is None:
+        raise ValueError
+    return int(float(found[1]) * _UNITS[found[2].upper()])
+
+
+@dataclass(frozen=True, slots=True)
 class Variables:
     """Names with values that JSON can hold; kept as the text of a JSON object."""
 
@@ -123,7 +150,7 @@ def is_variable(name: object) -> bool:
     return isinstance(name, str) and name.isidentifier() and name != "messages"
 
 
-Rule = Text | Number | Choice | Layers | Variables | Texts
+Rule = Text | Number | Choice | Layers | Size | Variables | Texts
 
 
 def spelled(rule: Rule, text: str) -> Value:
@@ -153,6 +180,7 @@ RUNNING: dict[str, Rule] = {
     "gpu_layers": Layers(),
     "cache_type": Choice(CACHE_TYPES),
     "flash_attn": Choice(("auto", "on", "off")),
+    "kv_disk": Size(),
     "draft": Choice(DRAFT_MODES),
     "template": Text(),
     "think": Choice(THINK_MODES),

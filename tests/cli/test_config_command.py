@@ -35,6 +35,7 @@ def test_settings_and_where_each_comes_from(program, home):
         "gpu_layers\tauto\tdefault\n"
         "cache_type\tf16\tdefault\n"
         "flash_attn\tauto\tdefault\n"
+        "kv_disk\tauto\tdefault\n"
         "draft\toff\tTRCHAT_DRAFT\n"
         "template\t-\tdefault\n"
         "think\tauto\tdefault\n"

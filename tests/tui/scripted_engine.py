@@ -53,6 +53,9 @@ class ScriptedEngine:
     def standing(self):
         return Standing(self.mode, 12, 1000 + 4 * len(self.prompts), 10.0)
 
+    def belongs_to(self, conversation):
+        pass
+
     def use_draft(self, mode):
         self.mode = mode
 

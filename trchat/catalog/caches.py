@@ -40,6 +40,10 @@ _OVERLAPPING = 4  # tokens that DeepSeek 4's finer compression makes one of
 _ATTEND_BESIDE_STATE = {"falcon-h1"}
 _MIN_CELLS = 256
 _STATE_NUMBER = 4  # bytes: states are kept in F32
+_MOST_SNAPSHOTS = 16  # drafts that are a longer chain are rarely right to the end
+_SNAPSHOTS_SHARE = 0.1
+"""Of the weights' bytes, for the snapshots of a state: a step reads the weights and writes the snapshots, so
+that they take a tenth of its traffic, and of the memory, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +88,24 @@ class Caches:
         """Whether there is any recurrent state."""
         return any(layer.state for layer in self.layers)
 
+    def snapshots(self, weights: int) -> int:
+        """How many states to keep beside the last one, so that as many tokens can be taken back.
+
+        They go by the model's ``weights``, in bytes. 0 where llama.cpp cannot do that.
+        """
+        state = sum(layer.state for layer in self.layers) * _STATE_NUMBER
+        if not state or not self.rolls_back:
+            return 0
+        return max(1, min(int(weights * _SNAPSHOTS_SHARE) // state, _MOST_SNAPSHOTS))
+
     def sizes(self, tokens: int, number: float, *, snapshots: int = 0, flash: bool = True) -> list[int]:
         """Bytes that each layer's cache takes (see LayerCache.size), ``snapshots`` of states beside the last.
 
-        Without flash attention llama.cpp lays values out across tokens, and pads them to the widest layer.
+        Where there are none, there is room for a copy of the state. Without flash attention llama.cpp lays
+        values out across tokens, and pads them to the widest layer.
         """
         widest = 0 if flash else max((layer.values for layer in self.layers), default=0)
-        states = 1 + (snapshots if self.rolls_back else min(snapshots, 1))
+        states = 1 + max(snapshots, 1)
         return [layer.size(tokens, number, states, widest) for layer in self.layers]
 
 

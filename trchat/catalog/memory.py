@@ -77,7 +77,6 @@ class Footprint:
         flash_attn: str = "on",
         *,
         on_gpu: bool = False,
-        snapshots: int = 0,
     ) -> MemoryNeed:
         """Estimate for a context of ``ctx`` tokens (see ``estimate``)."""
         tokens = -(-ctx // CONTEXT_STEP) * CONTEXT_STEP
@@ -93,6 +92,7 @@ class Footprint:
         )
         cells = tokens + (_SPARE if self.trees and attention.keeps_order else 0)
         flash = attention.flash != "off"
+        snapshots = self.caches.snapshots(self.weights)
         layers = self.caches.sizes(cells, CACHE_BYTES.get(cache_type, 2.0), snapshots=snapshots, flash=flash)
         masks = cells * attention.batch * (1 + self.windows) if self.heads else 0
         # The largest of what is in use at once, as measured: a batch's scores and their mask, what goes
@@ -153,15 +153,14 @@ def estimate(
     flash_attn: str = "on",
     *,
     on_gpu: bool = False,
-    snapshots: int = 0,
 ) -> MemoryNeed:
     """Estimate what the model takes with a context of ``ctx`` tokens and a KV cache of ``cache_type``.
 
     Without flash attention it takes more (see trchat.attention). Sliding windows are ignored: trchat keeps
-    whole caches (``swa_full``). ``snapshots`` of a recurrent state are kept beside the last (see
-    trchat.catalog.caches). Raises ModelError when a part of a split model is missing.
+    whole caches (``swa_full``). Recurrent states are counted with their snapshots (see Caches). Raises
+    ModelError when a part of a split model is missing.
     """
-    return footprint(header).need(ctx, cache_type, flash_attn, on_gpu=on_gpu, snapshots=snapshots)
+    return footprint(header).need(ctx, cache_type, flash_attn, on_gpu=on_gpu)
 
 
 def weights_by_layer(header: Header) -> tuple[list[int], int] | None:
@@ -185,7 +184,7 @@ def weights_by_layer(header: Header) -> tuple[list[int], int] | None:
 
 
 def memory_warning(
-    header: Header, ctx: int, cache_type: str, free: int | None, flash_attn: str = "on", snapshots: int = 0
+    header: Header, ctx: int, cache_type: str, free: int | None, flash_attn: str = "on"
 ) -> str | None:
     """One line when the model will not fit into ``free`` bytes, with the flag that helps; else None.
 
@@ -196,7 +195,7 @@ def memory_warning(
     model = footprint(header)
 
     def need(tokens: int, kind: str = cache_type) -> MemoryNeed:
-        return model.need(tokens, kind, flash_attn, snapshots=snapshots)
+        return model.need(tokens, kind, flash_attn)
 
     wanted = need(ctx)
     if wanted.total <= free:

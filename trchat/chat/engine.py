@@ -14,6 +14,7 @@ from trchat.chat.records import Answer, Delta, Event, ModelFacts, Prefill, Stand
 from trchat.chat.returns import points_of_return
 from trchat.chat.template import ChatTemplate, Turn, Verbatim
 from trchat.chat.thinking import AS_IT_IS, Prompting, find_switch, variables_for, with_system_line
+from trchat.chat.waking import Waking
 from trchat.decoding.kv_cache import KVCache
 from trchat.decoding.loop import generate
 from trchat.decoding.start_costs import measure_start
@@ -40,6 +41,7 @@ class Engine(Owned):
         costs: step times of this machine, for drafters that choose by them.
         make_drafter: makes a drafter for a mode, going on from what was learned; for changes of mode.
         on_answer_end: called with each answer when it is complete or was left.
+        waking: keeps what was read for later, and reads it back; None reads every text anew.
         came_free: tells how many tokens drafting has saved with this model since its first day.
     """
 
@@ -57,12 +59,13 @@ class Engine(Owned):
             mode, model.n_vocab, self.costs, chains=model.drafts == "chains"
         )
         self.on_answer_end: Callable[[Answer], None] | None = None
+        self.waking: Waking | None = None
         self.came_free: Callable[[], int] = lambda: 0
         self.template = template or ChatTemplate(model.chat_template, model.bos_text, model.eos_text)
         self.prompts = PromptBuilder(self.template, model)
         self._thinking = find_switch(self.template)
         self.context = Context(model, options)
-        self._cache: Cache = (
+        self.cache: Cache = (
             StateCache(self.context, saved_bytes) if model.keeps_state else KVCache(self.context)
         )
         self._contenders = Contenders(model.n_vocab)
@@ -98,6 +101,15 @@ class Engine(Owned):
         """The bytes of a token."""
         return self.model.piece(token)
 
+    def belongs_to(self, conversation: int | None) -> None:
+        """Say, after an answer, which saved conversation it belongs to (see trchat.chat.waking)."""
+        if self.waking is not None:
+            self.waking.belongs_to(conversation)
+
+    def pause(self) -> bool:
+        """Use a pause for a few milliseconds of work that was put off; whether there is more of it."""
+        return self.waking is not None and self.waking.pause()
+
     def interrupt(self, wanted: bool = True) -> None:
         """Have the answer that is being written end now, within a step, and all further ones; or no longer.
 
@@ -123,20 +135,20 @@ class Engine(Owned):
 
     def learn_costs(self, load_s: float) -> None:
         """Measure step times, for about 0.3 s or 5 % of ``load_s`` at most, on a GPU for twice as long."""
-        measure_start(self._cache, self.costs, load_s)
+        measure_start(self.cache, self.costs, load_s)
 
     def forget(self) -> None:
         """Empty the KV cache, so that the next answer starts from nothing."""
-        self._cache.truncate(0)
+        self.cache.truncate(0)
 
     def margin(self, tokens: Sequence[int]) -> float:
         """How far apart, in logits, the two likeliest tokens after ``tokens`` are."""
-        cached = self._cache.reuse(tokens)
-        for _ in self._cache.prefill(tokens[cached:-1]):
+        cached = self.cache.reuse(tokens)
+        for _ in self.cache.prefill(tokens[cached:-1]):
             pass
-        row = self._cache.verify(tokens[-1:], EMPTY_TREE)[0]
+        row = self.cache.verify(tokens[-1:], EMPTY_TREE)[0]
         second, first = np.partition(row, len(row) - 2)[-2:].tolist()
-        self._cache.keep(())
+        self.cache.keep(())
         return float(first - second)
 
     def answer(
@@ -183,16 +195,20 @@ class Engine(Owned):
         if fitted.dropped:
             yield fitted.dropped
         points: Sequence[int] = ()
-        if not self._cache.goes_back and fitted.turns:
+        if not self.cache.goes_back and fitted.turns:
             points = points_of_return(fitted.turns, build, prompt)
         room = self.context.n_ctx - len(prompt)
         limit = min(room, max_tokens or room)
         start = perf_counter()
-        cached = answer.cached_prompt_tokens = self._cache.reuse(prompt)
-        for done in self._cache.prefill(prompt[cached:-1], points):
+        cached = (self.waking or self.cache).reuse(prompt)
+        answer.cached_prompt_tokens = cached
+        reading = perf_counter()
+        for done in self.cache.prefill(prompt[cached:-1], points):
             answer.prompt_s = perf_counter() - start
             yield Prefill(cached + done, len(prompt), cached)
         answer.prompt_s = perf_counter() - start
+        if self.waking is not None:
+            self.waking.has_read(len(prompt) - 1 - cached, perf_counter() - reading)
 
         format = AS_WRITTEN if isinstance(turns, Verbatim) else self.prompts.format
         tail = fitted.prompt.tail
@@ -208,7 +224,7 @@ class Engine(Owned):
             SamplerChain(self.context, sampling, prompt, reader, self._contenders) as chain,
         ):
             steps = generate(
-                self._cache,
+                self.cache,
                 drafter,
                 chain.sample,
                 prompt,
@@ -236,5 +252,7 @@ class Engine(Owned):
             yield
         finally:
             drafter.settle()
+            if self.waking is not None:
+                self.waking.answered(answer.prompt_tokens if answer.reasoning else None)
             if self.on_answer_end is not None:
                 self.on_answer_end(answer)

@@ -153,6 +153,8 @@ class _Child:
         self._sender.flush()
 
     def _next(self) -> "Order | None":
+        while self._engine is not None and self._orders.empty() and self._engine.pause():
+            pass
         return self._orders.get()
 
     def _listen(self) -> None:
@@ -203,6 +205,9 @@ class _Child:
 
     def _use_draft(self, engine: "Engine", mode: str) -> None:
         engine.use_draft(mode)
+
+    def _belongs_to(self, engine: "Engine", conversation: int | None) -> None:
+        engine.belongs_to(conversation)
 
     def _answer(
         self,

@@ -257,6 +257,13 @@ class RemoteEngine:
         for report in self._process.reports(lambda: True, lambda: "while it changed how it drafts"):
             self._take(report)
 
+    def belongs_to(self, conversation: int | None) -> None:
+        """As ``Engine.belongs_to``; a process that has ended has nothing to keep."""
+        with contextlib.suppress(CrashError):
+            self._process.order("belongs_to", conversation)
+            for report in self._process.reports(lambda: True, lambda: "between two answers"):
+                self._take(report)
+
     def piece(self, token: int) -> bytes:
         """The bytes of a token that an answer's step has mentioned."""
         return self._pieces[token]

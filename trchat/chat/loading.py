@@ -1,7 +1,7 @@
 """Settings to a running engine."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from time import perf_counter
 
@@ -11,7 +11,9 @@ from trchat.chat.remembering import Remembering, Tell
 from trchat.chat.settings import REMEMBER, Remember, template_source
 from trchat.chat.template import ChatTemplate
 from trchat.chat.template_process import TemplateProcess
+from trchat.chat.waking import open_waking
 from trchat.config import Settings
+from trchat.errors import ModelError
 from trchat.gpu_layers import gpu_layers
 from trchat.llama.context import DEFAULT_CONTEXT, ContextOptions
 from trchat.llama.log import route_log
@@ -48,7 +50,6 @@ def open_engine(
         cache_type=settings.cache_type,
         flash_attn=settings.flash_attn,
         on_gpu=layers != 0,
-        snapshots=4,
     )
     source = template_source(settings.template)
     with ExitStack() as stack:
@@ -67,6 +68,12 @@ def open_engine(
         stack.callback(remembering.close)
         engine.make_drafter = remembering.drafter
         engine.drafter = remembering.drafter(mode)
+        with suppress(ModelError):  # a file that cannot be read any more: nothing can be kept of it
+            engine.waking = open_waking(
+                engine.cache, engine.context, remembering.identity(), layers, settings.kv_disk, remember
+            )
+        if engine.waking is not None:
+            stack.callback(engine.waking.close)
         if mode == "auto" and not remembering.costs_known:
             engine.learn_costs(load_s)
         yield engine

@@ -131,6 +131,10 @@ class AnyEngine(Protocol):
     def use_draft(self, mode: str) -> None:
         """Guess ahead in another way from the next answer on; what a mode has learned stays."""
 
+    def belongs_to(self, conversation: int | None) -> None:
+        """Say, after an answer, which saved conversation it belongs to. Only what belongs to one is kept on
+        the disk, for the next time it goes on, and no longer than the conversation is."""
+
     def piece(self, token: int) -> bytes:
         """The bytes of a token that a step has mentioned."""
 

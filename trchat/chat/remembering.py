@@ -17,7 +17,7 @@ from trchat.model_store import identity_of
 from trchat.recycling.drafter import Drafter
 from trchat.storage.recycled.files import open_memory
 from trchat.storage.recycled.memory import CLOSING_S, Memory
-from trchat.storage.recycled.records import Totals
+from trchat.storage.recycled.records import Identity, Totals
 
 Tell = Callable[[str], None]
 
@@ -36,6 +36,7 @@ class Remembering:
         self._wanted = wanted
         self._tell = tell
         self._memory: Memory | None = None
+        self._identity: Identity | None = None
         self._counted = {"auto", "recycling"} if wanted.write else set()
         engine.on_answer_end = self._save
         engine.came_free = lambda: self._memory.came_free if self._memory else 0
@@ -60,6 +61,12 @@ class Remembering:
         memory = self._memory
         return memory is not None and memory.costs_recalled
 
+    def identity(self) -> Identity:
+        """What tells the model from others. Raises ModelError for a file that cannot be read."""
+        if self._identity is None:
+            self._identity = replace(identity_of(self._path), vocabulary=self._engine.model.n_vocab)
+        return self._identity
+
     def close(self) -> None:
         """Save the rest; a disk that is too slow is left behind after some seconds."""
         if self._memory is not None and not self._memory.close():
@@ -69,7 +76,7 @@ class Remembering:
         if not self._wanted.read and not self._wanted.write:
             return Memory(n_vocab)
         try:
-            identity = replace(identity_of(self._path), vocabulary=n_vocab)
+            identity = self.identity()
         except ModelError as error:
             # llama.cpp has loaded it: the catalogue does not know its kind yet, or the file is gone by now.
             self._tell(f"nothing learned before can be used, nor be saved: {error}")

@@ -20,10 +20,12 @@ class Remember:
     Attributes:
         read: start from it.
         write: add to it.
+        memory: bytes of what the model has read that are held in memory, for conversations in turn.
     """
 
     read: bool = True
     write: bool = True
+    memory: int = 0
 
 
 LONGEST_TEMPLATE = 1_000_000

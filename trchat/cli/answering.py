@@ -208,6 +208,7 @@ class _Answering:
             self.notices.progress("")
             if recorder and (begun or not failed):
                 recorder.end(answer, failed)
+                engine.belongs_to(recorder.conversation)
         if self.args.extract and not self.args.json:
             self.output.write(self._extracted(answer.text))
         if not self.args.json and answer.text:

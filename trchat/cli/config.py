@@ -28,7 +28,7 @@ EPILOG = """examples:
 The file is TOML. Everything in it is optional:
 
   default_model = "qwen3-0.6b"       # path, name, or part of a name
-  draft = "auto"                     # also ctx, threads, gpu_layers, cache_type, flash_attn,
+  draft = "auto"                     # also ctx, threads, gpu_layers, cache_type, flash_attn, kv_disk,
   theme = "nord"                     # system and template
 
   [sampling]

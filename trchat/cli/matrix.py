@@ -154,16 +154,20 @@ def _saved(totals: "Totals") -> str:
 def _reset(args: argparse.Namespace) -> None:
     from trchat.model_store import identity_of
     from trchat.storage.recycled.files import reset_store, store_file
+    from trchat.storage.states.owners import forget_model, states_of
 
     model = _model(args)
     identity = identity_of(model.path)
-    path = store_file(identity)
-    if not path.exists() or _facts(path) is None:
+    path, states = store_file(identity), states_of(identity.file_name)
+    learned = path.exists() and _facts(path) is not None
+    if not learned and not states.exists():
         say(f"nothing was learned of {model.name} yet")
         return
     if not args.yes and not confirmed(f"Forget what was learned of {model.name}?", "trchat matrix reset"):
         return
-    reset_store(identity)
+    if learned:
+        reset_store(identity)
+    forget_model(states)
     say(f"forgot what was learned of {model.name}")
 
 

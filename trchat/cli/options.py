@@ -57,6 +57,10 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     _add(group, "--gpu-layers", "N|all|auto", "layers to put on the GPU (default: auto, what fits)")
     _add(group, "--cache-type", None, "KV cache; q8_0 takes half the memory (default: f16)")
     _add(group, "--flash-attn", None, "flash attention (default: auto, what suits model and machine)")
+    kept = (
+        "disk for conversations that wake up at once, 0 = off (default: auto, 2 GB or 5 %% of what is free)"
+    )
+    _add(group, "--kv-disk", "SIZE", kept)
     template = "chat template: a Jinja file, or 'chatml' (default: the model's own)"
     _add(group, "--template", "FILE|chatml", template)
 

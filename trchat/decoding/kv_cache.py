@@ -22,6 +22,10 @@ from trchat.recycling.tree import DraftTree
 LONGEST_GAP = 12
 """Hidden cells that keeping the accepted part of one tree may cost."""
 
+SPAN = 128
+"""Most tokens that are copied out of the cache at once: 1.6 MB of a model with half a billion parameters, 17
+of one with eight billion. gpt-oss sees a window of as many: llama.cpp copies no more than one."""
+
 WAITED_S = 1e-4
 """Asking a GPU that is done takes less."""
 
@@ -36,6 +40,7 @@ class TreeContext(Protocol):
     n_seq: int
     n_rows: int
     batch: Batch
+    window: int
 
     def decode(self, n_tokens: int) -> None: ...  # noqa: D102
 
@@ -46,6 +51,12 @@ class TreeContext(Protocol):
     def copy(self, source: int, target: int, start: int, stop: int) -> None: ...  # noqa: D102
 
     def clear(self) -> None: ...  # noqa: D102
+
+    def save(self, seq: int = 0, *, whole: bool = False) -> NDArray[np.uint8]: ...  # noqa: D102
+
+    def restore(self, saved: NDArray[np.uint8], seq: int = 0, *, whole: bool = False) -> bool: ...  # noqa: D102
+
+    def span(self, seq: int) -> tuple[int, int]: ...  # noqa: D102
 
 
 class KVCache:
@@ -75,6 +86,12 @@ class KVCache:
         self._sequences = TreeSequences(context.batch.capacity, self._hidden_seq)  # of the tree under way
         self._all = np.arange(context.n_seq, dtype=np.int32)
         self._forced: Sequence[int] = ()
+
+    @property
+    def span(self) -> int:
+        """Most tokens for ``save_span``."""
+        window = min(self.context.window or SPAN, SPAN)
+        return 1 << (window.bit_length() - 1)  # windows that begin at multiples of theirs are of such a size
 
     @property
     def room(self) -> int:
@@ -117,6 +134,10 @@ class KVCache:
         if common < len(self.tokens) or self._tree is not None:
             self.truncate(common)
         return len(self.tokens)
+
+    def reachable(self, length: int) -> int:
+        """Where ``truncate`` to ``length`` would come to."""
+        return length
 
     def truncate(self, length: int) -> None:
         """Drop everything from position ``length`` on, and whatever an interrupted step left behind."""
@@ -162,6 +183,48 @@ class KVCache:
             self.tokens.extend(part)
             self._held[0] = len(self.tokens)
             yield start + n
+
+    def save_span(self, start: int, stop: int) -> tuple[list[int], list[NDArray[np.uint8]]]:
+        """A copy of what is cached of the tokens [start, stop), at most ``span`` of them, in one part.
+
+        The other list is of positions, see StateCache. No parts where there is no sequence to spare.
+        """
+        seq = self._hidden_seq - 1
+        if seq < 1:
+            return [], []
+        self._drop_sequence(seq)
+        self.context.copy(0, seq, start, stop)
+        saved = self.context.save(seq, whole=True)
+        self._drop_sequence(seq)
+        return [], [saved] if len(saved) else []
+
+    def load_span(
+        self, tokens: Sequence[int], points: Sequence[int], parts: Sequence[NDArray[np.uint8]]
+    ) -> bool:
+        """Append ``tokens`` with what ``save_span`` returned of them, at the same place of the same text.
+
+        False, and nothing has changed, when it does not fit or llama.cpp does not take it.
+        """
+        start, stop = len(self.tokens), len(self.tokens) + len(tokens)
+        seq = self._hidden_seq - 1
+        if seq < 1 or len(parts) != 1 or stop > self.context.n_ctx:
+            return False
+        self._drop_sequence(seq)
+        # Of layers with a window, cells may be missing that a later token would look at.
+        taken = self.context.restore(parts[0], seq, whole=True) and self.context.span(seq) == (
+            start,
+            stop - 1,
+        )
+        if taken:
+            self.context.copy(seq, 0, start, stop)
+            self.tokens.extend(tokens)
+            self._held[0] = stop
+        self._drop_sequence(seq)
+        return taken
+
+    def _drop_sequence(self, seq: int) -> None:
+        self.context.remove(seq, 0, END)
+        self._held[seq] = 0
 
     def fitting(self, tree: DraftTree, n_forced: int) -> DraftTree:
         """As much of ``tree`` as fits into one batch behind ``n_forced`` tokens: room, rows, sequences."""

@@ -31,6 +31,11 @@ class SavedStates(Generic[State]):
         """Where there are states."""
         return [position for position, _ in self._states]
 
+    @property
+    def states(self) -> list[State]:
+        """All of them, by position."""
+        return [state for _, state in self._states]
+
     def add(self, position: int, save: Callable[[], State]) -> None:
         """Keep what ``save`` returns, if it fits, for ``position``, which is behind all others."""
         if not self.budget or (self._states and self._states[-1][0] >= position):

@@ -9,6 +9,7 @@ conversation comes back to (see trchat.decoding.saved_states).
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from time import perf_counter
 from typing import Protocol
 
@@ -26,6 +27,10 @@ again makes the next rejection dearer. With 4, simulated decoding is within a fe
 for drafts that are right in 30 to 90 % and further tokens that cost 5 to 35 % of the first."""
 
 _TEXT, _COPY = 0, 1  # sequences
+
+_LAST_PLACES = 4
+"""Of the places that can be gone back to, as many of the last are kept with a text, and the first: the end of
+the system prompt. Each takes some 50 MB of a model with nine billion parameters."""
 
 
 class StateContext(Protocol):
@@ -49,9 +54,9 @@ class StateContext(Protocol):
 
     def clear(self) -> None: ...  # noqa: D102
 
-    def save(self) -> NDArray[np.uint8]: ...  # noqa: D102
+    def save(self, seq: int = 0, *, whole: bool = False) -> NDArray[np.uint8]: ...  # noqa: D102
 
-    def restore(self, saved: NDArray[np.uint8]) -> bool: ...  # noqa: D102
+    def restore(self, saved: NDArray[np.uint8], seq: int = 0, *, whole: bool = False) -> bool: ...  # noqa: D102
 
 
 class StateCache:
@@ -65,6 +70,8 @@ class StateCache:
 
     goes_back = False
     """Whether it can go back to any place without one having been saved there."""
+    span = 0
+    """What is saved is all of the text, see ``save_span``."""
 
     def __init__(self, context: StateContext, budget: int = 0) -> None:
         """Saved states take up to ``budget`` bytes."""
@@ -131,6 +138,12 @@ class StateCache:
             self.truncate(common)
         return len(self.tokens)
 
+    def reachable(self, length: int) -> int:
+        """Where ``truncate`` to ``length`` would come to."""
+        if 0 <= len(self.tokens) - length <= self._within_reach:
+            return length
+        return max((place for place in self._saved.positions if place <= length), default=0)
+
     def truncate(self, length: int) -> None:
         """Go back to position ``length``, or to the last place before it that there is a state for."""
         ahead = 0 if self._tree is None else len(self._forced) + len(self._tree)
@@ -181,6 +194,41 @@ class StateCache:
                 self._saved.add(base + stop, self.context.save)
             start = stop
             yield start
+
+    def save_span(self, start: int, stop: int) -> tuple[list[int], list[NDArray[np.uint8]]]:
+        """A copy of all there is, of the tokens [0, all): places that can be gone back to, and the parts.
+
+        The first part is all that is cached; the others are the states at those places. No parts where
+        llama.cpp saves no states.
+        """
+        if not self.context.saves_state or (start, stop) != (0, len(self.tokens)):
+            return [], []
+        self.truncate(stop)  # whatever an interrupted step left behind
+        if len(self.tokens) != stop or not len(whole := self.context.save(_TEXT, whole=True)):
+            return [], []
+        places, states = self._saved.positions, self._saved.states
+        first, last = slice(0, 1), slice(max(len(places) - _LAST_PLACES, 1), None)
+        return [*places[first], *places[last]], [whole, *states[first], *states[last]]
+
+    def load_span(
+        self, tokens: Sequence[int], points: Sequence[int], parts: Sequence[NDArray[np.uint8]]
+    ) -> bool:
+        """Have what ``save_span`` returned of ``tokens`` take the place of all there is.
+
+        False, and nothing is left, when it does not fit or llama.cpp does not take it.
+        """
+        self.context.clear()
+        self.tokens, self.again, self._tree, self._within_reach = [], (), None, 0
+        self._saved.truncate(0)
+        if len(parts) != len(points) + 1 or len(tokens) > self.context.n_ctx:
+            return False
+        if not self.context.restore(parts[0], _TEXT, whole=True):
+            self.context.clear()
+            return False
+        self.tokens = list(tokens)
+        for place, state in zip(points, parts[1:], strict=True):
+            self._saved.add(place, partial(np.copy, state))
+        return True
 
     def verify(self, forced: Sequence[int], tree: DraftTree) -> NDArray[np.float32]:
         """``submit``, then ``result``."""

@@ -48,8 +48,8 @@ class ContextOptions:
         n_seq: sequence ids, one per leaf of a draft tree and one more for hidden cells (at most 256).
         n_rows: most rows of logits in one batch.
         on_gpu: whether any layer runs on a GPU.
-        snapshots: states to keep beside the last one, so that as many tokens can be taken back; of a model
-            that keeps a state. Where llama.cpp cannot do that, a state can be copied instead.
+        snapshots: states to keep beside the last one, so that as many tokens can be taken back; None = what
+            suits the model. Where llama.cpp cannot do that, a state can be copied instead.
     """
 
     n_ctx: int | None = None
@@ -60,7 +60,7 @@ class ContextOptions:
     n_seq: int = 64
     n_rows: int = 128
     on_gpu: bool = False
-    snapshots: int = 0
+    snapshots: int | None = None
 
 
 def _strlen() -> Any:
@@ -82,6 +82,7 @@ class Context(Owned):
         batch: what the next decode will compute.
         snapshots: how many tokens of a batch can be taken back by ``remove``, where a state is kept.
         saves_state: whether there is a state that ``save`` and ``copy`` are good for.
+        window: tokens that layers with a sliding window see; 0 without such layers.
     """
 
     def __init__(self, model: Model, options: ContextOptions) -> None:
@@ -91,7 +92,8 @@ class Context(Owned):
         self.n_rows = max(options.n_rows, options.n_seq)
         self.threads = threads_for(options)
         self.attention = attention_for(model, options)
-        self.snapshots = options.snapshots if model.keeps_state else 0
+        wanted = model.snapshots if options.snapshots is None else options.snapshots
+        self.snapshots = wanted if model.keeps_state else 0
         self._context: Any = self._create(self.attention)
         if not self._context and self.attention.value_type == BF16:
             # A cache of these types may be more than some builds of llama.cpp know.
@@ -110,6 +112,7 @@ class Context(Owned):
             )
         # llama.cpp asks before each part of a batch whether to go on. Asking Python would take its lock some
         # hundred times a batch; C's own strlen sees as well whether the flag's first byte is set.
+        self._rows: dict[tuple[int, int], NDArray[np.float32]] = {}  # views, by address and number
         self._flag = ctypes.create_string_buffer(2)
         llama.llama_set_abort_callback(
             self._context, ctypes.cast(_strlen(), llama.ggml_abort_callback), ctypes.addressof(self._flag)
@@ -121,6 +124,7 @@ class Context(Owned):
         self.n_ctx = int(llama.llama_n_ctx(self._context)) - self.n_spare
         self.n_seq = self._wanted_sequences()
         self.saves_state = model.copies_state
+        self.window = int(llama.llama_model_n_swa(model.handle))
         self.batch = Batch(options.n_batch, self.n_seq)
         # The pointer table must live as long as the struct that points at it.
         self._struct, self._seq_rows = self._point_at(self.batch)
@@ -165,8 +169,14 @@ class Context(Owned):
         Every batch of up to ``n_seq`` rows has the same place, which stays readable. What the model must
         never write has a logit of minus infinity there, for all who choose, guess or learn.
         """
-        pointer = llama.llama_get_logits(self._context)
-        rows = np.ctypeslib.as_array(pointer, shape=(n_rows, self.model.n_vocab))
+        place = ctypes.addressof(llama.llama_get_logits(self._context).contents)
+        if (place, n_rows) not in self._rows:
+            if len(self._rows) >= 2 * self.n_rows:
+                self._rows.clear()  # they have moved
+            row = ctypes.c_float * self.model.n_vocab
+            # Made once: numpy takes longer over this than over a search in a row.
+            self._rows[place, n_rows] = np.ctypeslib.as_array((row * n_rows).from_address(place))
+        rows = self._rows[place, n_rows]
         if self.model.suppressed.size:
             rows[:, self.model.suppressed] = -np.inf
         return rows
@@ -185,21 +195,32 @@ class Context(Owned):
         """
         llama.llama_memory_seq_cp(self._memory, source, target, start, stop)
 
-    def save(self) -> NDArray[np.uint8]:
-        """A copy of the state after the last token of sequence 0; not of its keys and values."""
-        size = llama.llama_state_seq_get_size_ext(self._context, 0, _STATE_ONLY)
+    def save(self, seq: int = 0, *, whole: bool = False) -> NDArray[np.uint8]:
+        """A copy of the state after the last token of ``seq``; of its keys and values only where ``whole``.
+
+        Empty where llama.cpp cannot give it.
+        """
+        flags = 0 if whole else _STATE_ONLY
+        size = llama.llama_state_seq_get_size_ext(self._context, seq, flags)
         saved = np.empty(size, np.uint8)
         place = saved.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
-        written = llama.llama_state_seq_get_data_ext(self._context, place, size, 0, _STATE_ONLY)
+        written = llama.llama_state_seq_get_data_ext(self._context, place, size, seq, flags)
         return saved[:written]
 
-    def restore(self, saved: NDArray[np.uint8]) -> bool:
-        """Put a state back that ``save`` returned; the keys and values behind it are then to be removed.
+    def restore(self, saved: NDArray[np.uint8], seq: int = 0, *, whole: bool = False) -> bool:
+        """Put back what ``save`` returned; the keys and values behind a state are then to be removed.
 
-        False when llama.cpp does not take it; everything is then to be cleared.
+        False when llama.cpp does not take it; ``seq`` is then to be cleared.
         """
         place = saved.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
-        return bool(llama.llama_state_seq_set_data_ext(self._context, place, len(saved), 0, _STATE_ONLY))
+        flags = 0 if whole else _STATE_ONLY
+        return bool(llama.llama_state_seq_set_data_ext(self._context, place, len(saved), seq, flags))
+
+    def span(self, seq: int) -> tuple[int, int]:
+        """The first and the last position that everything is cached for, of ``seq``; (-1, -1) for nothing."""
+        memory = self._memory
+        first, last = llama.llama_memory_seq_pos_min(memory, seq), llama.llama_memory_seq_pos_max(memory, seq)
+        return int(first), int(last)
 
     def clear(self) -> None:
         """Forget everything."""

@@ -54,6 +54,13 @@ def route_log(path: Path | None) -> None:
     llama.llama_log_set(_on_log, ctypes.c_void_p(0))
 
 
+def note(line: str) -> None:
+    """Add a line of our own to the log."""
+    with contextlib.suppress(OSError, ValueError):
+        if _file is not None:
+            _file.write(f"{line}\n")
+
+
 def echo_log(stream: IO[str]) -> None:
     """Write the log to ``stream`` as well from now on, for a reader who outlives this process."""
     global _echo

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trchat.attention import Rounding, rounding_of
+from trchat.catalog.caches import caches_of
 from trchat.catalog.card import part_files
 from trchat.catalog.gguf_header import read_header
 from trchat.errors import ModelError
@@ -48,6 +49,8 @@ class Model(Owned):
         drafts: what shape of drafts can be verified: ``trees``, ``chains`` or ``none``.
         keeps_state: whether it keeps a state of the whole text, which cannot branch within a batch.
         copies_state: whether llama.cpp can copy that state, and save it.
+        snapshots: how many tokens a context had best be able to take back from that state; 0 where llama.cpp
+            takes none back.
         n_heads: attention heads of a layer.
         rounding: whether a CPU's kernels for its weights round alike at all batch widths.
         latent: whether its attention keeps one compressed row a token, which is key and value.
@@ -229,15 +232,19 @@ class Model(Owned):
         if self.architecture in _ROWS_WRONG:
             self.drafts = "none"
         self.n_heads = int(llama.llama_model_n_head(self._model))
-        self.rounding = self._read_rounding()
+        self.rounding, self.snapshots = self._read_tensors()
         self.latent = f"{self.architecture}.attention.key_length_mla" in self.metadata
 
-    def _read_rounding(self) -> Rounding:
+    def _read_tensors(self) -> tuple[Rounding, int]:
+        """What follows from the tensors: how kernels round, and how many snapshots of a state to keep."""
         try:
-            tensors = [tensor for part in part_files(self.path) for tensor in read_header(part).tensors]
+            headers = [read_header(part) for part in part_files(self.path)]
         except ModelError:  # llama.cpp may know more kinds of files, of which nothing is promised
-            return Rounding(layers=False, output=False)
-        return rounding_of((tensor.name, tensor.shape, tensor.type_number) for tensor in tensors)
+            return Rounding(layers=False, output=False), 0
+        tensors = [tensor for header in headers for tensor in header.tensors]
+        rounding = rounding_of((tensor.name, tensor.shape, tensor.type_number) for tensor in tensors)
+        weights = sum(header.file_size for header in headers)
+        return rounding, caches_of(headers[0], tensors).snapshots(weights) if self.keeps_state else 0
 
     def _read_vocabulary(self) -> None:
         self.n_vocab = int(llama.llama_vocab_n_tokens(self._vocab))

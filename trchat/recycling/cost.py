@@ -1,6 +1,7 @@
 """What a step costs by batch width and length of context on this machine."""
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 LADDER = (1, 2, 3, 4, 5, 6, 8, 12, 16, 24, 32, 48, 64)
@@ -57,6 +58,7 @@ class StepCosts:
         self._one: _Estimate | None = None
         self._ratios: dict[int, _Estimate] = {}  # of the widths above one
         self._known: list[int] = [1]
+        self._read_off: dict[int, float] = {}  # ratios by width, until one changes
         self._first, self._second = _Estimate(0.3, 0.3, 0.3), _Estimate(0.0, 0.3, 0.3)  # of a change, ms
         self._per_step, self._per_row = _Estimate(0.0, 0.0, 0.0), _Estimate(0.0, 0.0, 0.0)
         self._thousands = 0.0
@@ -99,9 +101,17 @@ class StepCosts:
 
     def of(self, width: int) -> float:
         """Expected milliseconds of a step of ``width`` tokens; in one-token steps where nothing is known."""
+        return self.of_each((width,))[0]
+
+    def of_each(self, widths: Sequence[int]) -> list[float]:
+        """As ``of``, for several widths."""
         one = 1.0 if self._one is None else self._one.value
-        per_row, per_step = self._per_row.value, self._per_step.value
-        return one * self._ratio(width) + self._thousands * (per_step + per_row * width)
+        n, ratios = self._thousands, self._read_off
+        for width in widths:
+            if width not in ratios:
+                ratios[width] = self._ratio(width)
+        per_step, per_row = n * self._per_step.value, n * self._per_row.value
+        return [one * ratios[width] + per_step + per_row * width for width in widths]
 
     def _ratio(self, width: int) -> float:
         exact = self._ratios.get(width)
@@ -179,6 +189,7 @@ class StepCosts:
                 if other < width:
                     each.value = min(each.value, ratio)
             self._known = [1, *sorted(self._ratios)]
+            self._read_off = {}
         if change_ms is not None:
             self._set_change(change_ms)
         self._expect_context()
@@ -227,17 +238,16 @@ class StepCosts:
                 self._ratios[width] = _Estimate(ratio, _UNTRIED * ratio, _UNTRIED * ratio)
                 self._known = [1, *sorted(self._ratios)]
             own, weight, least = self._ratios[width], one.value, _LEAST_RATIO
-        parts: list[tuple[_Estimate, float]] = [
-            (own, weight),
-            (self._per_step, n),
-            (self._per_row, n * width),
-        ]
+            self._read_off = {}
+        parts = [(own, weight), (self._per_step, n), (self._per_row, n * width)]
         if changed:
             parts.append((self._first, 1.0))
         if second:
             parts.append((self._second, 1.0))
-        expected: float = sum(part.value * factor for part, factor in parts)
-        variance: float = sum((part.deviation * factor) ** 2 for part, factor in parts)
+        expected = variance = 0.0
+        for part, factor in parts:
+            expected += part.value * factor
+            variance += (part.deviation * factor) ** 2
         variance += (_NOISE * expected) ** 2 + _LEAST_MS**2
         most: float = _OUTLIER * variance**0.5
         error = min(max(milliseconds - expected, -most), most)
@@ -266,6 +276,10 @@ class FixedCosts:
         slope = (high_ms - low_ms) / (high - low)
         # No width beyond is cheaper than the widest one measured.
         return low_ms + slope * (width - low) if width <= high else high_ms + max(slope, 0.0) * (width - high)
+
+    def of_each(self, widths: Sequence[int]) -> list[float]:
+        """As ``of``, for several widths."""
+        return [self.of(width) for width in widths]
 
     def knows(self, width: int) -> bool:
         """No: another machine's times say nothing about this one's."""

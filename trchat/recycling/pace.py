@@ -66,34 +66,34 @@ class Pace:
         costs, rate, last = self._costs, self.rate, self._costs.last_width
         change = rate * costs.change_ms
         widths = [n_forced, *(width for width in LADDER if n_forced < width <= widest)]
-        prices = [rate * costs.of(width) for width in widths]
+        prices = [rate * each for each in costs.of_each(widths)]
         gains: Sequence[float] = ()
-        brings = [0.0]
-        best = -prices[0]
-        for number, width in enumerate(widths[1:], 1):
-            nodes = width - n_forced
+        brings, summed, best = [0.0], 0, -prices[0]
+        for number in range(1, len(widths)):
+            nodes = widths[number] - n_forced
             if nodes > len(gains):
                 gains = grow(max(nodes, _FIRST))
-            brings.append(sum(gains[:nodes]))
+            brings.append(brings[-1] + sum(gains[summed:nodes]))
+            summed = nodes
             best = max(best, brings[-1] - prices[number])
             # What is still to come hardly gains more than this node did.
             most = gains[nodes - 1] if nodes <= len(gains) else 0.0
-            if all(
-                brings[-1] + (wider - width) * most - price <= best
-                for wider, price in zip(widths[number + 1 :], prices[number + 1 :], strict=True)
-            ):
+            for wider in range(number + 1, len(widths)):
+                if brings[-1] + (widths[wider] - widths[number]) * most - prices[wider] > best:
+                    break
+            else:
                 break
+        # What was not looked at brings no more than the last that was.
+        brought = [*brings, *[brings[-1]] * (len(widths) - len(brings))]
         work = [
-            self._work.get(width, 0.0) + price - brings[min(number, len(brings) - 1)]
-            for number, (width, price) in enumerate(zip(widths, prices, strict=True))
+            self._work.get(width, 0.0) + price - tokens
+            for width, price, tokens in zip(widths, prices, brought, strict=True)
         ]
-        chosen = min(
-            range(len(brings)), key=lambda number: work[number] + (change if widths[number] != last else 0.0)
-        )
+        there = [each if width == last else each + change for width, each in zip(widths, work, strict=True)]
+        chosen = min(range(len(brings)), key=there.__getitem__)
         least = min(work)
-        self._work.update(
-            {width: min(each - least, change) for width, each in zip(widths, work, strict=True)}
-        )
+        for width, each in zip(widths, work, strict=True):
+            self._work[width] = min(each - least, change)
         self.promised = brings[chosen]
         return widths[chosen] - n_forced
 

@@ -54,6 +54,7 @@ def write_answer(
             error = error or f"the answer could not be saved: {trouble}"
         remark = None if error or job.opening else remark_on(answer)
         outbox.put(Ended(job.message_id, finish, progress.speed, error, remark and typed_here(remark)))
+        engine.belongs_to(job.conversation)
 
 
 def refuse_answer(job: Job, store: "ConversationStore", outbox: Outbox, reason: str) -> None:
@@ -144,6 +145,7 @@ def compare(engine: "AnyEngine", comparison: Comparison, outbox: Outbox, stop: t
         error = explain(trouble)
     finally:
         events.close()
+        engine.belongs_to(job.conversation)
         if engine.alive:
             engine.use_draft(mode)
     text = answer.text

@@ -7,6 +7,7 @@ EXPLAINED = {
     "threads": "CPU threads; as many as there are physical cores is usually fastest",
     "gpu_layers": "how many of the model's layers run on the GPU",
     "cache_type": "precision of the KV cache; q8_0 takes half the memory of f16",
+    "kv_disk": "disk for what the model has read, so that conversations wake up at once; 0 is off",
     "flash_attn": "flash attention; auto turns it on where it suits model and machine",
     "draft": "how tokens are guessed ahead; changes the speed, never the answer",
     "think": "whether, and how long, the model thinks before it answers; auto leaves that to the model",

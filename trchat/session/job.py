@@ -14,7 +14,10 @@ POST_INTERVAL_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One answer to write: ``message_id`` is where it is saved, ``opening`` what is already there."""
+    """One answer to write: ``message_id`` is where it is saved, ``opening`` what is already there.
+
+    ``conversation`` is the one it belongs to, if that is on the disk.
+    """
 
     message_id: int
     turns: "Sequence[Turn]"
@@ -22,6 +25,7 @@ class Job:
     seed: int
     opening: "Turn | None" = None
     opening_tokens: int = 0
+    conversation: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

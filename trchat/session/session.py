@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FULL = 0.85
 """Share of the room for messages that may be used before it is said."""
 
-RELOADS = ("ctx", "threads", "gpu_layers", "cache_type", "flash_attn", "template")
+RELOADS = ("ctx", "threads", "gpu_layers", "cache_type", "flash_attn", "kv_disk", "template")
 """Settings that the context is made with; the others take effect at the next answer."""
 
 
@@ -197,7 +197,8 @@ class Session:
         # As it was asked then, whatever was changed since.
         then: dict[str, Any] = {name: noted[name] for name in NOTED if name in noted}
         self.writing = answer.id
-        job = Job(answer.id, turns, replace(self.settings, **then), seed)
+        conversation = answer.conversation_id if self.thread.store.path else None
+        job = Job(answer.id, turns, replace(self.settings, **then), seed, conversation=conversation)
         self.host.compare(Comparison(job, answer.text, mode, answer.completion_tokens, answer.tokens_per_s))
         return answer
 
@@ -311,6 +312,7 @@ class Session:
                 seed if isinstance(seed, int) else secrets.randbelow(2**32 - 1),
                 opening,
                 (answer.completion_tokens or 0) if opening else 0,
+                answer.conversation_id if self.thread.store.path else None,
             )
         )
 

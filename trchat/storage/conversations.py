@@ -16,6 +16,7 @@ from trchat.storage import conversation_rows, message_rows, search
 from trchat.storage.database import StorageError, Warn, open_database
 from trchat.storage.history_schema import APPLICATION_ID, MIGRATIONS, mend
 from trchat.storage.records import Conversation, Message, SearchHit, UnknownIdError, clean
+from trchat.storage.states.owners import STATES, forget_conversations
 
 FILE_NAME = "conversations.db"
 UNDO_DAYS = 7
@@ -88,9 +89,11 @@ class ConversationStore:
     def delete(self, conversation_id: int) -> Conversation:
         """Take a conversation out of lists and searches; ``restore`` undoes it. Raises UnknownIdError."""
         now = self._clock()
-        return self._database.write(
+        deleted = self._database.write(
             lambda db: conversation_rows.change(db, conversation_id, "deleted_at", now)
         )
+        self._forget_states([conversation_id])
+        return deleted
 
     def restore(self, conversation_id: int) -> Conversation:
         """Undo ``delete``. Raises UnknownIdError when the conversation is gone for good."""
@@ -288,13 +291,23 @@ class ConversationStore:
             db.execute("PRAGMA secure_delete = ON")
             search.forget(db, choose(db))
 
+        removed: list[int] = []
+
         def remove(db: sqlite3.Connection) -> int:
             ids = choose(db)
             conversation_rows.remove(db, ids)
+            removed.extend(ids)
             return len(ids)
 
         try:
             self._database.write(forget)
         except search.IndexFaultError:
             self._drop_index()
-        return self._database.write(remove)
+        count = self._database.write(remove)
+        self._forget_states(removed)
+        return count
+
+    def _forget_states(self, conversations: Sequence[int]) -> None:
+        """Remove what models had cached of these: it can be worked out anew, should they come back."""
+        if self.path is not None:
+            forget_conversations(conversations, self.path.parent / STATES)
