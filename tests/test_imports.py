@@ -23,12 +23,14 @@ MAY_USE = {
     "catalog": {"catalog", "text"},
     "chat": {"chat", "decoding", "recycling", "llama", "text", "storage"},
     "session": {"session", "chat", "decoding", "recycling", "llama", "text", "storage", "catalog"},
+    "serve": {"serve", "grammar", "chat", "llama", "text", "storage", "catalog"},
     "plain": {"plain", "session", "storage", "catalog", "text"},
     "tui": {"tui", "session", "chat", "storage", "catalog", "text"},
 }
 ABOVE = {
     "chat": {"config", "config_rules", "drafting", "gpu_layers", "model_crashes", "model_store"},
     "session": {"config", "config_file", "config_rules", "drafting", "model_crashes", "startup"},
+    "serve": {"config", "config_rules", "model_crashes", "startup"},
     "plain": {"config_file", "config_rules", "startup"},
     "tui": {"config_file", "config_rules", "startup"},
 }
@@ -99,6 +101,8 @@ def test_help_loads_nothing_heavy():
         "huggingface_hub",
         "llguidance",
         "jsonschema",
+        "starlette",
+        "uvicorn",
     ]
     alone = {**os.environ, "COVERAGE_PROCESS_CONFIG": ""}  # measuring coverage imports things of its own
     command = [sys.executable, "-c", code % heavy]
@@ -112,7 +116,16 @@ def test_only_the_tui_imports_textual():
             assert "tui" in file.relative_to(PACKAGE).parts, file
 
 
-@pytest.mark.parametrize("front_end", ["trchat.cli.answering", "trchat.plain.chat", "trchat.tui.app"])
+def test_only_the_server_imports_a_web_framework():
+    for file in PACKAGE.rglob("*.py"):
+        if {"starlette", "uvicorn"} & {module.split(".")[0] for module in imported(file)}:
+            assert file.parent.name == "serve", file
+
+
+FRONT_ENDS = ["trchat.cli.answering", "trchat.plain.chat", "trchat.tui.app", "trchat.serve.running"]
+
+
+@pytest.mark.parametrize("front_end", FRONT_ENDS)
 def test_no_front_end_loads_llama_cpp(front_end):
     code = f"import sys, {front_end}, trchat.session.answering; print('llama_cpp' in sys.modules)"
     alone = {**os.environ, "COVERAGE_PROCESS_CONFIG": ""}

@@ -28,6 +28,10 @@ class NoModelNamedError(ModelError):
     """Nobody said which model, and it does not go without saying: there is none, or there are several."""
 
 
+class UnknownModelError(ModelError):
+    """No model that was found has this name, or one with it as a part."""
+
+
 def resolve_model(name: str | None = None) -> Model:
     """Find the model that ``name`` means: a path, a model's full name, or any unambiguous part of one.
 
@@ -42,10 +46,21 @@ def resolve_model(name: str | None = None) -> Model:
     path = user_path(name)
     if _is_file(path):
         return _checked(FoundFile(plain_name(path.name), path, "path"))
+    try:
+        return named_model(name)
+    except UnknownModelError:
+        raise ModelError(_not_found(name, path, list(named_files()))) from None
+
+
+def named_model(name: str) -> Model:
+    """Find the model that ``name`` means, by names alone: what is no more than a path finds nothing.
+
+    Raises UnknownModelError where no model fits, ModelError where several do or the file is not good.
+    """
     files = list(named_files())
     fitting = each_once(_fitting(name, files)) or _titled(name, files)
     if not fitting:
-        raise ModelError(_not_found(name, path, files))
+        raise UnknownModelError(f"no model is called {one_line(name)!r}")
     return _only(name, fitting)
 
 

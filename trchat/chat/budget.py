@@ -80,6 +80,17 @@ def fit(
     return Fitted(prompt, rest(low), Dropped(low, len(rounds)) if low else None)
 
 
+def fit_whole(prompt: Prompt, turns: Sequence[Turn], n_ctx: int) -> Fitted:
+    """The ``prompt`` of all ``turns``, where it leaves room to answer. Raises ContextError or UsageError."""
+    if not prompt.ids:
+        raise UsageError("there is nothing to answer: the prompt has no tokens")
+    if len(prompt.ids) >= n_ctx:
+        raise ContextError(
+            f"the prompt has {len(prompt.ids)} tokens, the context holds {n_ctx}; shorten it or raise --ctx"
+        )
+    return Fitted(prompt, list(turns), None)
+
+
 def _rounds(turns: Sequence[Turn]) -> tuple[list[Turn], list[list[Turn]]]:
     """The system prompt, and the rest cut before every user turn but one that follows another."""
     lead = 0

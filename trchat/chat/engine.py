@@ -6,13 +6,14 @@ from time import perf_counter
 
 import numpy as np
 
-from trchat.chat.budget import fit
+from trchat.chat.budget import fit, fit_whole
 from trchat.chat.earlier import EarlierAnswers
+from trchat.chat.formats.tags import AS_WRITTEN
 from trchat.chat.prompt import Prompt, PromptBuilder
 from trchat.chat.reader import AnswerReader
 from trchat.chat.records import Answer, Delta, Event, ModelFacts, Prefill, Standing, never
 from trchat.chat.returns import points_of_return
-from trchat.chat.template import ChatTemplate, Turn
+from trchat.chat.template import ChatTemplate, Turn, Verbatim
 from trchat.chat.thinking import AS_IT_IS, Prompting, find_switch, variables_for, with_system_line
 from trchat.chat.waking import Waking
 from trchat.decoding.kv_cache import KVCache
@@ -158,7 +159,7 @@ class Engine(Owned):
 
     def answer(
         self,
-        turns: Sequence[Turn],
+        turns: Sequence[Turn] | Verbatim,
         sampling: Sampling,
         max_tokens: int | None,
         answer: Answer,
@@ -166,9 +167,10 @@ class Engine(Owned):
         opening: Turn | None = None,
         prompting: Prompting = AS_IT_IS,
         stops: Sequence[str] = (),
+        whole: bool = False,
         stop: Callable[[], bool] = never,
     ) -> Generator[Event, None, None]:
-        """Stream the answer to ``turns``, filling ``answer`` as it goes.
+        """Stream the answer to ``turns``, or what follows a ``Verbatim`` text, filling ``answer`` as it goes.
 
         ``opening`` is what the answer says already, when one that was cut goes on; it is not said again.
         ``prompting`` says what the template is told. The answer ends before the first of ``stops`` in it.
@@ -177,8 +179,8 @@ class Engine(Owned):
 
         Closing the iterator at any event leaves the context fit for the next answer and ``answer`` with
         what there is. Of a conversation that is too long the oldest turns are left out (see
-        trchat.chat.budget); raises ContextError when the question alone leaves no room, what the template
-        raises, and DecodeError from llama.cpp.
+        trchat.chat.budget), unless it must be read ``whole``; raises ContextError when the question alone
+        leaves no room (or all of it does not), what the template raises, and DecodeError from llama.cpp.
         """
 
         variables = variables_for(prompting, self._thinking, self.template.reads)
@@ -187,14 +189,19 @@ class Engine(Owned):
         def build(some: Sequence[Turn]) -> Prompt:
             return self.prompts.build(with_system_line(some, line), variables, opening)
 
-        fitted = fit(turns, build, self.context.n_ctx, max_tokens)
+        if isinstance(turns, Verbatim):
+            fitted = fit_whole(self.prompts.verbatim(turns), (), self.context.n_ctx)
+        elif whole:
+            fitted = fit_whole(build(turns), turns, self.context.n_ctx)
+        else:
+            fitted = fit(turns, build, self.context.n_ctx, max_tokens)
         prompt = fitted.prompt.ids
         answer.prompt_tokens = len(prompt)
         answer.dropped = fitted.dropped
         if fitted.dropped:
             yield fitted.dropped
         points: Sequence[int] = ()
-        if not self.cache.goes_back:
+        if not self.cache.goes_back and fitted.turns:
             points = points_of_return(fitted.turns, build, prompt)
         room = self.context.n_ctx - len(prompt)
         limit = min(room, max_tokens or room)
@@ -209,7 +216,8 @@ class Engine(Owned):
         if self.waking is not None:
             self.waking.has_read(len(prompt) - 1 - cached, perf_counter() - reading)
 
-        format, tail = self.prompts.format, fitted.prompt.tail
+        format = AS_WRITTEN if isinstance(turns, Verbatim) else self.prompts.format
+        tail = fitted.prompt.tail
         parser = (
             format.parser(tail)
             if opening is None
@@ -241,7 +249,10 @@ class Engine(Owned):
                     out_of_room = step.finish == "length" and limit == room and limit != max_tokens
                     answer.finish = "context" if out_of_room else step.finish
                 answer.reasoning, answer.text = reader.reasoning, reader.text
-                yield Delta(step, tuple(reader.news()))
+                answer.reasoning_tokens = reader.reasoning_tokens
+                told = zip(chain.likely(len(step.tokens)), reader.spoken(), strict=False)
+                likely = tuple(each if spoken else None for each, spoken in told)
+                yield Delta(step, tuple(reader.news()), likely)
 
     @contextmanager
     def _until_the_end_of(self, answer: Answer, drafter: Drafter) -> Iterator[None]:

@@ -241,7 +241,9 @@ class _Child:
         from trchat.chat.wire import Spellings
 
         if isinstance(event, Delta):
-            tokens = {*event.step.tokens, *map(int, event.step.tree.tokens)} - self._spelled
+            tokens = {*event.step.tokens, *map(int, event.step.tree.tokens)}
+            tokens.update(other for each in event.likely if each for other, _logprob in each.others)
+            tokens -= self._spelled
             if tokens:
                 self._spelled |= tokens
                 self._sender.put(Spellings({token: engine.piece(token) for token in tokens}))

@@ -20,7 +20,7 @@ from trchat.chat.crash import describe_end
 from trchat.chat.engine_start import start_engine
 from trchat.chat.records import Answer, Delta, Event, ModelFacts, Standing, never
 from trchat.chat.settings import REMEMBER, Remember
-from trchat.chat.template import Turn
+from trchat.chat.template import Turn, Verbatim
 from trchat.chat.wire import (
     CLOSE,
     STOP,
@@ -272,7 +272,7 @@ class RemoteEngine:
 
     def answer(
         self,
-        turns: Sequence[Turn],
+        turns: Sequence[Turn] | Verbatim,
         sampling: Sampling,
         max_tokens: int | None,
         answer: Answer,

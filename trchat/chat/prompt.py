@@ -13,8 +13,8 @@ from trchat.chat.plain_text import (
     markers_in,
     without_mark,
 )
-from trchat.chat.template import ChatTemplate, Turn
-from trchat.errors import TrchatError
+from trchat.chat.template import ChatTemplate, Turn, Verbatim
+from trchat.errors import TrchatError, UsageError
 
 _SAMPLE = (
     Turn("system", "qsystemq"),
@@ -27,6 +27,7 @@ _SAMPLE = (
 class Vocabulary(Protocol):
     """What is needed of a model (see trchat.llama.model)."""
 
+    n_vocab: int
     adds_bos: bool
     bos_text: str
     control_texts: frozenset[str]
@@ -105,6 +106,14 @@ class PromptBuilder:
             if ids is not None:
                 return Prompt(ids, tail)
         return Prompt(self._tokenize(rendered(PLAIN_MARK)), tail)
+
+    def verbatim(self, text: Verbatim) -> Prompt:
+        """The prompt that somebody wrote themselves. Raises UsageError for tokens that there are not."""
+        if isinstance(text.text, str):
+            return Prompt(self._tokenize(text.text))
+        if not all(0 <= token < self._vocabulary.n_vocab for token in text.text):
+            raise UsageError(f"tokens of this model are numbers from 0 to {self._vocabulary.n_vocab - 1}")
+        return Prompt(list(text.text))
 
     def _tail(self, turns: Sequence[Turn], variables: Mapping[str, object] | None) -> str:
         """What the template writes behind the last question, whatever it asks."""

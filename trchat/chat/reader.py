@@ -20,11 +20,15 @@ class Vocabulary(Protocol):
     def tokenize(self, text: str, *, parse_special: bool = False) -> list[int]: ...  # noqa: D102
 
 
+_SPOKEN = (Place.START, Place.ANSWER, Place.ENDED)
+
+
 class AnswerReader:
     """Follows one answer; each token is given to ``take`` once, as it is chosen.
 
     Attributes:
         reasoning, text: what came so far, without what is held back because it may be part of a mark.
+        reasoning_tokens: how many tokens were reasoning.
     """
 
     def __init__(
@@ -47,6 +51,7 @@ class AnswerReader:
         self._waiting = ""
         """The end of the text, where it may be the beginning of one of ``stops``."""
         self._said: list[Said] = []
+        self._spoken: list[bool] = []
         self._forced: deque[int] = deque()
         self._over = False
         self._budget = think_budget
@@ -54,6 +59,7 @@ class AnswerReader:
         """Whether this stretch of reasoning has been told to end."""
         self.reasoning = ""
         self.text = ""
+        self.reasoning_tokens = 0
         self._keep_to_budget()
 
     @property
@@ -65,6 +71,8 @@ class AnswerReader:
         """Read the next token; whether it is the answer's last one."""
         ends, thinking = self._ends(token), self._parser.place is Place.REASONING
         self._add(Said() if ends else self._before_stop(self._parser.push(self._output(token))))
+        self.reasoning_tokens += thinking
+        self._spoken.append(not (ends or thinking) and self._parser.place in _SPOKEN)
         if ends or self._over or self._parser.place is Place.ENDED:
             self.finish()
             return True
@@ -89,6 +97,11 @@ class AnswerReader:
         """What each token since the last call has brought."""
         said, self._said = self._said, []
         return said
+
+    def spoken(self) -> list[bool]:
+        """Of each token since the last call, whether it is one of the answer's text."""
+        spoken, self._spoken = self._spoken, []
+        return spoken
 
     def close_reasoning(self) -> None:
         """Let the next tokens be those that end the reasoning, whatever the model says; see ``outside``."""

@@ -7,11 +7,11 @@ from typing import Protocol
 
 from trchat.chat.budget import Dropped
 from trchat.chat.formats.interface import Said
-from trchat.chat.template import Turn
+from trchat.chat.template import Turn, Verbatim
 from trchat.chat.thinking import AS_IT_IS, NO_SWITCH, Prompting, ThinkingSwitch, notes_on
 from trchat.decoding.statistics import Statistics
 from trchat.decoding.step import Step
-from trchat.llama.sampling import Sampling
+from trchat.llama.sampling import Likely, Sampling
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +25,15 @@ class Prefill:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """One step of the answer, and what each of its tokens brought (mostly text, maybe nothing)."""
+    """One step of the answer, and what each of its tokens brought (mostly text, maybe nothing).
+
+    ``likely`` tells of each token how likely it was, None of those that are no part of the answer's text; it
+    is empty where nobody wants to know (``Sampling.alternatives``).
+    """
 
     step: Step
     said: tuple[Said, ...] = ()
+    likely: tuple[Likely | None, ...] = ()
 
     @property
     def whole(self) -> Said:
@@ -50,6 +55,7 @@ class Answer:
         finish: ``stop``, ``length``, ``context``, or ``cancelled`` while it runs or was left.
         prompt_tokens, cached_prompt_tokens: length of the prompt, and what was reused of earlier work.
         prompt_s: seconds spent on the prompt.
+        reasoning_tokens: how many of ``token_ids`` were reasoning.
         dropped: what was left out of the prompt for want of room.
     """
 
@@ -61,6 +67,7 @@ class Answer:
     prompt_tokens: int = 0
     cached_prompt_tokens: int = 0
     prompt_s: float = 0.0
+    reasoning_tokens: int = 0
     dropped: Dropped | None = None
     statistics: Statistics = field(default_factory=Statistics)
 
@@ -133,7 +140,7 @@ class AnyEngine(Protocol):
 
     def answer(
         self,
-        turns: Sequence[Turn],
+        turns: Sequence[Turn] | Verbatim,
         sampling: Sampling,
         max_tokens: int | None,
         answer: Answer,
@@ -141,6 +148,7 @@ class AnyEngine(Protocol):
         opening: Turn | None = None,
         prompting: Prompting = AS_IT_IS,
         stops: Sequence[str] = (),
+        whole: bool = False,
         stop: Callable[[], bool] = never,
     ) -> Generator[Event, None, None]:
         """See ``trchat.chat.engine.Engine.answer``."""

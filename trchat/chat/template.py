@@ -29,6 +29,16 @@ class Turn:
     reasoning: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Verbatim:
+    """A prompt as somebody wrote it, special tokens spelled out, for no template to touch.
+
+    Its tokens where it is given so.
+    """
+
+    text: str | tuple[int, ...]
+
+
 class ChatTemplate:
     """Renders conversations by a Jinja source, in jinja2's sandbox and in a process of its own.
 

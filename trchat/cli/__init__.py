@@ -4,13 +4,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from trchat.cli import ask, bench, chat, completion, config, history, matrix, models
+from trchat.cli import ask, bench, chat, completion, config, history, matrix, models, serve
 from trchat.cli.parser import Parser, shortened
 from trchat.cli.streams import leave_stdout, say
 from trchat.errors import TrchatError, UsageError
 from trchat.text.one_line import one_line
 
-COMMANDS = (ask, history, bench, models, matrix, config, completion)
+COMMANDS = (ask, serve, history, bench, models, matrix, config, completion)
 
 EPILOG = """Without a command, trchat opens the chat.
 

@@ -14,7 +14,7 @@ from trchat.llama.context import Context
 from trchat.llama.grammar_sampler import Candidates, Constraint, GrammarSampler
 from trchat.llama.model import Model
 from trchat.llama.owned import Owned
-from trchat.llama.sampling import Sampling
+from trchat.llama.sampling import Likely, Sampling
 
 PENALTY_WINDOW = 64
 
@@ -86,15 +86,21 @@ class SamplerChain(Owned):
         self._places = 1 if sampling.temperature == 0 else sampling.top_k  # that the chain begins by; 0 = all
         self._contenders = contenders if self._places > 0 else None
         self._few = Candidates(contenders.array) if contenders is not None else None
-        self._penalised = None if sampling.repeat_penalty == 1 else deque(prompt, PENALTY_WINDOW)
+        self._penalised = deque(prompt, PENALTY_WINDOW) if sampling.penalises else None
         self._greedy = sampling.temperature == 0
-        self._plain_greedy = self._greedy and sampling.repeat_penalty == 1
+        self._plain_greedy = self._greedy and not sampling.penalises
+        self._alternatives = sampling.alternatives
+        self._likely: list[Likely] = []
         params = llama.llama_sampler_chain_default_params()
         params.no_perf = True
         self._chain: Any = llama.llama_sampler_chain_init(params)
-        if sampling.repeat_penalty != 1:
+        if sampling.penalises:
             penalties = llama.llama_sampler_init_penalties(
-                context.model.n_vocab, PENALTY_WINDOW, sampling.repeat_penalty, 0.0, 0.0
+                context.model.n_vocab,
+                PENALTY_WINDOW,
+                sampling.repeat_penalty,
+                sampling.frequency_penalty,
+                sampling.presence_penalty,
             )
             for token in prompt[-PENALTY_WINDOW:]:
                 llama.llama_sampler_accept(penalties, token)
@@ -124,6 +130,20 @@ class SamplerChain(Owned):
 
         Raises TrchatError where what the model computed is no number.
         """
+        token = self._sampled(index, row)
+        if self._alternatives is not None:
+            self._likely.append(_likely(row, token, self._alternatives))
+        return token
+
+    def likely(self, count: int) -> tuple[Likely, ...]:
+        """How likely the ``count`` tokens were that were emitted since this was last asked.
+
+        Empty where nobody wants to know (``Sampling.alternatives``).
+        """
+        told, self._likely = tuple(self._likely[:count]), []
+        return told
+
+    def _sampled(self, index: int, row: Any) -> int:
         if self._guide is not None and (forced := self._guide.forced()) is not None:
             self._accept(forced)
             return forced
@@ -156,6 +176,8 @@ class SamplerChain(Owned):
         tokens = self._constraint.forced()
         for token in tokens:
             self._accept(token)
+        if self._alternatives is not None:
+            self._likely += [Likely(token, 0.0) for token in tokens]
         return tokens
 
     def _sample_allowed(self, constraint: Constraint, row: NDArray[np.float32]) -> int:
@@ -202,6 +224,17 @@ class SamplerChain(Owned):
 
     def _add(self, sampler: Any) -> None:
         llama.llama_sampler_chain_add(self._chain, sampler)
+
+
+def _likely(row: NDArray[np.float32], token: int, count: int) -> Likely:
+    """How likely ``token`` was by ``row``, and the ``count`` likeliest ones."""
+    top = np.argpartition(row, -count)[-count:] if 0 < count < len(row) else np.arange(len(row))[:count]
+    top = top[np.argsort(-row[top], kind="stable")]
+    peak = float(row.max())
+    total = peak + float(np.log(np.exp(row - peak, dtype=np.float64).sum()))
+    return Likely(
+        token, float(row[token]) - total, tuple((int(each), float(row[each]) - total) for each in top)
+    )
 
 
 def _constraint(model: Model, sampling: Sampling) -> Constraint | None:

@@ -103,6 +103,10 @@ class TagFormat:
         return Written(Marks.spelled(coded), True)
 
 
+AS_WRITTEN = TagFormat(Tags(), Marks((), {}, ()))
+"""All that is written is the answer."""
+
+
 class TagParser:
     """Follows one answer; see ``trchat.chat.formats.interface.Parser``."""
 

@@ -1,0 +1,127 @@
+"""``--save``: requests and their answers in the history, as the chat keeps them."""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from trchat.chat.records import Answer
+from trchat.chat.saved_answer import SavedAnswer
+from trchat.chat.template import Turn, Verbatim
+from trchat.errors import TrchatError
+from trchat.llama.sampling import Sampling
+from trchat.serve.wishes import Wish
+from trchat.startup import Prepared
+from trchat.storage.conversations import ConversationStore
+from trchat.storage.records import Message
+
+_KNOWN = 1000
+"""Conversations that are recognised when they go on; who has more of them open gets a second copy of one."""
+
+
+class Saving:
+    """Finds the conversation that a request goes on with: a client sends all of it, each time."""
+
+    def __init__(self, store: ConversationStore) -> None:
+        self._store = store
+        self._known: OrderedDict[bytes, int] = OrderedDict()
+
+    def begin(
+        self, wish: Wish, loaded: Prepared, sampling: Sampling, warn: Callable[[str], object]
+    ) -> "Record | None":
+        """Write down what is asked; None where it cannot be, which ``warn`` is told."""
+        try:
+            return self._begin(wish, loaded, sampling, warn)
+        except TrchatError as error:
+            warn(f"this answer is not saved: {error}")
+            return None
+
+    def learn(self, turns: Sequence[Turn], answer: str, message: Message) -> None:
+        """Recognise what goes on behind this answer."""
+        self._known[_key([*turns, Turn("assistant", answer)])] = message.id
+        while len(self._known) > _KNOWN:
+            self._known.popitem(last=False)
+
+    def _begin(
+        self, wish: Wish, loaded: Prepared, sampling: Sampling, warn: Callable[[str], object]
+    ) -> "Record":
+        turns = _turns(wish)
+        store = self._store
+        conversation, parent = self._going_on(turns[:-1])
+        if conversation is None:
+            conversation = store.create_conversation().id
+            for turn in turns[:-1]:
+                parent = store.add_message(conversation, turn.role, turn.content, parent).id
+        question = store.add_message(conversation, turns[-1].role, turns[-1].content, parent)
+        noted = {
+            "path": str(loaded.model.path.absolute()),
+            "draft": loaded.settings.draft,
+            "temp": sampling.temperature,
+            "top_k": sampling.top_k,
+            "top_p": sampling.top_p,
+            "min_p": sampling.min_p,
+            "repeat_penalty": sampling.repeat_penalty,
+            "seed": sampling.seed,
+        }
+        message = store.begin_answer(question.id, loaded.model.name, noted)
+        return Record(self, store, turns, message, wish.opening, warn)
+
+    def _going_on(self, turns: Sequence[Turn]) -> tuple[int | None, int | None]:
+        """The conversation that ends with ``turns``, and its last message."""
+        known = self._known.get(_key(turns)) if turns else None
+        if known is None:
+            return None, None
+        try:
+            conversation = self._store.kept(self._store.message(known).conversation_id).id
+        except TrchatError:  # somebody has deleted it
+            return None, None
+        return conversation, known
+
+
+class Record:
+    """One answer on its way into the history."""
+
+    def __init__(
+        self,
+        saving: Saving,
+        store: ConversationStore,
+        turns: Sequence[Turn],
+        message: Message,
+        opening: Turn | None,
+        warn: Callable[[str], object],
+    ) -> None:
+        self._saving = saving
+        self._turns = turns
+        self._message = message
+        self._saved = SavedAnswer(store, message.id, opening)
+        self._warn = warn
+
+    def grow(self, answer: Answer) -> None:
+        """Save what there is, once a second."""
+        with suppress(TrchatError):  # at the end it is told
+            self._saved.grow(answer)
+
+    def end(self, answer: Answer) -> None:
+        """Save all of it; ``warn`` is told where that cannot be."""
+        try:
+            self._saved.end(answer, answer.finish)
+        except TrchatError as error:
+            self._warn(f"this answer is not saved: {error}")
+            return
+        self._saving.learn(self._turns, answer.text, self._message)
+
+
+def _turns(wish: Wish) -> list[Turn]:
+    if isinstance(wish.turns, Verbatim):
+        given = wish.turns.text
+        return [Turn("user", given if isinstance(given, str) else " ".join(map(str, given)))]
+    return list(wish.turns)
+
+
+def _key(turns: Sequence[Turn]) -> bytes:
+    said = hashlib.sha256()
+    for turn in turns:
+        for part in (turn.role, turn.content):
+            raw = part.encode("utf-8", "replace")
+            said.update(len(raw).to_bytes(8, "little") + raw)
+    return said.digest()
