@@ -51,6 +51,7 @@ class ScriptedContext:
     n_ctx: int = 512
     n_spare: int = 64
     keeps_order: bool = True
+    window: int = 0
     computes_apart: bool = False
     n_seq: int = 64
     n_rows: int = 100
@@ -139,6 +140,28 @@ class ScriptedContext:
         for cell in self.cells:
             if cell and source in cell.seqs and start <= cell.pos < stop:
                 cell.seqs.add(target)
+
+    def save(self, seq=0, *, whole=False):
+        """As llama.cpp does: cells in their order, without those out of reach of the last one."""
+        assert whole
+        held = [cell for cell in self.cells if cell and seq in cell.seqs]
+        last = self._last_positions()[seq]
+        held = [cell for cell in held if not self.window or last - cell.pos < self.window]
+        return np.array([(cell.token, cell.pos) for cell in held], np.int32).reshape(-1).view(np.uint8)
+
+    def restore(self, saved, seq=0, *, whole=False):
+        assert whole
+        self.remove(seq, 0)
+        cells = saved.view(np.int32).reshape(-1, 2).tolist()
+        self._make_room(len(cells))
+        free = [index for index, cell in enumerate(self.cells) if cell is None]
+        for index, (token, pos) in zip(free, cells, strict=False):
+            self.cells[index] = Cell(token, pos, {seq})
+        return True
+
+    def span(self, seq):
+        places = [cell.pos for cell in self.cells if cell and seq in cell.seqs]
+        return (min(places), max(places)) if places else (-1, -1)
 
     def clear(self):
         self.cells = []

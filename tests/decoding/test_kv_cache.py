@@ -228,3 +228,58 @@ def test_random_trees_and_random_acceptance_never_disturb_the_order():
                 forced = [int(random.integers(0, 16))]
                 assert cells(cache) == text_of(cache)
                 assert cache.hidden == len(hidden(cache))
+
+
+def step(cache, random):
+    """A random tree, a random part of it accepted."""
+    n = int(random.integers(0, 12))
+    grown = tree(random.integers(0, 16, n), [int(random.integers(-1, node)) for node in range(n)])
+    cache.verify([int(random.integers(0, 16))], grown)
+    path, node = [], ROOT
+    while children := np.flatnonzero(grown.parents == node).tolist():
+        node = int(random.choice(children))
+        path.append(node)
+    cache.keep(path)
+
+
+@pytest.mark.parametrize("window", [0, 5])
+@pytest.mark.parametrize("keeps_order", [True, False])
+def test_what_was_copied_out_and_brought_back_is_as_it_was(window, keeps_order):
+    random = np.random.default_rng(4)
+    for _ in range(30):
+        cache = KVCache(ScriptedContext(window=window, keeps_order=keeps_order))
+        assert cache.span == (4 if window else 128)
+        span = 4
+        list(cache.prefill(random.integers(0, 16, int(random.integers(1, 20))).tolist()))
+        for _ in range(6):
+            step(cache, random)
+        text = list(cache.tokens)
+        stops = [*range(span, len(text), span), len(text)]
+        parts = [cache.save_span(start, stop) for start, stop in zip([0, *stops], stops, strict=False)]
+        assert cache.tokens == text and sorted(cells(cache), key=lambda cell: cell[1]) == text_of(cache)
+        step(cache, random)  # the sequence that was lent is as good as before
+        keep = int(random.integers(0, len(stops))) * span
+        cache.truncate(min(keep, len(text)))
+        for start, part in zip(range(0, len(text), span), parts, strict=True):
+            if start >= keep:
+                assert cache.load_span(text[start : start + span], *part)
+        assert cache.tokens == text
+        for _ in range(3):
+            step(cache, random)  # nothing is missing, strange or out of order (see ScriptedContext.visible)
+
+
+def test_what_a_window_has_lost_is_not_taken():
+    cache = KVCache(ScriptedContext(window=5))
+    list(cache.prefill(list(range(8))))
+    points, parts = cache.save_span(0, 8)
+    cache.truncate(0)
+    assert not cache.load_span(list(range(8)), points, parts)
+    assert cache.tokens == [] and not any(cache.context.cells)
+
+
+def test_what_does_not_fit_is_not_taken(cache):
+    points, parts = cache.save_span(0, 5)
+    list(cache.prefill([1] * (cache.room - 4)))
+    assert not cache.load_span(PROMPT, points, parts)
+    assert not cache.load_span([1], points, [])
+    assert len(cache.tokens) == cache.context.n_ctx - 4
