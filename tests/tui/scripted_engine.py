@@ -12,7 +12,7 @@ from trchat.chat.budget import Dropped
 from trchat.chat.formats.interface import Marks, Said
 from trchat.chat.formats.tags import TagFormat, Tags
 from trchat.chat.records import Answer, AnyEngine, Delta, Event, ModelFacts, Prefill, Standing, never
-from trchat.chat.template import Turn
+from trchat.chat.template import Turn, Verbatim
 from trchat.chat.thinking import AS_IT_IS, NO_SWITCH, Prompting, ThinkingSwitch
 from trchat.config import Settings
 from trchat.decoding.step import Step
@@ -72,7 +72,7 @@ class ScriptedEngine:
 
     def answer(
         self,
-        turns: Sequence[Turn],
+        turns: Sequence[Turn] | Verbatim,
         sampling: Sampling,
         max_tokens: int | None,
         answer: Answer,
@@ -80,8 +80,10 @@ class ScriptedEngine:
         opening: Turn | None = None,
         prompting: Prompting = AS_IT_IS,
         stops: Sequence[str] = (),
+        whole: bool = False,
         stop: Callable[[], bool] = never,
     ) -> Generator[Event, None, None]:
+        assert not isinstance(turns, Verbatim), "a chat has turns"
         self.prompts.append([(turn.role, turn.content) for turn in turns])
         self.openings.append(opening)
         self.sampled.append(sampling)
@@ -98,7 +100,7 @@ class ScriptedEngine:
         parser = SPOKEN.parser("")
         if opening is not None:
             parser = SPOKEN.resumed_parser("", opening.reasoning, opening.content)
-        whole = Said()
+        in_all = Said()
         script = self.says.pop(0) if len(self.says) > 1 else self.says[0]
         for number, word in enumerate(script):
             if word is STOP_HERE:
@@ -119,8 +121,8 @@ class ScriptedEngine:
             if end:
                 answer.finish = end
                 said[-1] += parser.finish()
-            whole = sum(said, whole)
-            answer.reasoning, answer.text = whole.reasoning, whole.text
+            in_all = sum(said, in_all)
+            answer.reasoning, answer.text = in_all.reasoning, in_all.text
             yield Delta(step, tuple(said))
             if end:
                 return
