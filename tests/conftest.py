@@ -18,6 +18,10 @@ settings.register_profile("usual", max_examples=40, deadline=None)
 settings.register_profile("thorough", max_examples=2000, deadline=None)
 settings.load_profile("usual")
 
+# Beside another process that runs models, threads that spin while waiting take the time of those waited for.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 TUI = Path(__file__).with_name("tui")
 OWN_PROCESS = {"trchat", "program", "on_terminal"}
 """Fixtures that start the program."""

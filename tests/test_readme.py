@@ -73,7 +73,7 @@ def test_every_command_runs_in_the_order_it_is_told(place):
 
     What takes minutes with a real model is measured with a tiny one.
     """
-    tiny = {"TRCHAT_MODEL": str(make(place.parent / "tiny.gguf"))}
+    measured = {"TRCHAT_MODEL": str(make(place.parent / "tiny.gguf")), "TRCHAT_MAX_TOKENS": "8"}
     environment = {
         **os.environ,
         "PATH": f"{place / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}",
@@ -88,7 +88,7 @@ def test_every_command_runs_in_the_order_it_is_told(place):
         done = subprocess.run(
             ["sh", "-c", command],
             cwd=place,
-            env={**environment, **(tiny if command.startswith("trchat bench") else {})},
+            env={**environment, **(measured if command.startswith("trchat bench") else {})},
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,

@@ -13,6 +13,8 @@ from trchat.config import settle
 from trchat.llama.context import ContextOptions
 from trchat.llama.model import Model
 
+pytestmark = pytest.mark.slow
+
 MODES = ("off", "lookup", "recycling", "auto")
 GREEDY = sampling_of(settle({"temp": 0.0}), 1)
 QUESTION = [Turn("user", "the thing that the man ran in")]

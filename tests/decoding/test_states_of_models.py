@@ -14,6 +14,8 @@ from trchat.recycling.drafter import LookupDrafter, NoDrafter, RecyclingDrafter
 from trchat.recycling.knowledge import Knowledge
 from trchat.recycling.tree import chain_tree
 
+pytestmark = pytest.mark.slow
+
 ROLLED_BACK = ("qwen35", "lfm2", "nemotron_h")
 COPIED = (*ROLLED_BACK, "granitehybrid", "mamba2", "mamba")
 WAYS = [(arch, 4) for arch in ROLLED_BACK] + [(arch, 0) for arch in COPIED]

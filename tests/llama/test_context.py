@@ -22,10 +22,11 @@ def model(demo_model):
         yield model
 
 
-def test_a_context_of_any_size_takes_as_long_a_prompt_as_it_says(model):
-    with Context(model, ContextOptions(n_ctx=300)) as context:
+def test_a_context_of_any_size_takes_as_long_a_prompt_as_it_says(tiny):
+    with Model(tiny()) as model, Context(model, ContextOptions(n_ctx=300, threads=1)) as context:
         cache = KVCache(context)
-        assert list(cache.prefill(words(context.n_ctx - 1)))[-1] == context.n_ctx - 1
+        prompt = [token % 300 for token in words(context.n_ctx - 1)]
+        assert list(cache.prefill(prompt))[-1] == context.n_ctx - 1
 
 
 @pytest.mark.parametrize("width", [1, 40])
@@ -47,33 +48,37 @@ def words(n):
 
 
 @pytest.mark.parametrize("cache_type", ["f16", "q8_0"])
-@pytest.mark.parametrize("length", [5, 250, 600, 1100])
-def test_a_tree_is_verified_bit_for_bit_at_any_length(model, cache_type, length):
+def test_a_tree_is_verified_bit_for_bit_at_any_length(model, cache_type):
     with Context(model, ContextOptions(cache_type=cache_type)) as context:
         cache = KVCache(context)
-        prompt = words(length)
-        list(cache.prefill(prompt))
-        rows = cache.verify([50], BRANCHED).copy()
-        for row, path in enumerate([[], [0], [0, 1], [0, 1, 2], [0, 1, 2, 3], [4], [4, 5]]):
+        for length in (5, 250, 600, 1100):  # each goes on from the one before
+            prompt = words(1100)[:length]
             cache.reuse([*prompt, 0])
-            text = [50, *BRANCHED.tokens[path].tolist()]
-            for token in text:
-                plain = cache.verify([token], EMPTY_TREE)
-                cache.keep(())
-            assert (rows[row] == plain[0]).all()
+            list(cache.prefill(prompt[len(cache.tokens) :]))
+            assert cache.tokens == prompt
+            rows = cache.verify([50], BRANCHED).copy()
+            for row, path in enumerate([[], [0], [0, 1], [0, 1, 2], [0, 1, 2, 3], [4], [4, 5]]):
+                cache.reuse([*prompt, 0])
+                text = [50, *BRANCHED.tokens[path].tolist()]
+                for token in text:
+                    plain = cache.verify([token], EMPTY_TREE)
+                    cache.keep(())
+                assert (rows[row] == plain[0]).all(), (length, path)
 
 
-@pytest.mark.parametrize("width", [2, 3, 4, 7, 16, 33, 80])
-def test_the_width_of_a_batch_does_not_show(model, width):
+def test_the_width_of_a_batch_does_not_show(model):
     with Context(model, ContextOptions()) as context:
         cache = KVCache(context)
-        prompt, draft = words(300), np.array(words(width), np.int32)
+        prompt, drafts = words(300), words(80)
         list(cache.prefill(prompt))
-        wide = cache.verify([50], chain_tree(draft)).copy()
-        cache.reuse([*prompt, 0])
-        for row, token in enumerate([50, *draft.tolist()]):
-            assert (wide[row] == cache.verify([token], EMPTY_TREE)[0]).all()
+        plain = []
+        for token in [50, *drafts]:
+            plain.append(cache.verify([token], EMPTY_TREE)[0].copy())
             cache.keep(())
+        for width in (2, 3, 4, 7, 16, 33, 80):
+            cache.reuse([*prompt, 0])
+            wide = cache.verify([50], chain_tree(np.array(drafts[:width], np.int32)))
+            assert (wide == np.array(plain[: width + 1])).all(), width
 
 
 @pytest.mark.parametrize("weights", ["Q8_0", "Q4_0", "Q4_1"])

@@ -168,11 +168,11 @@ def test_a_key_cannot_look_further_back_than_contexts_reach():
 def test_all_knowledge_stays_within_its_bound_for_any_vocabulary(n_vocab):
     knowledge = Knowledge()
     random = np.random.default_rng(n_vocab)
-    for _ in range(300):
+    for _ in range(100):
         keys = random.integers(0, n_vocab, (80, 3)).astype(np.int32)
         rows = pack(random.integers(0, n_vocab, (80, 8)), -random.random((80, 8)).astype(np.float32))
         knowledge.learn(keys, rows)
-    assert knowledge.rows_learned > 20_000
+    assert knowledge.rows_learned > 7000
     assert knowledge.nbytes <= MAX_BYTES
 
 

@@ -8,7 +8,10 @@ from trchat.recycling.cost import LADDER, StepCosts
 from trchat.recycling.knowledge import Knowledge
 from trchat.recycling.native import binding
 
-pytestmark = pytest.mark.skipif(binding.KERNEL is None, reason="in Python it takes minutes")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(binding.KERNEL is None, reason="in Python it takes minutes"),
+]
 
 # Milliseconds by width, and of a change of width, measured on 2026-11-28.
 MACHINES = {

@@ -1,7 +1,11 @@
 """Of a damaged history all that can be read is saved, and fits together."""
 
+import contextlib
+import sqlite3
+
 import pytest
 
+from trchat.storage import salvage
 from trchat.storage.conversations import ConversationStore
 
 PAGE = 4096
@@ -55,3 +59,22 @@ def test_a_bad_page_costs_what_was_on_it(file, page):
     shown = opened(file, warnings)
     assert sum(map(len, shown.values())) > 2 * EXCHANGES * CONVERSATIONS - 60
     assert len(warnings) <= 1
+
+
+def test_a_gap_in_the_numbers_costs_nothing_of_what_comes_behind_it(tmp_path, monkeypatch):
+    """Of deleted conversations there may be more rows than are tried one by one."""
+    monkeypatch.setattr(salvage, "_MISSES", 300)
+    source = tmp_path / "rows.db"
+    with contextlib.closing(sqlite3.connect(source)) as database, database:
+        database.execute("CREATE TABLE rows (id INTEGER PRIMARY KEY, text TEXT)")
+        numbers = [*range(1, 200), *range(100_000, 100_200)]
+        database.executemany("INSERT INTO rows VALUES (?, ?)", [(each, "word " * 40) for each in numbers])
+    data = bytearray(source.read_bytes())
+    data[4 * PAGE : 5 * PAGE] = b"\xff" * PAGE
+    source.write_bytes(data)
+    with contextlib.closing(sqlite3.connect(":memory:")) as target:
+        target.execute("CREATE TABLE rows (id INTEGER PRIMARY KEY, text TEXT)")
+        saved, lost = salvage.salvage(source, target, {"rows": ["id", "text"]})
+        kept = [number for (number,) in target.execute("SELECT id FROM rows ORDER BY id")]
+    assert saved == len(kept) < len(numbers) == saved + lost
+    assert kept[0] == 1 and kept[-1] == numbers[-1]

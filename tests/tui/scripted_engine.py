@@ -1,17 +1,22 @@
 """An engine that says what it is told to, step by step, and waits where a test wants to look."""
 
 import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
 from trchat.chat.budget import Dropped
 from trchat.chat.formats.interface import Marks, Said
 from trchat.chat.formats.tags import TagFormat, Tags
-from trchat.chat.records import Delta, ModelFacts, Prefill, Standing, never
-from trchat.chat.thinking import AS_IT_IS, NO_SWITCH, ThinkingSwitch
+from trchat.chat.records import Answer, AnyEngine, Delta, Event, ModelFacts, Prefill, Standing, never
+from trchat.chat.template import Turn, Verbatim
+from trchat.chat.thinking import AS_IT_IS, NO_SWITCH, Prompting, ThinkingSwitch
+from trchat.config import Settings
 from trchat.decoding.step import Step
+from trchat.llama.sampling import Sampling
 from trchat.recycling.kinds import ROWS2, STRIDES, SUFFIX
 from trchat.recycling.tree import ROOT, DraftTree
 
@@ -26,48 +31,59 @@ SPOKEN = TagFormat(Tags("<think>", "<think>", "</think>", "</think>"), Marks((),
 class ScriptedEngine:
     """``says``: a list of words for each answer, the last for all further ones; exceptions are raised."""
 
-    says: list = field(default_factory=lambda: [["Hello ", "world."]])
+    says: list[list[object]] = field(default_factory=lambda: [["Hello ", "world."]])
     n_ctx: int = 4096
     can_draft: bool = True
     finish: str = "stop"
-    prompts: list = field(default_factory=list)
-    openings: list = field(default_factory=list)
-    sampled: list = field(default_factory=list)
-    prompted: list = field(default_factory=list)
+    prompts: list[list[tuple[str, str]]] = field(default_factory=list)
+    openings: list[Turn | None] = field(default_factory=list)
+    sampled: list[Sampling] = field(default_factory=list)
+    prompted: list[Prompting] = field(default_factory=list)
     thinking: ThinkingSwitch = NO_SWITCH
     waiting: threading.Event = field(default_factory=threading.Event)
     go_on: threading.Event = field(default_factory=threading.Event)
-    opened: list = field(default_factory=list)
-    notices: list = field(default_factory=list)
+    opened: list[tuple[Path, Settings, int]] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
 
-    def __post_init__(self):
-        self.words = []
+    def __post_init__(self) -> None:
+        self.words: list[str] = []
         self.mode = "auto"
         self.alive = True
 
     @property
-    def facts(self):
+    def facts(self) -> ModelFacts:
         return ModelFacts("Scripted", "script", self.can_draft, self.n_ctx, thinking=self.thinking)
 
     @property
-    def standing(self):
+    def standing(self) -> Standing:
         return Standing(self.mode, 12, 1000 + 4 * len(self.prompts), 10.0)
 
-    def belongs_to(self, conversation):
+    def belongs_to(self, conversation: int | None) -> None:
         pass
 
-    def use_draft(self, mode):
+    def use_draft(self, mode: str) -> None:
         self.mode = mode
 
-    def piece(self, token):
+    def piece(self, token: int) -> bytes:
         return self.words[token].encode()
 
-    def prompt_tokens(self, turns):
+    def prompt_tokens(self, turns: Sequence[Turn]) -> tuple[list[str], None]:
         return " ".join(turn.content for turn in turns).split(), None
 
     def answer(
-        self, turns, sampling, max_tokens, answer, *, opening=None, prompting=AS_IT_IS, stops=(), stop=never
-    ):
+        self,
+        turns: Sequence[Turn] | Verbatim,
+        sampling: Sampling,
+        max_tokens: int | None,
+        answer: Answer,
+        *,
+        opening: Turn | None = None,
+        prompting: Prompting = AS_IT_IS,
+        stops: Sequence[str] = (),
+        whole: bool = False,
+        stop: Callable[[], bool] = never,
+    ) -> Generator[Event, None, None]:
+        assert not isinstance(turns, Verbatim)
         self.prompts.append([(turn.role, turn.content) for turn in turns])
         self.openings.append(opening)
         self.sampled.append(sampling)
@@ -84,7 +100,7 @@ class ScriptedEngine:
         parser = SPOKEN.parser("")
         if opening is not None:
             parser = SPOKEN.resumed_parser("", opening.reasoning, opening.content)
-        whole = Said()
+        said_so_far = Said()
         script = self.says.pop(0) if len(self.says) > 1 else self.says[0]
         for number, word in enumerate(script):
             if word is STOP_HERE:
@@ -94,6 +110,7 @@ class ScriptedEngine:
                 continue
             if isinstance(word, BaseException):
                 raise word
+            assert isinstance(word, str)
             last = not any(isinstance(each, str) for each in script[number + 1 :])
             limited = max_tokens is not None and len(answer.token_ids) + 1 >= max_tokens
             end = self.finish if last else "length" if limited else None
@@ -104,19 +121,19 @@ class ScriptedEngine:
             if end:
                 answer.finish = end
                 said[-1] += parser.finish()
-            whole = sum(said, whole)
-            answer.reasoning, answer.text = whole.reasoning, whole.text
+            said_so_far = sum(said, said_so_far)
+            answer.reasoning, answer.text = said_so_far.reasoning, said_so_far.text
             yield Delta(step, tuple(said))
             if end:
                 return
 
-    def _step(self, word, finish):
+    def _step(self, word: str, finish: str | None) -> Step:
         """One accepted token (the first half of the word) and one of the model's own."""
         middle = max(len(word) // 2, 1)
         first = len(self.words)
         self.words += [word[:middle], word[middle:], "wrong"]
         if not self.can_draft:
-            tree, path = DraftTree(np.zeros(0, np.int32), np.zeros(0, np.int32)), ()
+            tree, path = DraftTree(np.zeros(0, np.int32), np.zeros(0, np.int32)), tuple[int, ...]()
         else:
             tokens, parents = np.array([first, first + 2], np.int32), np.array([ROOT, ROOT], np.int32)
             tree, path = (
@@ -126,7 +143,14 @@ class ScriptedEngine:
         return Step((first, first + 1), tree, path, 1, finish, 0.0, STEP_S, 0.0, 0.0, 0.0)
 
     @contextmanager
-    def opener(self, path, settings, ctx, progress, tell):
+    def opener(
+        self,
+        path: Path,
+        settings: Settings,
+        ctx: int,
+        progress: Callable[[float], object],
+        tell: Callable[[str], None],
+    ) -> Iterator[AnyEngine]:
         """In place of open_engine."""
         self.opened.append((path, settings, ctx))
         progress(0.5)

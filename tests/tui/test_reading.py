@@ -4,6 +4,7 @@ import pytest
 
 from tests.tui.scripted_engine import ScriptedEngine
 from trchat.storage.conversations import open_history
+from trchat.tui.widgets.transcript import AT_ONCE
 
 
 def long_conversation(messages=60):
@@ -141,11 +142,31 @@ def test_nothing_invisible_is_drawn_beside_an_answer(run_chat):
     run_chat(test)
 
 
+def centred(chat):
+    views = [view.region for view in chat.screen.transcript.views()]
+    return all(left.x > 30 and abs(left.x - chat.app.size.width + left.right) <= 2 for left in views)
+
+
 def test_text_is_centred_on_a_wide_screen(run_chat):
     async def test(chat):
         await chat.send("Hi")
-        view = chat.screen.transcript.answers()[0]
-        left, right = view.region.x, chat.app.size.width - view.region.right
-        assert left > 30 and abs(left - right) <= 2
+        await chat.until(lambda: centred(chat))
+        for lines in (3, 0):  # below the last message, as when something there has gone
+            chat.screen.transcript.keep_room(lines)
+            await chat.pilot.pause()
+            await chat.until(lambda: centred(chat))
+        chat.screen.transcript.say("something new")
+        await chat.sees("something new")
+        await chat.until(lambda: centred(chat))
 
     run_chat(test, size=(200, 40))
+
+
+def test_text_below_earlier_messages_is_centred_too(run_chat):
+    long_conversation(AT_ONCE + 1)
+
+    async def test(chat):
+        await chat.until(lambda: chat.screen.transcript.query_one("#earlier").display)
+        await chat.until(lambda: centred(chat))
+
+    run_chat(test, size=(200, 40), continue_id=0)

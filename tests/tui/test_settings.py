@@ -202,8 +202,7 @@ def test_another_model_is_chosen_from_the_list(run_chat, tmp_path, monkeypatch):
 def test_a_vanished_model_becomes_a_message_and_the_old_one_stays(run_chat, tmp_path):
     async def test(chat):
         await chat.send(f"/model {tmp_path}/gone.gguf")
-        await chat.until(lambda: "does not exist" in chat.text)
-        await chat.sees("Still using")
+        await chat.sees("does not exist", "Still using")
         await chat.send("Hi")
         await chat.sees("Hello world.")
 

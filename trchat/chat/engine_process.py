@@ -157,6 +157,8 @@ class EngineProcess:
 
     def close(self, tell: Callable[[str], None], *, in_a_hurry: bool = False) -> None:
         """Let it save and free everything, and end it; what it still has to say goes to ``tell``."""
+        if self._ended:
+            return  # by itself: nothing more will come
         self.order(CLOSE)
         deadline = monotonic() + (GRACE_S if in_a_hurry else CLOSING_S)
         with contextlib.suppress(queue.Empty):

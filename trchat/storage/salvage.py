@@ -9,7 +9,7 @@ from trchat.storage.connection import FAULTS
 
 _FAR = 1 << 53
 _MISSES = 20_000
-"""Row numbers in a row without a row, before a table whose end cannot be read is given up."""
+"""How many numbers in a row may lead to damage, until a table is given up: a page of pointers has so many."""
 
 
 def salvage(source: Path, target: sqlite3.Connection, tables: dict[str, list[str]]) -> tuple[int, int]:
@@ -37,28 +37,40 @@ def salvage(source: Path, target: sqlite3.Connection, tables: dict[str, list[str
 
 def _rows(old: sqlite3.Connection, table: str, names: str) -> Iterator[tuple[object, ...] | None]:
     """Every row that can be read; None for one that cannot, where it is known to be there."""
-    last = 0
+    try:
+        old.execute(f"EXPLAIN SELECT {names} FROM {table}").close()
+    except FAULTS:
+        return  # where the table lies cannot be read, so none of its rows can
+    last = misses = 0
     try:
         for number, *row in old.execute(f"SELECT rowid, {names} FROM {table} ORDER BY rowid"):
             last = number
             yield tuple(row)
         return
     except FAULTS:
-        pass  # from here on each row is asked for by its number
+        pass  # from here on each row is asked for by itself
     end = _last_number(old, table)
-    misses = 0
-    while last < (end or _FAR) and (end or misses < _MISSES):
-        last += 1
+    select = f"SELECT rowid, {names} FROM {table} WHERE rowid"
+    while last < (end or _FAR) and misses < _MISSES:
+        found = None
         try:
-            found = old.execute(f"SELECT {names} FROM {table} WHERE rowid = ?", (last,)).fetchone()
+            found = old.execute(f"{select} > ? ORDER BY rowid LIMIT 1", (last,)).fetchone()
+            if found is None:
+                return
         except FAULTS:
+            pass
+        if found is None or found[0] <= last:  # damage on the way to the next row
+            try:
+                found = old.execute(f"{select} = ?", (last + 1,)).fetchone()
+            except FAULTS:
+                if end:
+                    yield None
+        if found is None or found[0] <= last:
+            last += 1
             misses += 1
-            if end:
-                yield None
-            continue
-        misses = 0 if found else misses + 1
-        if found:
-            yield found
+        else:
+            last, misses = found[0], 0
+            yield found[1:]
 
 
 def _last_number(old: sqlite3.Connection, table: str) -> int:
