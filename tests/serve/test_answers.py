@@ -183,6 +183,9 @@ BAD = [
     ({"response_format": {"type": "json_schema", "json_schema": {}}}, "response_format"),
     ({"response_format": {"type": "json_object", "schema": {"not": {}}}}, "response_format"),
     ({"functions": [{}]}, "functions"),
+    ({"tools": [{"type": "function", "function": {"name": "look"}}]}, "tools"),
+    ({"messages": [{"role": "tool", "content": "4"}]}, "messages[0]"),
+    ({"messages": [{"role": "assistant", "tool_calls": [{}]}]}, "messages[0]"),
     ({"modalities": ["text", "audio"]}, "modalities"),
 ]
 

@@ -9,11 +9,12 @@ from dataclasses import replace
 from time import monotonic
 from typing import Any
 
+from trchat.catalog.free_memory import free_memory
 from trchat.catalog.listing import Model, list_models
 from trchat.catalog.resolve import named_model
 from trchat.chat.engine_process import EngineStarter
 from trchat.chat.records import Answer, AnyEngine, Delta, Prefill, new_answer
-from trchat.chat.settings import prompting_of, sampling_of, stops_of
+from trchat.chat.settings import Remember, prompting_of, sampling_of, stops_of
 from trchat.errors import CrashError, ModelError
 from trchat.model_crashes import known_crash
 from trchat.serve.news import Ended, Failed, Grown, News, Reading, Token
@@ -29,6 +30,12 @@ from trchat.serve.saving import Saving
 from trchat.serve.wishes import Wish
 from trchat.startup import Prepared, note_used, prepare, warnings
 from trchat.text.one_line import one_line
+
+_SHARE_OF_FREE = 0.25
+"""Of the memory that is free once a model is loaded: for what it has read of several conversations, so that
+an editor and a chat do not push each other's prompt out. The rest is for the programs that ask."""
+_UNTOLD_BYTES = 1 << 30
+"""Where the system does not tell what is free; it holds some 80,000 tokens of a model of half a billion."""
 
 Tell = Callable[[str], None]
 
@@ -245,6 +252,8 @@ class Desk:
         finally:
             if record and begun:
                 record.end(answer)
+            if record and engine.alive:
+                engine.belongs_to(record.conversation)
 
     def _get_ready(self, errand: Errand) -> None:
         """Have the model loaded that the request names. Raises ApiError or ModelError."""
@@ -283,6 +292,7 @@ class Desk:
                 prepared.ctx,
                 lambda fraction: not (self._closed or unwanted()),
                 self._tell,
+                remember=Remember(memory=_memory_for_texts()),
             )
         )
         with self._changed:
@@ -306,6 +316,11 @@ class Desk:
             f"{answer.prompt_s:.1f} s, wrote {len(answer.token_ids)} in {answer.statistics.seconds:.1f} s "
             f"({answer.statistics.tokens_per_s:.1f} tokens/s), {finish}"
         )
+
+
+def _memory_for_texts() -> int:
+    free = free_memory()
+    return _UNTOLD_BYTES if free is None else int(free * _SHARE_OF_FREE)
 
 
 def _means(name: str, model: Model) -> bool:

@@ -93,6 +93,7 @@ class Record:
         self._saving = saving
         self._turns = turns
         self._message = message
+        self.conversation = message.conversation_id
         self._saved = SavedAnswer(store, message.id, opening)
         self._warn = warn
 

@@ -21,9 +21,10 @@ _ANY_WHOLE = Number(-(2**63), 2**64, "a whole number", whole=True)
 _SEEDS = 2**32 - 1
 
 _NOT_HERE = {
+    "tools": "this server does not parse calls of tools yet; ask without them",
     "logit_bias": "tokens cannot be made more or less likely here; leave it out",
-    "functions": "'functions' is the old form of 'tools', which is understood",
-    "function_call": "'function_call' is the old form of 'tool_choice', which is understood",
+    "functions": "this server does not parse calls of tools yet; ask without them",
+    "function_call": "this server does not parse calls of tools yet; ask without them",
     "web_search_options": "this server searches nothing",
     "audio": "this server writes text only",
     "grammar": "grammars are not taken here; 'response_format' takes a JSON Schema",
@@ -177,6 +178,8 @@ def _read_messages(body: Json) -> list[Turn]:
 def _read_message(message: Any, where: str) -> Turn:
     if not isinstance(message, dict):
         raise bad_request(f"{where} must be an object", where)
+    if message.get("role") in ("tool", "function") or message.get("tool_calls"):
+        raise unsupported(where, f"{where}: calls of tools and their results are not understood yet")
     role = _ROLES.get(str(message.get("role")))
     if role is None:
         raise bad_request(f"the role of {where} must be one of {', '.join(_ROLES)}", where)
