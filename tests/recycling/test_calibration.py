@@ -128,7 +128,7 @@ def test_no_two_things_that_a_match_can_say_share_a_level():
 def test_a_kind_can_be_taken_apart_again():
     assert len(SOURCES) == len(PRIORS) == len(SIZES) == len(STRIDES)
     found = levels(kind(rows1=3, gap=6, suffix=suffix_level(9, UNITED), recent=2))
-    assert found == [3, 0, 0, 6, suffix_level(9, UNITED), 2]
+    assert found == [3, 0, 0, 6, suffix_level(9, UNITED), 2, 0]
 
 
 def test_nothing_to_learn_changes_nothing():

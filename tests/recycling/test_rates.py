@@ -41,5 +41,5 @@ def test_only_so_many_kinds_are_kept(monkeypatch):
 
 def test_levels_and_sets_take_a_kind_apart():
     levels, sets = levels_and_sets(np.array([0, 3 * STRIDES[1] + 2 * STRIDES[4]]))
-    assert levels.T.tolist() == [[0] * len(SIZES), [0, 3, 0, 0, 2, 0]]
+    assert levels.T.tolist() == [[0] * len(SIZES), [0, 3, 0, 0, 2, 0, 0]]
     assert sets.tolist() == [0, 0b010010]
