@@ -297,7 +297,8 @@ class Desk:
         )
         with self._changed:
             self._engine, self._loaded = engine, prepared
-        note_used(prepared)
+        if prepared is self._first:  # what clients ask for is not what its owner means next time
+            note_used(prepared)
         self._ready(prepared.model.name)
 
     def _free(self) -> None:
