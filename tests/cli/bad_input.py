@@ -6,7 +6,7 @@ GOOD = ("-m", "good.gguf", "--threads", "1", "-n", "2", "--draft", "off")
 FLAGS = [
     (["--nope"], 2, "unrecognized arguments: --nope"),
     (["ask", "--a\x1b[31m\nb", "Hi"], 2, "unrecognized arguments: --a␛[31m b"),
-    (["nosuch"], 2, "there is no command 'nosuch', only ask, history, bench"),
+    (["nosuch"], 2, "there is no command 'nosuch', only ask, serve, history, bench"),
     (["benhc"], 2, "there is no command 'benhc'; did you mean 'trchat bench'?"),
     (["pull", "a/b"], 2, "there is no command 'pull'; did you mean 'trchat models get OWNER/NAME'?"),
     (["Is it so?"], 2, "there is no such command; to ask that: trchat ask 'Is it so?'"),
