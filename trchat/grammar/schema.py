@@ -66,7 +66,7 @@ _REFUSALS = {
     "min/maxProperties only supported": '"minProperties" and "maxProperties" can be kept to only where all '
     '"properties" are required',
     "Unsatisfiable schema:": "nothing fits it: {rest}",
-    "Resource '": '"$ref": only what is in this file can be referred to, unlike \'{rest}',
+    "Resource '": '"$ref": only what is in this file can be referred to',
     "Pointer '": '"$ref": \'{rest}',
     "Anchor '": '"$ref": \'{rest}',
     "circular references with sibling keys": '"$ref": a circle of references with keywords beside them',
