@@ -1,10 +1,10 @@
 """Where an answer leaves the plain one, and how close the model's choice was there."""
 
 from collections.abc import Iterable
-from itertools import takewhile
 
 from trchat.bench.runner import Measurement
 from trchat.chat.engine import Engine
+from trchat.decoding.kv_cache import common_length
 
 
 def fork_margins(engine: Engine, measurements: Iterable[Measurement]) -> dict[Measurement, float]:
@@ -20,7 +20,6 @@ def fork_margins(engine: Engine, measurements: Iterable[Measurement]) -> dict[Me
         off = plain.get((m.question.id, m.turn))
         if off is None or off.token_ids == m.token_ids:
             continue
-        pairs = zip(m.token_ids, off.token_ids, strict=False)
-        common = [token for token, _ in takewhile(lambda pair: pair[0] == pair[1], pairs)]
+        common = m.token_ids[: common_length(m.token_ids, off.token_ids)]
         margins[m] = engine.margin([*engine.prompts.build(m.turns).ids, *common])
     return margins

@@ -7,7 +7,7 @@ from time import perf_counter
 from trchat.llama.model import Model
 from trchat.recycling.auto import AutoDrafter
 from trchat.recycling.drafter import Drafter
-from trchat.storage.conversations import ConversationStore, history_file
+from trchat.storage.conversations import ConversationStore, existing_history
 from trchat.storage.database import StorageError
 
 LETTERS = 64_000
@@ -67,17 +67,16 @@ class EarlierAnswers:
             self._store.close()
 
     def _latest(self) -> Iterator[tuple[int, str]]:
-        if not self._read or not history_file().exists():
-            return iter(())
-        if self._store is None:
-            self._store = ConversationStore(history_file(), lambda _line: None)  # the front end has told
-        return iter(self._store.latest_answers(LETTERS))
+        store = self._history() if self._read else None
+        return iter(store.latest_answers(LETTERS) if store else ())
 
     def _all_kept(self) -> bool:
         if not self._owners:
             return True
+        store = self._history()
+        return store is not None and store.all_kept(self._owners)
+
+    def _history(self) -> ConversationStore | None:
         if self._store is None:
-            if not history_file().exists():
-                return False
-            self._store = ConversationStore(history_file(), lambda _line: None)
-        return self._store.all_kept(self._owners)
+            self._store = existing_history()
+        return self._store

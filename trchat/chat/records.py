@@ -71,6 +71,28 @@ class Answer:
     dropped: Dropped | None = None
     statistics: Statistics = field(default_factory=Statistics)
 
+    @property
+    def timings(self) -> dict[str, float]:
+        """Seconds and speeds, as programs are told of them."""
+        fresh = self.prompt_tokens - self.cached_prompt_tokens
+        return {
+            "prompt_s": round(self.prompt_s, 4),
+            "generate_s": round(self.statistics.seconds, 4),
+            "prompt_tokens_per_s": round(fresh / self.prompt_s, 2) if self.prompt_s else 0.0,
+            "tokens_per_s": round(self.statistics.tokens_per_s, 2),
+        }
+
+    @property
+    def drafting(self) -> dict[str, float]:
+        """What drafts brought, as programs are told of it."""
+        counts = self.statistics
+        return {
+            "steps": counts.steps,
+            "tokens_per_step": round(counts.tokens_per_step, 4),
+            "drafted": counts.drafted,
+            "accepted": counts.accepted,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from trchat.chat.prompt import Prompt
 from trchat.chat.template import Turn
+from trchat.decoding.kv_cache import common_length
 from trchat.errors import TrchatError
 
 _OTHER = "Other"
@@ -31,16 +32,7 @@ def points_of_return(
     points = {len(ids) - 1, *range(EVERY, len(ids), EVERY)}
     for other in others:
         try:
-            points.add(_common(build(other).ids, ids))
+            points.add(common_length(build(other).ids, ids))
         except TrchatError:  # a template may refuse what no one has said yet
             continue
     return sorted(points)
-
-
-def _common(one: Sequence[int], other: Sequence[int]) -> int:
-    length = 0
-    for mine, yours in zip(one, other, strict=False):
-        if mine != yours:
-            break
-        length += 1
-    return length

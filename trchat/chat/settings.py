@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 from trchat.chat.template import CHATML
 from trchat.chat.thinking import Prompting
@@ -68,6 +69,23 @@ def sampling_of(settings: Settings, seed: int, grammar: str = "", schema: str = 
         grammar=grammar,
         schema=schema,
     )
+
+
+def kept_settings(settings: Settings, path: Path, sampling: Sampling) -> dict[str, object]:
+    """What is saved with an answer by the model at ``path``, by which it can be given again."""
+    return {
+        "path": str(path.absolute()),
+        "draft": settings.draft,
+        "temp": sampling.temperature,
+        "top_k": sampling.top_k,
+        "top_p": sampling.top_p,
+        "min_p": sampling.min_p,
+        "repeat_penalty": sampling.repeat_penalty,
+        "think": settings.think,
+        "think_budget": settings.think_budget,
+        "template_arg": settings.template_arg,
+        "seed": sampling.seed,
+    }
 
 
 def prompting_of(settings: Settings) -> Prompting:

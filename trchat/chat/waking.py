@@ -14,12 +14,13 @@ import numpy as np
 
 from trchat.chat.settings import Remember
 from trchat.config_rules import bytes_in
+from trchat.decoding.kv_cache import common_length
 from trchat.decoding.state_cache import Cache
 from trchat.errors import TrchatError
 from trchat.llama.context import Context
 from trchat.llama.device import backend, build_version
 from trchat.llama.log import note
-from trchat.storage.conversations import ConversationStore, history_file
+from trchat.storage.conversations import existing_history
 from trchat.storage.recycled.records import Identity
 from trchat.storage.states.folder import Name, StatesFolder, budget_for
 from trchat.storage.states.owners import remove_all, states_dir, states_of
@@ -66,7 +67,7 @@ class Waking:
         """As the cache's, after whatever the store has of ``prompt`` has been read back."""
         cache = self._cache
         wanted = prompt[:-1]
-        common = _common(cache.tokens, wanted)
+        common = common_length(cache.tokens, wanted)
         if len(cache.tokens) - common >= _LEAST_TOKENS:
             self._leave()
         self._todo.clear()
@@ -244,20 +245,11 @@ def _about(context: Context, identity: Identity, layers: int) -> tuple[object, .
 
 def _is_kept(conversation: int) -> bool:
     """Whether a conversation is there and was not deleted."""
-    if not history_file().exists():
-        return False
     try:
-        with closing(ConversationStore(history_file(), lambda line: None)) as store:
-            store.kept(conversation)
+        store = existing_history()
+        if store is None:
+            return False
+        with closing(store):
+            return store.all_kept([conversation])
     except TrchatError:
         return False
-    return True
-
-
-def _common(one: Sequence[int], other: Sequence[int]) -> int:
-    length = 0
-    for mine, yours in zip(one, other, strict=False):
-        if mine != yours:
-            break
-        length += 1
-    return length

@@ -12,7 +12,7 @@ from trchat.chat.engine_process import EngineStarter
 from trchat.chat.formats.interface import Said
 from trchat.chat.recorder import Recorder, with_question
 from trchat.chat.records import Answer, AnyEngine, Delta, Prefill, new_answer
-from trchat.chat.settings import Remember, prompting_of, sampling_of, stops_of, template_source
+from trchat.chat.settings import Remember, kept_settings, prompting_of, sampling_of, stops_of, template_source
 from trchat.chat.template import Turn
 from trchat.cli.conversation import Earlier, earlier
 from trchat.cli.crashed import ask_before_crash
@@ -96,7 +96,7 @@ class _Answering:
             question,
             system=system,
             model=self.prepared.model.name,
-            settings=_kept_settings(self.prepared, sampling),
+            settings=kept_settings(self.prepared.settings, self.prepared.model.path, sampling),
             warn=self.notices.say,
             conversation=before.id,
             title=title_from(" ".join(self.args.prompt)),
@@ -286,19 +286,3 @@ class _Shown:
             self._run.notices.aside("\n")
             self._inside = False
         self._run.output.write(said.text)
-
-
-def _kept_settings(prepared: Prepared, sampling: Sampling) -> dict[str, object]:
-    return {
-        "path": str(prepared.model.path.absolute()),
-        "draft": prepared.settings.draft,
-        "temp": sampling.temperature,
-        "top_k": sampling.top_k,
-        "top_p": sampling.top_p,
-        "min_p": sampling.min_p,
-        "repeat_penalty": sampling.repeat_penalty,
-        "think": prepared.settings.think,
-        "think_budget": prepared.settings.think_budget,
-        "template_arg": prepared.settings.template_arg,
-        "seed": sampling.seed,
-    }

@@ -3,11 +3,7 @@
 import argparse
 
 from trchat.cli.options import (
-    add_draft_option,
-    add_general_options,
-    add_model_options,
-    add_sampling_options,
-    add_thinking_options,
+    add_answering_options,
 )
 
 DESCRIPTION = """\
@@ -84,11 +80,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "-q", "--quiet", action="store_true", help="nothing on stderr but errors (and --stats)"
     )
     output.add_argument("--no-save", action="store_true", help="do not keep this question and answer")
-    add_model_options(parser)
-    add_sampling_options(parser)
-    add_thinking_options(parser)
-    add_draft_option(parser)
-    add_general_options(parser)
+    add_answering_options(parser)
     parser.set_defaults(run=run)
 
 

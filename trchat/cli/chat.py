@@ -6,11 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from trchat.cli.options import (
-    add_draft_option,
-    add_general_options,
-    add_model_options,
-    add_sampling_options,
-    add_thinking_options,
+    add_answering_options,
     positive_int,
 )
 from trchat.cli.streams import say
@@ -44,11 +40,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default=argparse.SUPPRESS,
         help="chat line by line, without colours or boxes; fit for screen readers",
     )
-    add_model_options(parser)
-    add_sampling_options(parser)
-    add_thinking_options(parser)
-    add_draft_option(parser)
-    add_general_options(parser)
+    add_answering_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -48,6 +48,15 @@ def add_general_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_answering_options(parser: argparse.ArgumentParser) -> None:
+    """All that a command that answers takes: model, sampling, thinking, drafts, and the general flags."""
+    add_model_options(parser)
+    add_sampling_options(parser)
+    add_thinking_options(parser)
+    add_draft_option(parser)
+    add_general_options(parser)
+
+
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Which model runs, on what, with how much context."""
     group = parser.add_argument_group("model")

@@ -16,8 +16,6 @@ def report(
     conversation: int | None = None,
 ) -> dict[str, Any]:
     """The answer as ``--json`` prints it."""
-    statistics = answer.statistics
-    fresh = answer.prompt_tokens - answer.cached_prompt_tokens
     return {
         "text": answer.text,
         "reasoning": answer.reasoning or None,
@@ -31,21 +29,8 @@ def report(
         "seed": answer.seed,
         "conversation": conversation,
         "dropped_turns": answer.dropped.turns if answer.dropped else 0,
-        "draft": {
-            "mode": mode,
-            "steps": statistics.steps,
-            "tokens_per_step": round(statistics.tokens_per_step, 4),
-            "drafted": statistics.drafted,
-            "accepted": statistics.accepted,
-            "hot_rows": hot_rows,
-        },
-        "timings": {
-            "load_s": round(load_s, 4),
-            "prompt_s": round(answer.prompt_s, 4),
-            "generate_s": round(statistics.seconds, 4),
-            "prompt_tokens_per_s": round(fresh / answer.prompt_s, 2) if answer.prompt_s else 0.0,
-            "tokens_per_s": round(statistics.tokens_per_s, 2),
-        },
+        "draft": {"mode": mode, **answer.drafting, "hot_rows": hot_rows},
+        "timings": {"load_s": round(load_s, 4), **answer.timings},
     }
 
 

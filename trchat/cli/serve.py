@@ -6,11 +6,7 @@ import os
 
 from trchat.cli.options import (
     accepted_by,
-    add_draft_option,
-    add_general_options,
-    add_model_options,
-    add_sampling_options,
-    add_thinking_options,
+    add_answering_options,
 )
 from trchat.config_rules import Number
 from trchat.errors import UsageError
@@ -68,11 +64,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     group.add_argument("--keep", action="store_true", help="load no other model, whatever is asked for")
     group.add_argument("--save", action="store_true", help="keep requests and answers in the history")
     group.add_argument("-q", "--quiet", action="store_true", help="nothing on stderr but errors")
-    add_model_options(parser)
-    add_sampling_options(parser)
-    add_thinking_options(parser)
-    add_draft_option(parser)
-    add_general_options(parser)
+    add_answering_options(parser)
     parser.set_defaults(run=run)
 
 

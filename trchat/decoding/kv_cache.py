@@ -59,6 +59,14 @@ class TreeContext(Protocol):
     def span(self, seq: int) -> tuple[int, int]: ...  # noqa: D102
 
 
+def common_length(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many tokens two texts share from the start."""
+    for length, (mine, yours) in enumerate(zip(one, other, strict=False)):
+        if mine != yours:
+            return length
+    return min(len(one), len(other))
+
+
 class KVCache:
     """The one owner of what the context's KV cache holds: one token per position, in order.
 
@@ -126,11 +134,7 @@ class KVCache:
 
         The last of ``tokens`` is never counted, so that there is something left to compute logits from.
         """
-        common = 0
-        for held, wanted in zip(self.tokens, tokens[:-1], strict=False):
-            if held != wanted:
-                break
-            common += 1
+        common = common_length(self.tokens, tokens[:-1])
         if common < len(self.tokens) or self._tree is not None:
             self.truncate(common)
         return len(self.tokens)

@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from trchat.decoding.kv_cache import WAITED_S, KVCache
+from trchat.decoding.kv_cache import WAITED_S, KVCache, common_length
 from trchat.decoding.saved_states import SavedStates
 from trchat.llama.batch import END, Batch
 from trchat.recycling.tree import DraftTree
@@ -129,11 +129,7 @@ class StateCache:
 
         The last of ``tokens`` is never counted, so that there is something left to compute logits from.
         """
-        common = 0
-        for held, wanted in zip(self.tokens, tokens[:-1], strict=False):
-            if held != wanted:
-                break
-            common += 1
+        common = common_length(self.tokens, tokens[:-1])
         if common < len(self.tokens) or self._tree is not None:
             self.truncate(common)
         return len(self.tokens)

@@ -110,9 +110,9 @@ class Context(Owned):
                 f"no memory for a context of {_wanted_ctx(model, options)} tokens ({last_error()}); "
                 "try a smaller --ctx or --cache-type q8_0"
             )
+        self._rows: dict[tuple[int, int], NDArray[np.float32]] = {}  # views, by address and number
         # llama.cpp asks before each part of a batch whether to go on. Asking Python would take its lock some
         # hundred times a batch; C's own strlen sees as well whether the flag's first byte is set.
-        self._rows: dict[tuple[int, int], NDArray[np.float32]] = {}  # views, by address and number
         self._flag = ctypes.create_string_buffer(2)
         llama.llama_set_abort_callback(
             self._context, ctypes.cast(_strlen(), llama.ggml_abort_callback), ctypes.addressof(self._flag)

@@ -70,8 +70,9 @@ class AutoDrafter:
         self.settle()
         self._began = None
         self.costs.begin()
-        if self._proposer.tokens[self._answer_at :]:
-            self.remember(self._proposer.tokens[max(self._answer_at - CONTEXT, 0) :])
+        before = self._proposer.tokens
+        if len(before) > self._answer_at:
+            self.remember(before[max(self._answer_at - CONTEXT, 0) :])
         self._proposer.begin(prompt)
         self._answer_at = len(prompt)
 

@@ -57,9 +57,7 @@ class EarlierTexts:
         """The place that the end of ``text`` matches longest, of several the latest."""
         best = None
         for place in reversed(self._places.get((text[-1], text[-2], text[-3]), [])) if len(text) > 2 else ():
-            length, most = 3, min(LONGEST_CHECKED, place, len(text))
-            while length < most and self.tokens[place - 1 - length] == text[-1 - length]:
-                length += 1
+            length = _length(self.tokens, place, text)
             if best is None or length > best[1]:
                 best = ~place, length
         return best
@@ -114,7 +112,7 @@ class SuffixIndex:
         Then one in earlier texts, if it matches longer than any of them.
         """
         threes, twos, ones = self._known(*self.context())
-        found = [(place, self._length(place)) for place in reversed(threes)]
+        found = [(place, _length(self.tokens, place, self.tokens)) for place in reversed(threes)]
         found.sort(key=lambda match: -match[1])
         seen = set(threes)
         for length, places in ((2, twos), (1, ones)):
@@ -163,9 +161,10 @@ class SuffixIndex:
             return [], two, one
         return threes.get(key | third << 2 * _BITS, []), two, one
 
-    def _length(self, place: int) -> int:
-        text, end, length = self.tokens, len(self.tokens), 3
-        most = min(LONGEST_CHECKED, place)
-        while length < most and text[place - 1 - length] == text[end - 1 - length]:
-            length += 1
-        return length
+
+def _length(known: Sequence[int], place: int, text: Sequence[int]) -> int:
+    """How many tokens before ``place``, three at least, are those that ``text`` ends with."""
+    length, most = 3, min(LONGEST_CHECKED, place, len(text))
+    while length < most and known[place - 1 - length] == text[-1 - length]:
+        length += 1
+    return length

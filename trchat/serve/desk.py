@@ -224,7 +224,7 @@ class Desk:
             alternatives=wish.alternatives,
         )
         prompting = prompting_of(settings)
-        record = self._saving and self._saving.begin(wish, loaded, sampling, self._tell)
+        record = self._saving and self._saving.begin(wish, loaded.model, settings, sampling, self._tell)
         events = engine.answer(
             wish.turns,
             sampling,

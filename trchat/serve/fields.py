@@ -6,6 +6,7 @@ from typing import Any
 
 from trchat.config_rules import SETTINGS, Number, Value
 from trchat.serve.problems import bad_request
+from trchat.storage.records import clean
 
 Json = Mapping[str, Any]
 
@@ -27,7 +28,7 @@ def read_object(body: bytes) -> Json:
 def cleaned(value: Any) -> Any:
     """``value`` with all its texts fit to be written as UTF-8."""
     if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode("utf-8")
+        return clean(value)
     if isinstance(value, list):
         return [cleaned(each) for each in value]
     if isinstance(value, dict):

@@ -164,18 +164,7 @@ def usage(answer: Answer) -> Chunk:
 
 def timings(answer: Answer) -> Chunk:
     """What it took and what drafts brought, by the names that ``trchat ask --json`` has for it."""
-    statistics = answer.statistics
-    fresh = answer.prompt_tokens - answer.cached_prompt_tokens
-    return {
-        "prompt_s": round(answer.prompt_s, 4),
-        "generate_s": round(statistics.seconds, 4),
-        "prompt_tokens_per_s": round(fresh / answer.prompt_s, 2) if answer.prompt_s else 0.0,
-        "tokens_per_s": round(statistics.tokens_per_s, 2),
-        "steps": statistics.steps,
-        "tokens_per_step": round(statistics.tokens_per_step, 4),
-        "drafted": statistics.drafted,
-        "accepted": statistics.accepted,
-    }
+    return {**answer.timings, **answer.drafting}
 
 
 def _finish(answer: Answer) -> str:

@@ -5,13 +5,15 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from trchat.catalog.listing import Model
 from trchat.chat.records import Answer
 from trchat.chat.saved_answer import SavedAnswer
+from trchat.chat.settings import kept_settings
 from trchat.chat.template import Turn, Verbatim
+from trchat.config import Settings
 from trchat.errors import TrchatError
 from trchat.llama.sampling import Sampling
 from trchat.serve.wishes import Wish
-from trchat.startup import Prepared
 from trchat.storage.conversations import ConversationStore
 from trchat.storage.records import Message
 
@@ -27,11 +29,11 @@ class Saving:
         self._known: OrderedDict[bytes, int] = OrderedDict()
 
     def begin(
-        self, wish: Wish, loaded: Prepared, sampling: Sampling, warn: Callable[[str], object]
+        self, wish: Wish, model: Model, settings: Settings, sampling: Sampling, warn: Callable[[str], object]
     ) -> "Record | None":
         """Write down what is asked; None where it cannot be, which ``warn`` is told."""
         try:
-            return self._begin(wish, loaded, sampling, warn)
+            return self._begin(wish, model, settings, sampling, warn)
         except TrchatError as error:
             warn(f"this answer is not saved: {error}")
             return None
@@ -43,7 +45,7 @@ class Saving:
             self._known.popitem(last=False)
 
     def _begin(
-        self, wish: Wish, loaded: Prepared, sampling: Sampling, warn: Callable[[str], object]
+        self, wish: Wish, model: Model, settings: Settings, sampling: Sampling, warn: Callable[[str], object]
     ) -> "Record":
         turns = _turns(wish)
         store = self._store
@@ -53,17 +55,7 @@ class Saving:
             for turn in turns[:-1]:
                 parent = store.add_message(conversation, turn.role, turn.content, parent).id
         question = store.add_message(conversation, turns[-1].role, turns[-1].content, parent)
-        noted = {
-            "path": str(loaded.model.path.absolute()),
-            "draft": loaded.settings.draft,
-            "temp": sampling.temperature,
-            "top_k": sampling.top_k,
-            "top_p": sampling.top_p,
-            "min_p": sampling.min_p,
-            "repeat_penalty": sampling.repeat_penalty,
-            "seed": sampling.seed,
-        }
-        message = store.begin_answer(question.id, loaded.model.name, noted)
+        message = store.begin_answer(question.id, model.name, kept_settings(settings, model.path, sampling))
         return Record(self, store, turns, message, wish.opening, warn)
 
     def _going_on(self, turns: Sequence[Turn]) -> tuple[int | None, int | None]:

@@ -197,8 +197,7 @@ class Session:
         # As it was asked then, whatever was changed since.
         then: dict[str, Any] = {name: noted[name] for name in NOTED if name in noted}
         self.writing = answer.id
-        conversation = answer.conversation_id if self.thread.store.path else None
-        job = Job(answer.id, turns, replace(self.settings, **then), seed, conversation=conversation)
+        job = Job(answer.id, turns, replace(self.settings, **then), seed, conversation=self._saved_in(answer))
         self.host.compare(Comparison(job, answer.text, mode, answer.completion_tokens, answer.tokens_per_s))
         return answer
 
@@ -299,6 +298,9 @@ class Session:
         self._write(answer, question)
         return answer
 
+    def _saved_in(self, answer: Message) -> int | None:
+        return answer.conversation_id if self.thread.store.path else None
+
     def _write(self, answer: Message, question: Message, opening: Turn | None = None) -> None:
         noted = answer.settings
         seed = noted.get("seed")
@@ -312,7 +314,7 @@ class Session:
                 seed if isinstance(seed, int) else secrets.randbelow(2**32 - 1),
                 opening,
                 (answer.completion_tokens or 0) if opening else 0,
-                answer.conversation_id if self.thread.store.path else None,
+                self._saved_in(answer),
             )
         )
 

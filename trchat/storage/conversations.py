@@ -39,6 +39,11 @@ def open_history(warn: Warn) -> "ConversationStore":
     return store
 
 
+def existing_history() -> "ConversationStore | None":
+    """The user's conversations, for those who only look; None where there are none. Trouble is not told."""
+    return ConversationStore(history_file(), lambda _line: None) if history_file().exists() else None
+
+
 class ConversationStore:
     """Conversations and their messages. Times come from ``clock`` (seconds since 1970)."""
 

@@ -100,18 +100,19 @@ void text_context(const Text *text, int32_t context[CONTEXT]) {
 }
 
 /* The latest place of the n-gram that ends in `last`, 0 = none. */
-static int32_t latest(const Text *text, const int32_t *last, int n) {
-    const Grams *grams = &text->grams[n - 1];
+static int32_t latest(const Grams *grams, const int32_t *tokens, const int32_t *last, int n) {
     for (int back = 0; back < n; back++) {
         if (last[back] < 0) return 0;
     }
-    return grams->slots ? grams->latest[slot_of(grams, text->tokens, last, n)] : 0;
+    return grams->slots ? grams->latest[slot_of(grams, tokens, last, n)] : 0;
 }
 
-static int32_t length_of(const Text *text, int32_t place) {
-    const int32_t most = place < text->longest_checked ? place : text->longest_checked;
+/* How many of the `tokens` before `place`, CONTEXT at least, are those that the text ends with. */
+static int32_t length_of(const Text *text, const int32_t *tokens, int32_t place) {
+    int64_t most = place < text->longest_checked ? place : text->longest_checked;
+    if (text->n < most) most = text->n;
     int32_t length = CONTEXT;
-    while (length < most && text->tokens[place - 1 - length] == text->tokens[text->n - 1 - length]) length++;
+    while (length < most && tokens[place - 1 - length] == text->tokens[text->n - 1 - length]) length++;
     return length;
 }
 
@@ -169,12 +170,7 @@ void text_forget(Text *text) {
 }
 
 static int32_t latest_earlier(const Earlier *earlier, const int32_t *last) {
-    for (int back = 0; back < CONTEXT; back++) {
-        if (last[back] < 0) return 0;
-    }
-    return earlier->grams.slots
-               ? earlier->grams.latest[slot_of(&earlier->grams, earlier->tokens, last, CONTEXT)]
-               : 0;
+    return latest(&earlier->grams, earlier->tokens, last, CONTEXT);
 }
 
 /* The place in earlier texts that the text's end matches longest, of several the latest. */
@@ -185,10 +181,7 @@ static Match longest_earlier(const Text *text) {
     Match best = {0, 0};
     int32_t place = latest_earlier(earlier, context);
     for (int each = 0; place && each < text->remembered; each++, place = earlier->grams.earlier[place]) {
-        int64_t most = place < text->longest_checked ? place : text->longest_checked;
-        if (text->n < most) most = text->n;
-        int32_t length = CONTEXT;
-        while (length < most && earlier->tokens[place - 1 - length] == text->tokens[text->n - 1 - length]) length++;
+        const int32_t length = length_of(text, earlier->tokens, place);
         if (length > best.length) best = (Match){~place, length};
     }
     return best;
@@ -218,10 +211,10 @@ int text_matches(const Text *text, Match found[MOST_MATCHES]) {
     for (int size = CONTEXT; size >= 1; size--) {
         const Grams *grams = &text->grams[size - 1];
         const int longer = n;
-        int32_t place = latest(text, context, size);
+        int32_t place = latest(&text->grams[size - 1], text->tokens, context, size);
         for (int each = 0; place && each < text->remembered; each++, place = grams->earlier[place]) {
             if (size < CONTEXT && among(found, longer, place)) continue;
-            Match match = {place, size < CONTEXT ? size : length_of(text, place)};
+            Match match = {place, size < CONTEXT ? size : length_of(text, text->tokens, place)};
             int at = n++;
             /* The longest first, of several the latest. */
             for (; size == CONTEXT && at > 0 && found[at - 1].length < match.length; at--) {
@@ -235,7 +228,7 @@ int text_matches(const Text *text, Match found[MOST_MATCHES]) {
 
 static int own_after(const Text *text, const int32_t *context, Match *found) {
     for (int size = CONTEXT; size >= 1; size--) {
-        const int32_t place = latest(text, context, size);
+        const int32_t place = latest(&text->grams[size - 1], text->tokens, context, size);
         if (place) {
             *found = (Match){place, size};
             return 1;

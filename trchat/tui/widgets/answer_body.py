@@ -91,11 +91,9 @@ class AnswerBody(Widget):
             self._growing, self._begun_at = True, perf_counter()
             self._begun_height = self._reserved
         wait = self._resting_until - perf_counter()
-        if not self.is_attached:
-            pass  # the screen is being taken down
-        elif wait <= 0:
+        if wait <= 0:
             self._draw()
-        elif self._later is None:
+        elif self._later is None and self.is_attached:
             self._later = self.set_timer(wait, self._draw)
 
     def finish(self, text: str) -> None:
@@ -200,7 +198,7 @@ class AnswerBody(Widget):
         if self._later is not None:
             self._later.stop()
             self._later = None
-        if not self.is_attached:
+        if not self.is_attached:  # the screen is being taken down
             return
         if not self.size.width:
             self.refresh(layout=True)
