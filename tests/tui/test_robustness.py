@@ -1,11 +1,14 @@
 """Hostile text, odd sizes, long answers."""
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
 
 from tests.tui.scripted_engine import STOP_HERE, ScriptedEngine
+from trchat.session.news import Notice
 from trchat.storage.conversations import open_history
+from trchat.tui.app import TrchatApp
 
 HOSTILE = (
     "[bold red]markup[/] \x1b[31mred\x1b]0;title\x07 \x9b2J &#x202e;rtl &#27;c "
@@ -220,3 +223,21 @@ def test_keys_are_shown_whole(run_chat, width):
         assert "esc Stop" not in keys
 
     run_chat(test, size=(width, 30))
+
+
+def test_what_the_engine_says_before_the_screen_has_its_place_is_shown(run_chat, monkeypatch):
+    """A quick machine loads the model while the app is still being put together."""
+
+    def on_load(app):
+        assert app.is_running and not app.chat.is_attached
+        outbox = app.session.host.outbox
+        with ThreadPoolExecutor(1) as engine:
+            for news in (*outbox.take(), Notice("Said early.")):
+                engine.submit(outbox.put, news).result()
+
+    monkeypatch.setattr(TrchatApp, "on_load", on_load, raising=False)
+
+    async def test(chat):
+        await chat.sees("Said early.")
+
+    run_chat(test)

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App
@@ -56,11 +57,11 @@ class TrchatApp(App[None]):
 
     def get_default_screen(self) -> ChatScreen:
         """The chat."""
+        self._wakes = asyncio.get_running_loop()
         return self.chat
 
     def on_mount(self) -> None:
         """Put on the remembered colours."""
-        self._wakes = asyncio.get_running_loop()
         wanted = self._theme_wanted
         self.theme = wanted if wanted in self.available_themes else DEFAULT
         if wanted and wanted not in self.available_themes:
@@ -96,9 +97,11 @@ class TrchatApp(App[None]):
         self.panic()
 
     def _wake(self) -> None:
-        # Called on the engine's thread, perhaps before the screen is there or after it is gone.
-        if self.is_running:
-            self.chat.post_message(NewsArrived())
+        # Called on the engine's thread, perhaps before the screen is there or after it is gone. A screen that
+        # has no place in the app yet takes messages on the app's own thread only; it asks by itself at first.
+        if self.is_running and self._wakes is not None:
+            with suppress(RuntimeError):  # the loop has ended meanwhile
+                self._wakes.call_soon_threadsafe(self.chat.post_message, NewsArrived())
 
     def _warn(self, line: str) -> None:
         if self.is_running:
