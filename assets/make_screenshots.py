@@ -24,8 +24,9 @@ FOLDER = Path(__file__).parent
 FLAGS = {"temp": 0.0, "max_tokens": 400}
 PRIMES = "Write a Python function that returns all primes below n. Code only."
 TYPED = "Add type hints and a docstring. Code only."
+AGAIN = "Now call the argument limit. Code only."
 COLOURED = "/lens color"
-TELLING_TOKENS = 80
+TELLING_TOKENS = 60
 SIZE = (88, 34)
 
 
@@ -45,7 +46,7 @@ class Picture:
 PICTURES = (
     Picture("chat-dark", (PRIMES, TYPED)),
     Picture("chat-light", (PRIMES, TYPED), theme="trchat-light"),
-    Picture("draft-lens", (COLOURED, PRIMES, TYPED), live=True, size=(100, 36)),
+    Picture("draft-lens", (COLOURED, PRIMES, TYPED, AGAIN), live=True, size=(100, 36)),
     Picture("compare", (PRIMES, TYPED), after=("ctrl+t",)),
 )
 
