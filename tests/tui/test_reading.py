@@ -104,7 +104,7 @@ def hard_to_read(chat):
     found = []
     for strip in chat.app.screen._compositor.render_strips(chat.app.size):
         for text, style, _ in strip:
-            if not style or not style.color or not style.bgcolor or not text.strip():
+            if not style or not style.color or not style.bgcolor or not set(text) - set(" ▁▂▃▄▅▆▇█"):
                 continue
             least = 4.5 if any(map(str.isalnum, text)) else 3
             front, back = style.color.get_truecolor(), style.bgcolor.get_truecolor()
