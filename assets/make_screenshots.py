@@ -25,7 +25,7 @@ FLAGS = {"temp": 0.0, "max_tokens": 400}
 PRIMES = "Write a Python function that returns all primes below n. Code only."
 TYPED = "Add type hints and a docstring. Code only."
 AGAIN = "Write all of it again, with n called limit. Code only."
-COLOURED = "/lens color"
+COLOURED = "/lens colour"
 TELLING_TOKENS = 60
 SIZE = (88, 34)
 

@@ -169,7 +169,7 @@ def test_progress_is_told_and_may_end_it(hub, here):
 
     def cancel(done, total):
         told.append((done, total))
-        raise TrchatError("canceled")
+        raise TrchatError("cancelled")
 
     with pytest.raises(TrchatError, match=r"^canceled$"):
         download(REPO, progress=cancel)
