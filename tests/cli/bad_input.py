@@ -85,7 +85,7 @@ FILES = [
     (
         ["ask", *GOOD, "--template", "silent.jinja", "Hi"],
         2,
-        "makes nothing of this conversation; use --template",
+        "renders nothing for this conversation; use --template",
     ),
     (["ask", *GOOD, "--template", "syntax.jinja", "Hi"], 1, "the chat template is broken: "),
 ]
