@@ -128,6 +128,8 @@ _SOLAR_U = "<|begin|>user<|content|>{}<|end|><|begin|>assistant"
 _OSS_U = "<|start|>user<|message|>{}<|end|><|start|>assistant"
 _MUSE_U = "<|start|>user<|message|>{}<|eot|><|start|>assistant"
 
+_APRIEL = "<|system|>\nProvide the final solution in this format: [BEGIN FINAL RESPONSE] ... [END FINAL RESPONSE].\n<|end|>\n"
+
 FAMILIES = {
     "Qwen3": Family(
         **_qwen(_IF_OFF + "<think>\n\n</think>\n\n{% endif %}"),
@@ -399,6 +401,20 @@ FAMILIES = {
         end="<|end|>",
         prompt="<|begin_user|>\nU\n<|begin_assistant|>\nHere are my reasoning steps:\n",
         again=f"<|begin_user|>\nU\n<|begin_assistant|>\n{ANSWER}\n<|end|>\n<|begin_user|>\nV\n<|begin_assistant|>\nHere are my reasoning steps:\n",
+        reasoning=f"Here are my reasoning steps:\n{REASONING}",
+    ),
+    "Apriel 1.5": Family(
+        template=chat(
+            "<|user|>\n{{ m.content }}\n<|end|>{{ '\\n' }}",
+            "<|assistant|>\n{{ m.content }}\n<|end|>{{ '\\n' }}",
+            "<|assistant|>{{ '\\n' }}",
+            "<|system|>\nProvide the final solution in this format: [BEGIN FINAL RESPONSE] ... [END FINAL RESPONSE].\n<|end|>{{ '\\n' }}",
+        ),
+        output=f"Here are my reasoning steps:\n{REASONING}\n[BEGIN FINAL RESPONSE]\n{ANSWER}\n[END FINAL RESPONSE]",
+        marks=("<|system|>", "<|user|>", "<|assistant|>", "<|end|>"),
+        end="<|end|>",
+        prompt=_APRIEL + "<|user|>\nU\n<|end|>\n<|assistant|>\n",
+        again=f"{_APRIEL}<|user|>\nU\n<|end|>\n<|assistant|>\n{ANSWER}\n<|end|>\n<|user|>\nV\n<|end|>\n<|assistant|>\n",
         reasoning=f"Here are my reasoning steps:\n{REASONING}",
     ),
     "Hy3": Family(

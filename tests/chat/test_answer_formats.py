@@ -8,7 +8,7 @@ import json
 import pytest
 
 from tests.chat.answer_formats import ANSWER, FAMILIES
-from trchat.chat.formats.interface import Place
+from trchat.chat.formats.interface import Marks, Place
 from trchat.chat.prompt import PromptBuilder
 from trchat.chat.reader import AnswerReader
 from trchat.chat.template import ChatTemplate, Turn
@@ -215,6 +215,52 @@ def test_a_tag_counts_only_where_template_or_vocabulary_has_it(process):
     assert read(vocabulary, builder, ">", "Well. " + quoted.replace("</think>", "it"))[1].startswith(
         "Well. It is"
     )
+
+
+@pytest.mark.parametrize("name", ["Qwen3", "Bielik", "LFM2.5", "Seed-OSS", "Ministral 3"])
+@pytest.mark.parametrize(
+    "quoting",
+    [
+        "Write:\n```html\n{opener}hm{closer}\n```\nThat is all.",
+        "~~~\n{closer}\n~~~\nends it.",
+        "It stands between `{opener}` and `{closer}`.",
+        "The tag `{closer}` ends it, as {opener} and {closer} do.",
+        "A {opener}hm{closer} pair.",
+    ],
+)
+def test_tags_that_an_answer_only_speaks_of_are_text(built, quoting):
+    _family, vocabulary, _template, builder = built
+    if vocabulary.control_texts:
+        pytest.skip("control tokens are no text")
+    tags = builder.format.tags
+    opener, closer = Marks.spelled(tags.opener), Marks.spelled(tags.closer)
+    text = quoting.format(opener=opener, closer=closer)
+    tail = builder.build([Turn("user", "U")]).tail
+    assert read(vocabulary, builder, tail, text)[:2] == ("", text)
+    assert read(vocabulary, builder, tail, f"{opener}Why?{closer}{text}")[:2] == ("Why?", text)
+
+
+@pytest.mark.parametrize("name", ["Qwen3", "Laguna"])
+def test_the_end_of_a_turn_in_letters_ends_no_code(built):
+    family, vocabulary, _template, builder = built
+    tail = builder.build([Turn("user", "U")], {"enable_thinking": False}).tail
+    text = "So:\n```\nHi{}\n```\nand `{}`."
+    quoted = text.format(*[family.end] * 2)
+    reader = AnswerReader(vocabulary, builder.format, builder.format.parser(tail))
+    for token in vocabulary.tokenize(quoted + family.end):
+        if reader.take(token):
+            break
+    assert reader.text == quoted
+
+
+@pytest.mark.parametrize("name", ["Apriel 1.5"])
+def test_an_answer_without_the_words_that_begin_reasoning_is_an_answer(built):
+    _family, vocabulary, _template, builder = built
+    tail = builder.build([Turn("user", "U")]).tail
+    assert read(vocabulary, builder, tail, ANSWER)[:2] == ("", ANSWER)
+    assert read(vocabulary, builder, tail, "Here are my")[:2] == ("", "Here are my")
+    late = "Well.\n[BEGIN FINAL RESPONSE]\nYes."
+    assert read(vocabulary, builder, tail, late)[:2] == ("Well.\n", "Yes.")
 
 
 @pytest.mark.parametrize("name", ["Qwen3"])

@@ -2,6 +2,8 @@
 
 import pytest
 
+from trchat.chat.formats.interface import Marks
+from trchat.chat.formats.tags import TagFormat, Tags
 from trchat.chat.template import ChatTemplate, Turn
 from trchat.chat.thinking import (
     NOTHING,
@@ -64,10 +66,15 @@ UNREAD = "{% set enable_thinking = true %}" + TURNS + "{% if enable_thinking %}<
 NO_SYSTEM = "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}" + QWEN3
 
 
-def switch_of(source):
+THINK = TagFormat(
+    Tags(opening="<think>", opener="<think>", closing="</think>", closer="</think>"), Marks((), {}, ())
+)
+
+
+def switch_of(source, format=None):
     template = ChatTemplate(source, "<s>", "</s>")
     try:
-        return find_switch(template)
+        return find_switch(template, format)
     finally:
         template.close()
 
@@ -96,6 +103,47 @@ def test_on_and_off(source, name, off, on):
     assert switch.plan("auto") == NOTHING
     for effort in ("low", "medium", "high"):
         assert told(switch, effort) == ({name: on}, ON_OFF)
+
+
+@pytest.mark.parametrize(
+    ("source", "off", "on"),
+    [
+        (TURNS + "{{ '<think></think>' if quick_reasoning else '<think>' }}", True, False),
+        (TURNS + "{{ '</think>' if reasoning_free else '' }}", True, False),
+        (TURNS + "{{ '<think>' if not no_reasoning else '<think></think>' }}", True, False),
+        (TURNS + "{{ '<think>' if without_thinking else '</think>' }}", False, True),
+        (TURNS + "{{ '' if thinking_here else '</think>' }}", False, True),
+        (
+            TURNS + "{{ '</think>' if thinking_style == 'instant' else '<think>' }}",
+            "instant",
+            None,
+        ),  # it thinks by itself
+        (TURNS + "{{ '<think>' if thinking_style == 'deep' else '<think></think>' }}", None, "deep"),
+        (
+            TURNS + "{{ {'brief': '</think>', 'none': '</think>', 'deep': '<think>'}[reasoning_type"
+            " if reasoning_type in ('brief', 'none', 'deep') else 'deep'] }}",
+            "none",
+            "deep",
+        ),
+    ],
+)
+def test_which_way_a_switch_goes_is_seen_in_the_prompt_and_not_in_its_name(source, off, on):
+    switch = switch_of(source, THINK)
+    assert list(switch.plan("off").variables.values()) == ([] if off is None else [off])
+    assert list(switch.plan("on").variables.values()) == ([] if on is None else [on])
+    assert switch.kinds
+    assert switch.plan("off").note == ""
+
+
+def test_an_effort_that_leaves_no_room_for_reasoning_is_off():
+    switch = switch_of(LEAST, THINK)
+    assert told(switch, "off") == ({"reasoning_effort": "minimal"}, "")
+    assert told(switch, "low") == (
+        {"reasoning_effort": "low"},
+        "this model does not think at all with reasoning_effort=low",
+    )
+    assert told(switch, "high") == ({"reasoning_effort": "high"}, "")
+    assert switch.steps == ("auto", "off", "high")
 
 
 def test_efforts_without_an_off():

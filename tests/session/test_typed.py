@@ -3,7 +3,8 @@
 import pytest
 
 from trchat.errors import UsageError
-from trchat.session.commands import COMMANDS, Suggestion, branch_step, parse_command, suggestions, unescaped
+from trchat.session.commands import COMMANDS
+from trchat.session.typed_command import Suggestion, parse_command, suggestions, unescaped
 from trchat.session.typed_setting import parse_assignment, parse_setting, typed_here
 
 
@@ -30,12 +31,12 @@ def test_what_is_said_to_the_model(text):
 def test_a_switch_that_the_model_reads_itself_is_said_to_it():
     template = "{% if '/no_think' in messages[0].content %}<think></think>{% elif '/think' %}{% endif %}"
     for text in ("/no_think Say hello.", "/no_think", "/think hard about it"):
-        assert parse_command(text, template) is None
+        assert parse_command(text, lambda: template) is None
     for text in ("/think", "/think off", "/think HIGH"):
-        found = parse_command(text, template)
+        found = parse_command(text, lambda: template)
         assert found is not None and found[0].name == "think"
     with pytest.raises(UsageError, match="no such command: /no_think; did you mean /think"):
-        parse_command("/no_think Say hello.", "{{ messages }}")
+        parse_command("/no_think Say hello.", lambda: "{{ messages }}")
 
 
 def test_a_doubled_slash_says_one():
@@ -55,13 +56,6 @@ def test_a_command_that_is_none_says_what_to_do(text, told):
     with pytest.raises(UsageError) as caught:
         parse_command(text)
     assert str(caught.value) == told
-
-
-def test_a_branch_is_the_next_or_the_previous_one():
-    assert [branch_step(word) for word in ("next", "n", "Previous", "prev", "")] == [1, 1, -1, -1, -1]
-    for word in ("3", "sideways"):
-        with pytest.raises(UsageError, match="takes next or previous"):
-            branch_step(word)
 
 
 def completions(begun):

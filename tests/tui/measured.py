@@ -109,7 +109,7 @@ def tui(flags: list[str], lens: bool) -> None:
     def begin(screen: ChatScreen, news: Any) -> None:
         ready(screen, news)
         if lens:
-            screen.call_later(screen.action_lens)
+            screen.call_later(screen.lens, False)
         screen.prompt.put(PROMPT)
         screen.call_later(screen.prompt.action_send)
 

@@ -66,7 +66,7 @@ class Engine(Owned):
         self.came_free: Callable[[], int] = lambda: 0
         self.template = template or ChatTemplate(model.chat_template, model.bos_text, model.eos_text)
         self.prompts = PromptBuilder(self.template, model)
-        self._thinking = find_switch(self.template)
+        self._thinking = find_switch(self.template, self.prompts.format)
         self.context = Context(model, options)
         self.cache: Cache = (
             StateCache(self.context, saved_bytes) if model.keeps_state else KVCache(self.context)

@@ -2,14 +2,17 @@
 
 Every family has its own variable for it, and no list of models knows the next one's. So the template is
 asked: of the variables that it looks up, those whose names speak of thinking are tried with the values that
-its source names, and what changes the prompt is a switch. Templates that look for a word in the messages
-(``/no_think``) are tried with the word.
+its source names, and what changes the prompt is a switch. Which way it goes is seen in the prompt, where
+that begins the reasoning or ends it at once; else the name says it. Templates that look for a word in the
+messages (``/no_think``) are tried with the word.
 """
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from trchat.chat.formats.find import tail_of
+from trchat.chat.formats.interface import Format, Place
 from trchat.chat.template import ChatTemplate, Turn
 from trchat.errors import TrchatError
 
@@ -31,7 +34,8 @@ _AMOUNT = re.compile(r"budget|tokens|limit|length")
 _TYPED = re.compile(r"/no_?think(?:ing)?\b|/think(?:ing)?\b|\bdetailed thinking (?:on|off)\b")
 _NONSENSE = "qlevelq"
 
-_ASKED = Turn("user", "qfirstq")
+_QUESTION = "qfirstq"
+_ASKED = Turn("user", _QUESTION)
 _SHAPES: tuple[tuple[Turn, ...], ...] = ((_ASKED,), (Turn("system", "qsystemq"), _ASKED))
 """Without a system prompt and with one: some templates look at their variables only in one of the two. There
 is no earlier answer, so that what only changes how the past is told is no switch."""
@@ -140,9 +144,12 @@ def notes_on(
     ]
 
 
-def find_switch(template: ChatTemplate) -> ThinkingSwitch:
-    """Try what ``template`` reads. It takes some milliseconds; templates without a switch cost nothing."""
-    return _Search(template).found()
+def find_switch(template: ChatTemplate, format: Format | None = None) -> ThinkingSwitch:
+    """Try what ``template`` reads. It takes some milliseconds; templates without a switch cost nothing.
+
+    ``format`` tells where in an answer a prompt ends; without one nothing is known of that.
+    """
+    return _Search(template, format).found()
 
 
 def remembering(reads: frozenset[str]) -> dict[str, object]:
@@ -185,8 +192,9 @@ _Prompts = tuple[str | None, ...]
 class _Search:
     """Tries variables on one template."""
 
-    def __init__(self, template: ChatTemplate) -> None:
+    def __init__(self, template: ChatTemplate, format: Format | None) -> None:
         self._template = template
+        self._format = format if format is not None and format.closing else None
         names = [
             name
             for name in template.reads
@@ -212,10 +220,15 @@ class _Search:
         if off is None:
             least = min(efforts, key=_RUNGS.__getitem__)
             only = f"this model has no switch to stop thinking; the least it knows is {efforts_name}={least}"
-            plans["off"] = replace(efforts[least], note=only)
+            plans["off"] = (
+                efforts[least] if self._silences(efforts[least]) else replace(efforts[least], note=only)
+            )
         plans["on"] = on if on is not None else self._thinking_by(efforts, plans["off"])
         for effort in EFFORTS:
             plans[effort] = self._at(effort, efforts, plans["on"], strict)
+            if effort in efforts and self._silences(efforts[effort]):
+                without = f"this model does not think at all with {efforts_name}={effort}"
+                plans[effort] = replace(efforts[effort], note=without)
         kinds = tuple(dict.fromkeys(filter(None, (name, efforts_name))))
         return ThinkingSwitch(plans, kinds, _steps(plans))
 
@@ -236,7 +249,8 @@ class _Search:
                 continue
             true, false = self._prompts({name: True}), self._prompts({name: False})
             if None not in true + false and _differ(_with_word(true, "True", "False"), false):
-                yes = not _NEGATIVE.search(name)
+                more, less = self._thinks(true), self._thinks(false)
+                yes = more > less if more != less else not _NEGATIVE.search(name)
                 deaf = _deaf(true, false)
                 return name, Plan({name: yes}, deaf=deaf), Plan({name: not yes}, deaf=deaf)
         return None
@@ -244,12 +258,50 @@ class _Search:
     def _in_words(self) -> tuple[str, Plan | None, Plan] | None:
         """A variable with a word for not thinking."""
         for name in self._names:
-            known = self._words(name, _OFF_WORDS)[0] or self._words_for_the_rest(name)
-            if known:
-                off = Plan({name: known[0]})
-                words = self._words(name, _ON_WORDS)[0]
+            silent, others = self._words_by_effect(name)
+            known = silent or self._words(name, _OFF_WORDS)[0] or self._words_for_the_rest(name)
+            by_itself = bool(others) and not any(self._thinks(self._usual))  # it does not think untold
+            if known or by_itself:
+                words = [word for word in self._words(name, _ON_WORDS)[0] if word not in known]
+                words += [word for word in others if word not in _RUNGS]
+                off = Plan({name: known[0]}) if known else NOTHING
                 return name, Plan({name: words[0]}) if words else None, off
         return None
+
+    def _words_by_effect(self, name: str) -> tuple[list[str], list[str]]:
+        """Words that the template compares a variable with: those with which the prompt ends the reasoning
+        before it begins, and those that begin it; neither where all words, known or not, do the same.
+
+        Of the former, words for an effort come last: they say less than those for nothing.
+        """
+        if self._format is None or _AMOUNT.search(name):
+            return [], []
+        beside = re.findall(rf"\b{name}\b[^%}}]*", self._template.source)
+        words = dict.fromkeys(
+            word for each in beside for word in re.findall(r"""['"]([A-Za-z_]+)['"]""", each)
+        )
+        prompts = {word: self._prompts({name: word}) for word in (*words, _NONSENSE) if word != name}
+        thinks = {word: self._thinks(each) for word, each in prompts.items() if None not in each}
+        silent = [word for word, much in thinks.items() if not any(much)]
+        most = max(thinks.values(), default=())
+        if not any(most) or not silent:
+            return [], []
+        silent.sort(key=lambda word: (word in _RUNGS, word not in _OFF_WORDS, _RUNGS.get(word, 0)))
+        others = [word for word, much in thinks.items() if much == most]
+        silent, others = ([word for word in each if word != _NONSENSE] for each in (silent, others))
+        return silent, others
+
+    def _thinks(self, prompts: _Prompts) -> tuple[int, ...]:
+        """How near to reasoning each of ``prompts`` ends: 2 inside it, 0 behind its end, 1 where none of it
+        stands there."""
+        if self._format is None:
+            return (1,) * len(prompts)
+        places = [self._format.parser(tail_of(each or "", _QUESTION)).place for each in prompts]
+        return tuple({Place.REASONING: 2, Place.MARKUP: 0}.get(place, 1) for place in places)
+
+    def _silences(self, plan: Plan) -> bool:
+        """Whether no prompt leaves room for reasoning."""
+        return not any(self._thinks(self._prompts(plan.variables, plan.system)))
 
     def _words_for_the_rest(self, name: str) -> list[str]:
         """Words for not thinking where that is also what any unknown word does: the template compares the

@@ -1,298 +1,228 @@
-"""Slash commands in the line mode."""
+"""What the line mode does for the chat's commands."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from trchat.config_file import change_config, load_config
+from trchat.config_file import load_config
 from trchat.config_rules import SETTINGS
-from trchat.errors import TrchatError, UsageError
-from trchat.paths import user_path
+from trchat.errors import UsageError
 from trchat.plain.choose import write_models
-from trchat.plain.output import notice, write
-from trchat.session.attachments import read_attachment
+from trchat.plain.news import NewsReader
+from trchat.plain.output import label, notice, write
+from trchat.session.attachments import Attachment, read_attachment
 from trchat.session.clipboard import copy_natively
-from trchat.session.commands import COMMANDS, branch_step
+from trchat.session.commands import COMMANDS, current_conversation, in_force
 from trchat.session.explained import EXPLAINED
 from trchat.session.models import models_to_choose
 from trchat.session.news import Compared, Ready
-from trchat.session.save import save_markdown
-from trchat.session.typed_setting import parse_assignment, parse_setting, split_keep
+from trchat.session.typed_setting import split_keep
+from trchat.startup import Prepared
 from trchat.storage.export import heading
 from trchat.text.code_block import numbered_code_block
 from trchat.text.number import whole_number
 from trchat.text.one_line import one_line
 
 if TYPE_CHECKING:
-    from trchat.plain.chat import PlainChat
+    from trchat.session.host import OpenEngine
 
 
-class LeaveError(TrchatError):
-    """The user wants to leave."""
+class PlainCommands(NewsReader):
+    """The line mode as a ``FrontEnd``."""
 
+    def __init__(
+        self, flags: Mapping[str, object], prepared: Prepared, opener: "OpenEngine | None" = None
+    ) -> None:
+        super().__init__(flags, prepared, opener)
+        self.attached: list[Attachment] = []
+        self._deleted: list[int] = []
 
-ONLY_ON_SCREEN = ("theme", "stop")
+    def show_latest(self) -> None:
+        """Say where the conversation stands, when one is continued."""
+        messages = self.session.thread.messages
+        for message in messages[-2:]:
+            if message.role in ("user", "assistant"):
+                label("You" if message.role == "user" else "Model")
+                write(message.text.strip() + "\n")
 
+    def tell(self, text: str) -> None:
+        """A line about the chat itself."""
+        notice(text)
 
-def carry_out(chat: "PlainChat", name: str, argument: str) -> None:
-    """Run one command. Raises TrchatError when it is refused, LeaveError to leave."""
-    if name in ONLY_ON_SCREEN:
-        raise UsageError(
-            "Ctrl+C stops an answer" if name == "stop" else f"/{name} is for the full-screen chat"
-        )
-    HANDLERS[name](chat, argument)
+    def say(self, text: str) -> None:
+        """Something to read."""
+        write(f"{text}\n")
 
+    def change(self, **values: str | int | float | None) -> bool:
+        """Change settings. False when the model could not be loaded with them, which has been said then."""
+        if self.session.change(**values):
+            self.warn()
+            notice("loading the model")
+            return self.wait_for(Ready)
+        return True
 
-def _help(chat: "PlainChat", _argument: str) -> None:
-    for command in COMMANDS:
-        if command.name not in ONLY_ON_SCREEN:
-            write(f"/{command.name} {command.argument}".rstrip() + f": {command.help}\n")
+    def help_page(self) -> None:
+        """List the commands."""
+        for command in COMMANDS:
+            if not command.screen_only:
+                write(f"{command.usage}: {command.help}\n")
 
+    def new(self) -> None:
+        """Begin another conversation."""
+        self.session.new()
+        notice("new conversation")
 
-def _quit(chat: "PlainChat", _argument: str) -> None:
-    raise LeaveError("leaving")
+    def conversations(self, words: str) -> None:
+        """List conversations, or open the one with this number."""
+        store = self.session.thread.store
+        number = whole_number(words)
+        if number is not None:
+            self.session.open(number)
+            self.show_latest()
+            return
+        if words:
+            hits = store.search(words)
+            lines = [f"{hit.conversation_id}: {hit.title}: {hit.snippet}" for hit in hits]
+        else:
+            listed = store.conversations(limit=20)
+            lines = [f"{each.id}: {heading(each)}, {each.messages} messages" for each in listed]
+        if not lines:
+            raise UsageError("no conversation matches" if words else "no conversation yet")
+        for line in lines:
+            write(f"{line}\n")
+        notice("/conversations NUMBER opens one")
 
+    def rename(self, title: str) -> None:
+        """Give the conversation another title."""
+        self.session.thread.store.rename(current_conversation(self.session), title)
+        self.session.thread.reload()
+        notice(f"renamed to {one_line(title)}")
 
-def _new(chat: "PlainChat", _argument: str) -> None:
-    chat.session.new()
-    notice("new conversation")
+    def delete(self) -> None:
+        """Delete the conversation."""
+        number = current_conversation(self.session)
+        self.session.thread.store.delete(number)
+        self._deleted.append(number)
+        self.session.new()
+        notice("conversation deleted; /undo restores it")
 
+    def undo(self) -> None:
+        """Restore the conversation deleted last."""
+        if not self._deleted:
+            raise UsageError("nothing to restore")
+        number = self._deleted.pop()
+        self.session.thread.store.restore(number)
+        self.session.open(number)
+        notice("conversation restored")
+        self.show_latest()
 
-def _conversations(chat: "PlainChat", argument: str) -> None:
-    store = chat.session.thread.store
-    number = whole_number(argument)
-    if number is not None:
-        chat.session.open(number)
-        chat.show_latest()
-        return
-    if argument:
-        hits = store.search(argument)
-        lines = [f"{hit.conversation_id}: {hit.title}: {hit.snippet}" for hit in hits]
-    else:
-        listed = store.conversations(limit=20)
-        lines = [f"{each.id}: {heading(each)}, {each.messages} messages" for each in listed]
-    if not lines:
-        raise UsageError("no conversation matches" if argument else "no conversation yet")
-    for line in lines:
-        write(f"{line}\n")
-    notice("/conversations NUMBER opens one")
+    def copy(self, block: str | None) -> None:
+        """Copy the last answer, or a code block of it."""
+        text = self.session.thread.get(None).text
+        program = copy_natively(text if block is None else numbered_code_block(text, block))
+        if program is None:
+            raise UsageError("no clipboard program found; /save writes a file")
+        notice("copied")
 
+    def regenerate(self) -> None:
+        """Answer again."""
+        self.session.regenerate()
+        self.follow()
 
-def _current(chat: "PlainChat") -> int:
-    if chat.session.thread.conversation is None:
-        raise UsageError("no conversation yet")
-    return chat.session.thread.conversation.id
-
-
-def _rename(chat: "PlainChat", argument: str) -> None:
-    chat.session.thread.store.rename(_current(chat), argument)
-    chat.session.thread.reload()
-    notice(f"renamed to {one_line(argument)}")
-
-
-def _delete(chat: "PlainChat", _argument: str) -> None:
-    number = _current(chat)
-    chat.session.thread.store.delete(number)
-    chat.deleted.append(number)
-    chat.session.new()
-    notice("conversation deleted; /undo restores it")
-
-
-def _undo(chat: "PlainChat", _argument: str) -> None:
-    if not chat.deleted:
-        raise UsageError("nothing to restore")
-    number = chat.deleted.pop()
-    chat.session.thread.store.restore(number)
-    chat.session.open(number)
-    notice("conversation restored")
-    chat.show_latest()
-
-
-def _save(chat: "PlainChat", argument: str) -> None:
-    path = user_path(argument) if argument else None
-    notice(f"saved as {save_markdown(chat.session.thread.store, _current(chat), path)}")
-
-
-def _copy(chat: "PlainChat", argument: str) -> None:
-    text = chat.session.thread.get(None).text
-    program = copy_natively(numbered_code_block(text, argument) if argument else text)
-    if program is None:
-        raise UsageError("no clipboard program found; /save writes a file")
-    notice("copied")
-
-
-def _regenerate(chat: "PlainChat", _argument: str) -> None:
-    chat.session.regenerate()
-    chat.follow()
-
-
-def _retry(chat: "PlainChat", _argument: str) -> None:
-    begins = chat.session.retry()
-    notice("loading the model")
-    if chat.wait_for(Ready) and begins is not None:
-        chat.follow()
-
-
-def _edit(chat: "PlainChat", argument: str) -> None:
-    if not argument:
-        raise UsageError("Usage: /edit TEXT")
-    chat.session.edit(chat.session.thread.last_question().id, argument)
-    chat.follow()
-
-
-def _continue(chat: "PlainChat", _argument: str) -> None:
-    chat.session.proceed()
-    chat.follow()
-
-
-def _branch(chat: "PlainChat", argument: str) -> None:
-    by = branch_step(argument)
-    thread = chat.session.thread
-    branched = thread.last_branched()
-    if branched is None:
-        raise UsageError("only one branch; /regen or /edit adds another")
-    if not thread.switch(branched, by):
-        raise UsageError("no more branches on that side")
-    chat.show_latest()
-
-
-def _attach(chat: "PlainChat", argument: str) -> None:
-    attachment = read_attachment(argument, notice)
-    chat.attached.append(attachment)
-    notice(f"attached {attachment.about}; it is sent with the next question")
-
-
-def _detach(chat: "PlainChat", _argument: str) -> None:
-    chat.attached.clear()
-    notice("attachments removed")
-
-
-def _change(chat: "PlainChat", **values: str | int | float | None) -> bool:
-    """False when the model could not be loaded with them, which has been said then."""
-    if chat.session.change(**values):
-        chat.warn()
+    def retry(self) -> None:
+        """Restart the engine, and answer again where it broke off."""
+        begins = self.session.retry()
         notice("loading the model")
-        return chat.wait_for(Ready)
-    return True
+        if self.wait_for(Ready) and begins is not None:
+            self.follow()
 
+    def edit(self, text: str) -> None:
+        """Ask the last question in these words."""
+        if not text:
+            raise UsageError("Usage: /edit TEXT")
+        self.session.edit(self.session.thread.last_question().id, text)
+        self.follow()
 
-def _model(chat: "PlainChat", argument: str) -> None:
-    argument, scope = split_keep(argument)
-    number = whole_number(argument)
-    if number is not None:
-        models = models_to_choose(chat.session.prepared.model)[0]
-        if not 1 <= number <= len(models):
-            raise UsageError(f"there is no model {number}; /model lists them")
-        argument = str(models[number - 1].model.path)
-    elif not argument and not scope:
-        write_models(chat.session.prepared.model)
-        notice("/model NUMBER or /model NAME switches")
-        return
-    if not argument or _change(chat, model=argument):
-        notice(f"the model is now {chat.session.prepared.model.name}")
-        if scope:
-            notice(chat.session.keep("model", scope))
+    def proceed(self) -> None:
+        """Go on with an answer that was cut."""
+        self.session.proceed()
+        self.follow()
 
+    def branch(self, by: int) -> None:
+        """Show another branch of the last answer that has any."""
+        thread = self.session.thread
+        branched = thread.last_branched()
+        if branched is None:
+            raise UsageError("only one branch; /regen or /edit adds another")
+        if not thread.switch(branched, by):
+            raise UsageError("no more branches on that side")
+        self.show_latest()
 
-def _system(chat: "PlainChat", argument: str) -> None:
-    text, scope = split_keep(argument)
-    if not text and not scope:
-        system = chat.session.system
-        write(f"{system}\n" if system else "There is no system prompt; /system TEXT sets one.\n")
-    elif text == "clear":
-        _change(chat, system="")
-        notice("system prompt cleared")
-    elif text:
-        _change(chat, system=text)
-        notice("system prompt set")
-    if scope:
-        notice(chat.session.keep("system", scope))
+    def stop(self) -> None:
+        """Nothing is being written while a line is read."""
+        raise UsageError("Ctrl+C stops an answer")
 
+    def attach(self, name: str) -> None:
+        """Send a file along with the next question."""
+        attachment = read_attachment(name, notice)
+        self.attached.append(attachment)
+        notice(f"attached {attachment.about}; it is sent with the next question")
 
-def _persona(chat: "PlainChat", argument: str) -> None:
-    personas = {name: str(placed.value) for name, placed in load_config().personas.items()}
-    if argument in personas:
-        _system(chat, personas[argument])
-    elif argument:
-        raise UsageError(f"no persona is called {argument!r}; there are: {', '.join(personas) or 'none'}")
-    elif not personas:
-        raise UsageError("no persona yet; set one with /system TEXT, then /persona-save NAME")
-    for name, text in personas.items() if not argument else ():
-        write(f"{name}: {text}\n")
+    def detach(self) -> None:
+        """Send none."""
+        self.attached.clear()
+        notice("attachments removed")
 
+    def model(self, name: str) -> None:
+        """Switch to the model with this name or number, or list all."""
+        name, scope = split_keep(name)
+        number = whole_number(name)
+        if number is not None:
+            models = models_to_choose(self.session.prepared.model)[0]
+            if not 1 <= number <= len(models):
+                raise UsageError(f"there is no model {number}; /model lists them")
+            name = str(models[number - 1].model.path)
+        elif not name and not scope:
+            write_models(self.session.prepared.model)
+            notice("/model NUMBER or /model NAME switches")
+            return
+        if not name or self.change(model=name):
+            notice(f"the model is now {self.session.prepared.model.name}")
+            if scope:
+                notice(self.session.keep("model", scope))
 
-def _save_persona(chat: "PlainChat", argument: str) -> None:
-    if not chat.session.system:
-        raise UsageError("no system prompt to save; /system TEXT sets one")
-    change_config(("personas", argument), chat.session.system)
-    notice(f"saved; /persona {argument} uses it")
+    def personas(self) -> None:
+        """List the saved system prompts."""
+        personas = load_config().personas
+        if not personas:
+            raise UsageError("no persona yet; set one with /system TEXT, then /persona-save NAME")
+        for name, placed in personas.items():
+            write(f"{name}: {placed.value}\n")
 
+    def settings(self) -> None:
+        """List the settings."""
+        for name in SETTINGS:
+            write(f"{name}: {in_force(self.session, name)} ({EXPLAINED[name]})\n")
+        notice("/set NAME VALUE changes one; --keep at its end makes it the default")
 
-def _set(chat: "PlainChat", argument: str) -> None:
-    argument, scope = split_keep(argument)
-    field, value = parse_assignment(argument)
-    if _change(chat, **{field: value}):
-        notice(f"{field} is now {_in_force(chat, field)}")
-        if scope:
-            notice(chat.session.keep(field, scope))
+    def lens(self, colour: bool) -> None:
+        """Let each answer be followed by what was guessed, or no longer."""
+        self.lens_on = not self.lens_on
+        notice(
+            "each answer will be followed by what was guessed"
+            if self.lens_on
+            else "guesses are no longer shown"
+        )
 
+    def compare(self) -> None:
+        """Answer again without drafts."""
+        self.session.compare()
+        notice("answering again without drafts")
+        self.wait_for(Compared)
 
-def _think(chat: "PlainChat", argument: str) -> None:
-    if not argument:
-        notice(chat.session.tell_thinking())
-    elif _change(chat, think=parse_setting("think", argument.lower())[1]):
-        notice(chat.session.about_thinking())
+    def theme(self, name: str) -> None:
+        """There are no colours here."""
+        raise UsageError("/theme is for the full-screen chat")
 
-
-def _settings(chat: "PlainChat", _argument: str) -> None:
-    for name in SETTINGS:
-        write(f"{name}: {_in_force(chat, name)} ({EXPLAINED[name]})\n")
-    notice("/set NAME VALUE changes one; --keep at its end makes it the default")
-
-
-def _in_force(chat: "PlainChat", name: str) -> object:
-    """A setting's value, in words where nothing is set."""
-    if name == "model":
-        return chat.session.prepared.model.name
-    value = chat.session.n_ctx if name == "ctx" else getattr(chat.session.settings, name)
-    return "not set" if value is None else value
-
-
-def _lens(chat: "PlainChat", _argument: str) -> None:
-    chat.lens = not chat.lens
-    notice("each answer will be followed by what was guessed" if chat.lens else "guesses are no longer shown")
-
-
-def _compare(chat: "PlainChat", _argument: str) -> None:
-    chat.session.compare()
-    notice("answering again without drafts")
-    chat.wait_for(Compared)
-
-
-HANDLERS: dict[str, Callable[["PlainChat", str], None]] = {
-    "help": _help,
-    "new": _new,
-    "conversations": _conversations,
-    "rename": _rename,
-    "delete": _delete,
-    "undo": _undo,
-    "save": _save,
-    "copy": _copy,
-    "regen": _regenerate,
-    "retry": _retry,
-    "edit": _edit,
-    "continue": _continue,
-    "branch": _branch,
-    "attach": _attach,
-    "detach": _detach,
-    "model": _model,
-    "system": _system,
-    "persona": _persona,
-    "persona-save": _save_persona,
-    "think": _think,
-    "draft": lambda chat, mode: _set(chat, f"draft {mode}"),
-    "set": _set,
-    "settings": _settings,
-    "lens": _lens,
-    "compare": _compare,
-    "quit": _quit,
-}
+    def quit(self) -> None:
+        """Leave after this line."""
+        self.leaving = 0

@@ -11,7 +11,6 @@ from trchat.chat.thinking import CANNOT, NO_SWITCH, ThinkingSwitch
 from trchat.config_file import change_config, setting_key
 from trchat.config_rules import MODEL
 from trchat.errors import UsageError
-from trchat.session.commands import Command, parse_command
 from trchat.session.host import EngineHost
 from trchat.session.job import Comparison, Job
 from trchat.session.thread import Thread
@@ -82,8 +81,6 @@ class Session:
         flags = {name: value for name, value in flags.items() if value is not None}
         prepared = prepare(flags)
         if values.get("template"):
-            from trchat.chat.settings import template_source
-
             template_source(prepared.settings.template)
         before, self.prepared = self.prepared, prepared
         self._flags = flags
@@ -210,9 +207,10 @@ class Session:
         self.n_ctx, self.loaded, self.thinking = n_ctx, True, thinking
         note_used(self.prepared)
 
-    def parse(self, text: str) -> tuple[Command, str] | None:
-        """The command that a line is; None when it is something to say to the model. Raises UsageError."""
-        return parse_command(text, self._template() if text.startswith("/") else None)
+    def template(self) -> str | None:
+        """The chat template's source: the settings', else the model's own."""
+        source = template_source(self.settings.template)
+        return self.prepared.header.text("tokenizer.chat_template") if source is None else source
 
     def about_thinking(self) -> str:
         """One line on the mode in force, or on what of it this model cannot do."""
@@ -317,10 +315,6 @@ class Session:
                 self._saved_in(answer),
             )
         )
-
-    def _template(self) -> str | None:
-        source = template_source(self.settings.template)
-        return self.prepared.header.text("tokenizer.chat_template") if source is None else source
 
     def _may_write(self) -> None:
         self.must_be_free()

@@ -11,28 +11,28 @@ from trchat.text.one_line import one_line
 
 CHAT_KEYS: list[Binding] = [
     Binding("escape", "stop", "Stop", id="stop"),
-    Binding("f1", "help", "Help", id="help"),
-    Binding("alt+left", "branch(-1)", "Branch ‹", id="branch-previous"),
-    Binding("alt+right", "branch(1)", "Branch ›", id="branch-next"),
-    Binding("ctrl+l", "lens", "Lens", id="lens"),
-    Binding("ctrl+t", "compare", "Compare", id="compare"),
-    Binding("ctrl+g", "proceed", "Continue", id="continue"),
+    Binding("f1", "command('help')", "Help", id="help"),
+    Binding("alt+left", "command('branch', 'previous')", "Branch ‹", id="branch-previous"),
+    Binding("alt+right", "command('branch', 'next')", "Branch ›", id="branch-next"),
+    Binding("ctrl+l", "command('lens')", "Lens", id="lens"),
+    Binding("ctrl+t", "command('compare')", "Compare", id="compare"),
+    Binding("ctrl+g", "command('continue')", "Continue", id="continue"),
     Binding("ctrl+f", "find", "Find", id="find"),
-    Binding("ctrl+n", "new", "New", id="new"),
-    Binding("ctrl+o", "conversations", "History", id="conversations"),
-    Binding("ctrl+r", "regenerate", "Regenerate", id="regenerate"),
-    Binding("f2", "edit", "Edit", id="edit"),
-    Binding("f8", "copy", "Copy", id="copy"),
-    Binding("f3", "model", "Model", id="model"),
-    Binding("f4", "settings", "Settings", id="settings"),
-    Binding("f5", "personas", "Persona", id="personas"),
+    Binding("ctrl+n", "command('new')", "New", id="new"),
+    Binding("ctrl+o", "command('conversations')", "History", id="conversations"),
+    Binding("ctrl+r", "command('regen')", "Regenerate", id="regenerate"),
+    Binding("f2", "command('edit')", "Edit", id="edit"),
+    Binding("f8", "command('copy')", "Copy", id="copy"),
+    Binding("f3", "command('model')", "Model", id="model"),
+    Binding("f4", "command('settings')", "Settings", id="settings"),
+    Binding("f5", "command('persona')", "Persona", id="personas"),
     Binding("f9", "think", "Think", id="think", show=False),
     Binding("ctrl+c", "interrupt", "Copy, stop or clear", id="interrupt", show=False, priority=True),
     Binding("ctrl+end", "to_end", "To the end", id="end", show=False, priority=True),
     Binding("alt+up", "message(-1)", "Message above", id="message-above", show=False),
     Binding("alt+down", "message(1)", "Message below", id="message-below", show=False),
 ]
-"""Keys of the chat screen."""
+"""Keys of the chat screen; ``command`` runs one of ``trchat.session.commands``."""
 
 APP_KEYS: list[Binding] = [
     Binding("ctrl+q", "quit", "Quit", id="quit", priority=True),

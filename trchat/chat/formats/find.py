@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from trchat.chat.formats import gemma4, kimi_k3
+from trchat.chat.formats import apriel, gemma4, kimi_k3
 from trchat.chat.formats.harmony import Harmony
 from trchat.chat.formats.interface import Format, Marks
 from trchat.chat.formats.muse_glimmer import MuseGlimmer
@@ -25,6 +25,7 @@ _OFF = {"enable_thinking": False, "thinking": False}
 _MARK = re.compile(r"<[^<>\s{}%'\"]{1,40}>|\[/?[A-Z][A-Z0-9_ ]{1,30}\]|◁[^◁▷\s]{1,40}▷")
 """Mark-up as templates spell it: ``<think>``, ``[/THINK]``, ``<|END_TEXT|>``, ``◁/think▷``."""
 _THINKING = re.compile(r"think|thought|reason", re.IGNORECASE)
+_PLAIN_TAG = re.compile(r"</?[A-Za-z_:]+>")
 _PAIR = re.compile(r"<([A-Za-z_:]+)></\1>")
 
 
@@ -90,6 +91,8 @@ def find_format(source: str, render: Render, vocabulary: Vocabulary) -> Found:
         return Found(kimi_k3.kimi_k3(marks(kimi_k3.SPELLINGS)), carry)
     if has(gemma4.TOLD_BY):
         return Found(gemma4.gemma4(marks(gemma4.SPELLINGS)), carry)
+    if has(apriel.TOLD_BY):
+        return Found(apriel.apriel(marks(apriel.SPELLINGS)), carry)
     tags = _tags(source, render, special, sample)
     code = marks([each for each in special if any(each in literal for literal in _literals(tags))])
     return Found(TagFormat(_coded(tags, code, vocabulary), code), carry)
@@ -130,7 +133,7 @@ def _tags(source: str, render: Render, special: Collection[str], sample: str | N
     if sample is not None:
         tags = _around_reasoning(tail_of(sample, _QUESTION), prompts, plain, special)
     if not tags.closer:
-        tags = _by_name(source, prompts, special)
+        tags = _by_name(source, [*prompts, plain], special)
     tags = _around_answer(tags, prompts, plain)
     following = render([_USER, _SAID, {"role": "user", "content": _NEXT}], {})
     if following and _ANSWER in following:
@@ -180,8 +183,20 @@ def _by_name(source: str, prompts: Sequence[str], special: Collection[str]) -> T
         if closer is None and any(each.rstrip().endswith(opener) for each in prompts):
             closer = next(iter(closers), None)
         if closer is not None:
-            return Tags(opening=opener, opener=opener, closing=f"\n{closer}\n\n", closer=closer)
+            return Tags(
+                opening=opener, opener=opener, closing=_closing(opener, closer, prompts), closer=closer
+            )
     return Tags()
+
+
+def _closing(opener: str, closer: str, prompts: Sequence[str]) -> str:
+    """A closer and the blanks around it: those of reasoning that a prompt leaves empty, or the usual ones."""
+    for prompt in prompts:
+        if match := re.search(rf"{re.escape(opener)}(\s*){re.escape(closer)}(\s*)", prompt):
+            before = match[1][: (len(match[1]) + 1) // 2]
+            return before + closer + (match[2] or "\n\n" if before else match[2])
+    blanks = "\n" if _PLAIN_TAG.fullmatch(opener) else ""
+    return f"{blanks}{closer}{blanks}{blanks}"
 
 
 def _around_answer(tags: Tags, prompts: Sequence[str], plain: str) -> Tags:
@@ -197,8 +212,12 @@ def _around_answer(tags: Tags, prompts: Sequence[str], plain: str) -> Tags:
     if not marks:
         return tags
     closer = _MARK.match(behind.lstrip())
+    closing = tags.closing
+    if answering.strip() and marks[-1] not in closing:
+        closing = closing.rstrip() + answering.lstrip()
     return replace(
         tags,
+        closing=closing,
         answering=answering if answering.strip() else "",
         answer_opener=marks[-1],
         answer_closer=closer.group() if closer else "",

@@ -131,6 +131,11 @@ class Marks:
         return _CODE.sub("", coded)
 
     @staticmethod
+    def is_hidden(coded: str) -> bool:
+        """Whether it begins with a control token, which nobody quotes."""
+        return coded.startswith(_CONTROL)
+
+    @staticmethod
     def plain(text: str) -> str:
         """Text of ordinary tokens, which cannot hold code."""
         return _CODE.sub("\ufffd", text)

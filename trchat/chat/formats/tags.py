@@ -6,6 +6,30 @@ from trchat.chat.formats.interface import Marks, Place, Said, Written, first_of,
 
 
 @dataclass(frozen=True, slots=True)
+class Quoting:
+    """Where an answer's text stands: marks that are spelled inside code are talked about, not meant.
+
+    Attributes:
+        fenced: inside a block of code.
+        line: its last line, as far as it goes.
+    """
+
+    fenced: bool = False
+    line: str = ""
+
+    def after(self, text: str) -> "Quoting":
+        """Behind some more text."""
+        *whole, last = (self.line + text).split("\n")
+        fences = sum(line.lstrip().startswith(("```", "~~~")) for line in whole)
+        return Quoting(self.fenced != (fences % 2 == 1), last)
+
+    @property
+    def in_code(self) -> bool:
+        """Inside a block of code, or between backticks."""
+        return self.fenced or self.line.count("`") % 2 == 1
+
+
+@dataclass(frozen=True, slots=True)
 class Tags:
     """What a template writes around reasoning and answer, in the code of ``Marks``; empty where nothing.
 
@@ -15,7 +39,7 @@ class Tags:
         answering: all that the model writes before an answer without reasoning.
         answer_opener: the tag right before an answer.
         answer_closer: the tag that ends an answer which began with ``answer_opener``.
-        lead: the words with which the prompt begins the reasoning, where no tag does.
+        lead: the words with which the prompt, or the model, begins the reasoning, where no tag does.
         ends: what ends an answer wherever it stands.
         last: what is no part of an answer where it is the last thing in it.
         certain: opener and closer are never quoted, so that they count anywhere in an answer.
@@ -92,7 +116,7 @@ class TagFormat:
         closed = tail.rfind(tags.closer)
         if opened > closed:
             return Place.REASONING, tail[opened + len(tags.opener) :]
-        if closed >= 0:
+        if closed >= 0 and (opened >= 0 or tags.closer not in tags.ends):  # else it ends the question
             return Place.MARKUP, ""
         if tags.lead.strip() and tail.rstrip().endswith(tags.lead.strip()):
             return Place.REASONING, tags.lead
@@ -132,6 +156,9 @@ class TagParser:
         self._wrapped = wrapped
         self._thought = begun
         self._tagged = begun or wrapped
+        self._quoting = Quoting()
+        self._openers = 0
+        """Openers in the answer's text that were only mentioned, and wait for their closers."""
 
     def push(self, text: str) -> Said:
         """Take in output, marks in code; what may be part of a mark is held back."""
@@ -196,7 +223,10 @@ class TagParser:
             if body.startswith(literal):
                 self._waiting = body[len(literal) :]
                 return self._go(ways[literal], wrapped=True)
-        if not body or any(literal.startswith(body) for literal in ways):
+        lead = self._tags.lead.strip()
+        if lead and self.place is Place.START and body.startswith(lead):
+            return self._go(Place.REASONING)
+        if not body or any(literal.startswith(body) for literal in (*ways, lead)):
             return Said()
         if self.place is Place.MARKUP:
             self._waiting = _without_first_blanks(self._waiting)
@@ -232,26 +262,48 @@ class TagParser:
         tags = self._tags
         literals = [*tags.ends, *([tags.answer_closer] if self._wrapped else [])]
         if tags.certain or not self._closed:
-            literals.append(tags.closer)
-        if tags.certain:
-            literals.append(tags.opener)
+            literals += [tags.closer, tags.opener]
         found = first_of(self._waiting, literals)
         if found is None:
-            end = len(self._waiting) - max(
-                held(self._waiting, literals), _last(self._waiting, tags.last, True)
-            )
-            said, self._waiting = Said(text=self._shown(self._waiting[:end])), self._waiting[end:]
+            end = len(self._waiting) - held(self._waiting, literals)
+            end -= _last(self._waiting[:end], tags.last, True)
+            end = min(end, len(self._waiting) - _last(self._waiting, tags.last, True))
+            said, self._waiting = self._say(self._waiting[:end]), self._waiting[end:]
             return said
         at, literal = found
-        said = Said(text=self._shown(self._waiting[:at]))
-        self._waiting = self._waiting[at + len(literal) :]
+        words, self._waiting = self._waiting[:at], self._waiting[at + len(literal) :]
+        said = self._say(words)
+        if self._mentions(literal):
+            self._quoting = self._quoting.after(literal)
+            return said + Said(text=Marks.shown(literal))
         if literal in tags.ends or literal == tags.answer_closer:
-            return said + self._go(Place.ENDED)
+            return Said(text=self._shown(words[: len(words) - _last(words, tags.last)])) + self._go(
+                Place.ENDED
+            )
         if literal == tags.opener:
             return said + self._go(Place.REASONING)
         if self._tagged:  # one closer too many
             return said
         return said + Said(recast=True) + self._go(Place.MARKUP)
+
+    def _mentions(self, literal: str) -> bool:
+        """Whether a mark in the text of an answer is only spoken of."""
+        if Marks.is_hidden(literal):
+            return False
+        if self._quoting.in_code:
+            return True
+        if self._tags.certain:
+            return False
+        if literal == self._tags.opener:  # here it opens nothing; one that begins a line may have been meant
+            self._openers += bool(self._quoting.line.strip())
+            return True
+        mentioned = literal == self._tags.closer and self._openers > 0
+        self._openers -= mentioned
+        return mentioned
+
+    def _say(self, words: str) -> Said:
+        self._quoting = self._quoting.after(words)
+        return Said(text=self._shown(words))
 
     def _think(self, words: str) -> Said:
         if not words:

@@ -15,7 +15,7 @@ from trchat.session.attachments import (
     with_attachments,
 )
 from trchat.session.clipboard import copy_natively
-from trchat.session.commands import unescaped
+from trchat.session.typed_command import parse_command, unescaped
 from trchat.storage.records import Message
 from trchat.text.code_block import numbered_code_block, without_files
 from trchat.tui.screens.base import ChatBase
@@ -48,7 +48,7 @@ class AnswerActions(ChatBase):
         """Run a command, or ask."""
         text = event.text
         try:
-            parsed = None if self._editing else self.session.parse(text)
+            parsed = None if self._editing else parse_command(text, self.session.template)
             picked = self.transcript.welcome.picked(text.strip()) if self._editing is None else None
             if picked is not None:
                 await self.open_conversation(picked)
@@ -131,10 +131,6 @@ class AnswerActions(ChatBase):
         """Go on with an earlier conversation; False where that is not possible now."""
         raise NotImplementedError
 
-    async def run_command(self, name: str, argument: str) -> None:
-        """Run a slash command by name."""
-        raise NotImplementedError
-
     async def show_thread(self) -> None:
         """Draw the conversation as it is now; a question that is not in it is no longer edited."""
         shown = {each.id for each in self.session.thread.messages}
@@ -213,7 +209,7 @@ class AnswerActions(ChatBase):
             self.prompt.clear_draft()
             self.tell("Press Ctrl+C again to quit")
 
-    async def action_regenerate(self) -> None:
+    async def regenerate(self) -> None:
         """Answer the focused (or last) question again."""
         message = self.focused_message()
         async with self.drawing:
@@ -221,7 +217,7 @@ class AnswerActions(ChatBase):
                 self._asked()
                 await self.show_thread()
 
-    async def action_retry(self) -> None:
+    async def retry(self) -> None:
         """Start the engine anew after a crash, and answer the question again that it broke off."""
         async with self.drawing:
             if self.attempt(self.session.retry):
@@ -230,8 +226,8 @@ class AnswerActions(ChatBase):
                     self._asked()
                     await self.show_thread()
 
-    def action_edit(self) -> None:
-        """Put a question back into the prompt, to ask it in other words."""
+    def edit(self, text: str = "") -> None:
+        """Put a question back into the prompt, to ask it in other words: ``text``, where there is any."""
 
         def begin() -> None:
             message = self.focused_message() or self.session.thread.last_question()
@@ -245,13 +241,13 @@ class AnswerActions(ChatBase):
             named = _MENTIONED.findall(question)  # these are read anew when it is sent
             self._attached = tuple(file for file in files if file.name not in named)
             self._editing = message.id
-            self.prompt.put(question)
+            self.prompt.put(text or question)
             self.prompt.focus()
             self._show_standing_hint()
 
         self.attempt(begin)
 
-    def action_proceed(self) -> None:
+    def proceed(self) -> None:
         """Go on with an answer that was cut."""
         message = self.focused_message()
         if self.attempt(lambda: self.session.proceed(message.id if message else None)):
@@ -261,14 +257,14 @@ class AnswerActions(ChatBase):
             self.transcript.keep_room(0)
             self._asked()
 
-    def action_compare(self) -> None:
+    def compare(self) -> None:
         """Answer again without drafts, and show both speeds."""
         message = self.focused_message()
         if self.attempt(lambda: self.session.compare(message.id if message else None)):
             self.show_keys()
             self.status.set_state("comparing without drafts")
 
-    async def action_branch(self, by: int) -> None:
+    async def branch(self, by: int) -> None:
         """Show another branch of the focused message, or of the last one that has any."""
         thread = self.session.thread
         message = self.focused_message() or thread.last_branched()
@@ -294,16 +290,16 @@ class AnswerActions(ChatBase):
         elif views:
             views[max(place + by, 0)].focus()
 
-    def action_copy(self, code: str | None = None, wanted: Message | None = None) -> None:
+    def copy(self, block: str | None = None, wanted: Message | None = None) -> None:
         """Copy the focused (or last) answer, or its code block with this number; empty means the last one."""
 
         def copy() -> None:
             message = wanted or self.focused_message() or self.session.thread.get(None)
-            if code is None:
+            if block is None:
                 self._copy(message.text, "the message")
             else:
-                block = numbered_code_block(message.text, code)
-                self._copy(block, f"code block {code}" if code else "the last code block")
+                code = numbered_code_block(message.text, block)
+                self._copy(code, f"code block {block}" if block else "the last code block")
 
         self.attempt(copy)
 
@@ -333,26 +329,26 @@ class AnswerActions(ChatBase):
     async def _wanted(self, event: MessageView.Wanted) -> None:
         match event.what:
             case "copy":
-                self.action_copy()
+                self.copy()
             case "copy-code":
-                self.action_copy("")
+                self.copy("")
             case copy if copy.startswith("copy-code "):
-                self.action_copy(copy.removeprefix("copy-code "))
+                self.copy(copy.removeprefix("copy-code "))
             case "regenerate":
-                await self.action_regenerate()
+                await self.regenerate()
             case "edit":
-                self.action_edit()
+                self.edit()
             case "previous-branch":
-                await self.action_branch(-1)
+                await self.branch(-1)
             case "next-branch":
-                await self.action_branch(1)
+                await self.branch(1)
 
     @on(AnswerBody.CodeWanted)
     def _code_wanted(self, event: AnswerBody.CodeWanted) -> None:
         view = event.body.parent
         if isinstance(view, MessageView):
             view.focus()
-            self.action_copy(str(event.number), view.message)
+            self.copy(str(event.number), view.message)
 
     @on(Suggestions.Picked)
     def _picked(self) -> None:
@@ -378,11 +374,15 @@ class AnswerActions(ChatBase):
     def _more_clicked(self) -> None:
         self.action_to_end()
 
+    def stop(self) -> None:
+        """Stop the answer."""
+        self.session.stop()
+
     def action_to_end(self) -> None:
         """Show the end of the chat, and follow it again."""
         self.transcript.to_end()
 
-    def action_lens(self) -> None:
+    def _toggle_lens(self) -> None:
         """Open or close the draft lens."""
         self.lens_on = not self.lens_on
         if self.lens_on:
@@ -392,13 +392,16 @@ class AnswerActions(ChatBase):
         self.panel.display = self.lens_on
         self._lens_on_last()
 
-    def colour_lens(self) -> None:
-        """Colour guessed tokens by who guessed them, or no longer."""
+    def lens(self, colour: bool) -> None:
+        """Open or close the draft lens, or the colours by which it tells who guessed a token."""
+        if not colour:
+            self._toggle_lens()
+            return
         self.lens_colours = not self.lens_colours
         if self.lens_on:
             self._lens_on_last()
         else:
-            self.action_lens()
+            self._toggle_lens()
 
     def _lens_on_last(self) -> None:
         variables = self.app.theme_variables

@@ -64,6 +64,10 @@ class ChatBase(Screen[None]):
             yield self.status
         yield self.keys
 
+    async def run_command(self, name: str, argument: str) -> bool:
+        """Run one of the chat's commands; False where it was refused, which the user was told."""
+        raise NotImplementedError
+
     def tell(self, text: str, severity: str = "information") -> None:
         """A short notice that goes away by itself."""
         self.notify(one_line(text), severity=severity, markup=False)  # type: ignore[arg-type]
@@ -99,13 +103,13 @@ class ChatBase(Screen[None]):
         if not messages:
             idle |= {"compare", "regenerate", "edit", "copy", "new"}
         if self.session.busy or not messages or messages[-1].finish_reason in ("stop", None):
-            idle.add("proceed")
+            idle.add("continue")
         branched = None if self.session.busy else self.session.thread.last_branched()
         place, count = self.session.thread.siblings(branched) if branched else (1, 1)
         if place == 1:
-            idle.add("branch(-1)")
+            idle.add("branch-previous")
         if place == count:
-            idle.add("branch(1)")
+            idle.add("branch-next")
         self.keys.leave_out(frozenset(idle))
 
     def show_settings(self) -> None:

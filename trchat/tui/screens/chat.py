@@ -1,12 +1,15 @@
 """The chat: what the engine says is shown here, and what the user wants goes to the session from here."""
 
 import gc
+from inspect import isawaitable
 from typing import ClassVar
 
 from textual import events, on
 from textual.binding import BindingType
 from textual.message import Message
 
+from trchat.errors import TrchatError
+from trchat.session.commands import BY_NAME
 from trchat.session.news import (
     Compared,
     Comparing,
@@ -26,7 +29,6 @@ from trchat.tui.screens.conversation_actions import ConversationActions
 from trchat.tui.screens.find_actions import FindActions
 from trchat.tui.screens.help import HelpScreen
 from trchat.tui.screens.model_actions import ModelActions
-from trchat.tui.screens.slash import carry_out
 from trchat.tui.widgets.in_order import types
 
 
@@ -90,11 +92,26 @@ class ChatScreen(ConversationActions, FindActions, ModelActions, AnswerActions):
             case Compared():
                 self._compared(news)
 
-    async def run_command(self, name: str, argument: str) -> None:
-        """Run a slash command by name."""
-        await carry_out(self, name, argument)
+    async def run_command(self, name: str, argument: str) -> bool:
+        """Run one of the chat's commands; False where it was refused, which the user was told."""
+        try:
+            result = BY_NAME[name].run(self, argument)
+            if isawaitable(result):
+                result = await result
+        except TrchatError as error:
+            self.tell(str(error), "warning")
+            return False
+        return result is not False
 
-    def action_help(self) -> None:
+    async def action_command(self, name: str, argument: str = "") -> None:
+        """A key that is a command."""
+        await self.run_command(name, argument)
+
+    async def quit(self) -> None:
+        """Leave."""
+        await self.app.action_quit()
+
+    def help_page(self) -> None:
         """All commands and keys."""
         found = [
             (key, each.binding.description, each.binding.id)

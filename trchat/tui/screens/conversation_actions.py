@@ -1,9 +1,7 @@
 """New, open, rename, delete, undo, save: what the user does with conversations."""
 
-from trchat.errors import TrchatError, UsageError
-from trchat.paths import user_path
+from trchat.session.commands import current_conversation
 from trchat.session.save import save_markdown
-from trchat.tui.screens.ask_line import AskLine
 from trchat.tui.screens.base import ChatBase
 from trchat.tui.screens.conversations import ConversationsScreen
 
@@ -13,21 +11,21 @@ class ConversationActions(ChatBase):
 
     _deleted: tuple[int, ...] = ()
 
-    async def action_new(self) -> None:
+    async def new(self) -> None:
         """Begin another conversation."""
         if self.attempt(self.session.new):
             self.panel.begin()
             await self.show_thread()
             self.prompt.focus()
 
-    def action_conversations(self, query: str = "") -> None:
+    def conversations(self, words: str = "") -> None:
         """Show the list."""
         screen = ConversationsScreen(
             self.session.thread.store,
-            query,
+            words,
             delete=self.delete_conversation,
             undo=self.restore_deleted,
-            save=lambda conversation_id: self.save_conversation("", conversation_id),
+            save=self.save_conversation,
         )
         self.app.push_screen(screen, self._opened)
 
@@ -46,23 +44,17 @@ class ConversationActions(ChatBase):
             pass
         elif current is not None:
             if self.session.thread.deleted:
-                await self.action_new()
+                await self.new()
             elif not self.session.busy:
                 self.session.thread.reload()  # the title may have changed
             self.show_heading()
         self.prompt.focus()
 
-    def rename(self, title: str = "") -> None:
-        """Give the conversation another title, asking for it where none is given."""
-        conversation = self.session.thread.conversation
-        if conversation is None:
-            self.tell("no conversation yet", "warning")
-        elif title.strip():
-            self.attempt(lambda: self.session.thread.store.rename(conversation.id, title.strip()))
-            self.session.thread.reload()
-            self.show_heading()
-        else:
-            self.app.push_screen(AskLine("Rename", conversation.title), lambda text: self.rename(text or ""))
+    def rename(self, title: str) -> None:
+        """Give the conversation another title."""
+        self.session.thread.store.rename(current_conversation(self.session), title)
+        self.session.thread.reload()
+        self.show_heading()
 
     def delete_conversation(self, conversation_id: int) -> None:
         """Delete a conversation; it can be brought back."""
@@ -78,14 +70,10 @@ class ConversationActions(ChatBase):
 
         self.attempt(delete)
 
-    async def delete_current(self) -> None:
+    async def delete(self) -> None:
         """Delete the conversation that is shown."""
-        conversation = self.session.thread.conversation
-        if conversation is None:
-            self.tell("no conversation yet", "warning")
-            return
-        self.delete_conversation(conversation.id)
-        await self.action_new()
+        self.delete_conversation(current_conversation(self.session))
+        await self.new()
 
     def restore_deleted(self) -> int | None:
         """Bring back what was deleted last; its ID, or None."""
@@ -99,21 +87,13 @@ class ConversationActions(ChatBase):
         self.tell("Conversation restored")
         return last
 
-    async def undo_delete(self) -> None:
+    async def undo(self) -> None:
         """Bring back what was deleted last, and show it, unless something is being written."""
         restored = self.restore_deleted()
         if restored is not None and not self.session.busy:
             await self.open_conversation(restored)
 
-    def save_conversation(self, name: str = "", conversation_id: int | None = None) -> None:
-        """Save a conversation (the one shown) as Markdown."""
-        current = self.session.thread.conversation
-        wanted = conversation_id or (current.id if current else None)
-        try:
-            if wanted is None:
-                raise UsageError("no conversation yet")
-            path = save_markdown(self.session.thread.store, wanted, user_path(name) if name else None)
-        except TrchatError as error:
-            self.tell(str(error), "warning")
-        else:
-            self.tell(f"Saved as {path}")
+    def save_conversation(self, conversation_id: int) -> None:
+        """Save a conversation as Markdown."""
+        store = self.session.thread.store
+        self.attempt(lambda: self.tell(f"Saved as {save_markdown(store, conversation_id)}"))

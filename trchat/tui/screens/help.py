@@ -70,7 +70,7 @@ class HelpScreen(ModalScreen[None]):
         )
         parts.append(Content.styled("Commands\n", "bold $accent"))
         for command in COMMANDS:
-            typed = f"/{command.name} {command.argument}".rstrip()
+            typed = command.usage
             does = fill(command.help, max(width - ARGUMENTS, 1), subsequent_indent=" " * ARGUMENTS)
             parts.append(
                 Content(f"{typed}\n  {command.help}\n" if narrow else f"{f'  {typed}':<{ARGUMENTS}}{does}\n")

@@ -7,8 +7,8 @@ from textual.widgets import ProgressBar
 from trchat.catalog.sources import find_files
 from trchat.config_file import FILE_NAME, change_config, load_config
 from trchat.config_rules import SETTINGS
-from trchat.errors import ModelError, TrchatError
-from trchat.session.typed_setting import may_be, parse_assignment, parse_setting, split_keep, typed_here
+from trchat.errors import ModelError, TrchatError, UsageError
+from trchat.session.typed_setting import may_be, split_keep, typed_here
 from trchat.startup import warnings
 from trchat.tui.screens.ask_line import AskLine
 from trchat.tui.screens.base import ChatBase
@@ -16,8 +16,6 @@ from trchat.tui.screens.models import choose_model
 from trchat.tui.screens.pick import Choice, PickScreen, narrowed
 from trchat.tui.screens.settings import SettingsScreen
 from trchat.tui.themes import DEFAULT as DEFAULT_THEME
-
-NO_SYSTEM = "There is no system prompt; /system TEXT sets one."
 
 
 class ModelActions(ChatBase):
@@ -58,7 +56,7 @@ class ModelActions(ChatBase):
         return await self.app.push_screen(screen, wait_for_dismiss=True)
 
     @work(group="models", exclusive=True)
-    async def action_model(self, name: str = "") -> None:
+    async def model(self, name: str = "") -> None:
         """Choose a model by name, or from the list."""
         try:
             self.session.must_be_free()
@@ -74,7 +72,7 @@ class ModelActions(ChatBase):
             self.keep("model", scope)
 
     @work(group="settings", exclusive=True)
-    async def action_settings(self) -> None:
+    async def settings(self) -> None:
         """Show all settings; the chosen one is asked for, until the user leaves."""
         name: str | None = None
         while True:
@@ -87,7 +85,7 @@ class ModelActions(ChatBase):
             about = f"{may_be(name)}; leave it empty for the default"
             shown = "" if value is None else str(value)
             while (typed := await self.pick(AskLine(name, shown, about))) is not None:
-                if self.set_setting(f"{name} {typed}"):
+                if await self.run_command("set", f"{name} {typed}"):
                     break
                 shown = typed  # to be corrected
 
@@ -102,22 +100,6 @@ class ModelActions(ChatBase):
             origins["theme"] = FILE_NAME
         return [Choice(name, f"{name:<15}{now[name][:40]:<14}", origins.get(name, "")) for name in SETTINGS]
 
-    def set_setting(self, argument: str) -> bool:
-        """Change one setting, as ``name value`` or ``name=value``. False when it was refused."""
-        try:
-            argument, scope = split_keep(argument)
-            field, value = parse_assignment(argument)
-        except TrchatError as error:
-            self.tell(str(error), "warning")
-            return False
-        if field == "theme":
-            return self.choose_theme(str(value or DEFAULT_THEME))
-        if changed := self.change(**{field: value}):
-            self.tell(f"{field} is now {_shown(getattr(self.session.settings, field))}")
-            if scope:
-                self.keep(field, scope)
-        return changed
-
     def keep(self, field: str, scope: str = "all") -> None:
         """Make a setting's present value the default, for ``all`` models or this ``model``."""
         try:
@@ -125,45 +107,14 @@ class ModelActions(ChatBase):
         except TrchatError as error:
             self.tell(str(error), "warning")
 
-    def action_think(self) -> None:
+    async def action_think(self) -> None:
         """Have the model think in the next way there is: not at all, more, as it likes."""
-        self.attempt(lambda: self.set_thinking(self.session.next_thinking()))
-
-    def set_thinking(self, mode: str) -> None:
-        """Have the model think before it answers, or not; an empty mode only tells what is in force."""
-        if not mode:
-            self.tell(self.session.tell_thinking())
-            return
         try:
-            mode, scope = split_keep(mode)
-            changed = not mode or self.change(think=parse_setting("think", mode.lower())[1])
+            mode = self.session.next_thinking()
         except TrchatError as error:
             self.tell(str(error), "warning")
-            return
-        if changed:
-            self.tell(self.session.about_thinking())
-            if scope:
-                self.keep("think", scope)
-
-    def set_system(self, text: str) -> None:
-        """Set the system prompt from the next answer on; ``clear`` removes it, nothing shows it."""
-        try:
-            text, scope = split_keep(text)
-        except TrchatError as error:
-            self.tell(str(error), "warning")
-            return
-        if not text and not scope:
-            system = self.session.system
-            self.say(
-                f"System prompt:\n{system}" if system else "There is no system prompt; /system TEXT sets one."
-            )
-            return
-        if text and not self.change(system="" if text == "clear" else text):
-            return
-        if text:
-            self.tell("System prompt cleared" if text == "clear" else "System prompt set")
-        if scope:
-            self.keep("system", scope)
+        else:
+            await self.run_command("think", mode)
 
     def words(self, command: str) -> list[tuple[str, str]]:
         """The arguments that a command may have here, with a word about each."""
@@ -177,50 +128,37 @@ class ModelActions(ChatBase):
         return []
 
     @work(group="personas", exclusive=True)
-    async def action_personas(self, name: str = "") -> None:
-        """Use a saved system prompt."""
+    async def personas(self) -> None:
+        """Choose a saved system prompt."""
         try:
             personas = {each: str(placed.value) for each, placed in load_config().personas.items()}
         except TrchatError as error:
             self.tell(str(error), "warning")
             return
+        choices = [Choice(each, each, text) for each, text in personas.items()]
+        empty = "None yet: set one with /system TEXT, then /persona-save NAME"
+        name = await self.pick(PickScreen("Personas", narrowed(choices), empty=empty))
+        if name is not None:
+            await self.run_command("persona", name)
+
+    def theme(self, name: str) -> None:
+        """Use a theme, at the next start too; or have one chosen. Raises UsageError for an unknown one."""
         if not name:
-            choices = [Choice(each, each, text) for each, text in personas.items()]
-            empty = "None yet: set one with /system TEXT, then /persona-save NAME"
-            picked = PickScreen("Personas", narrowed(choices), empty=empty)
-            name = await self.pick(picked) or ""
-        if name in personas:
-            self.set_system(personas[name])
-        elif name:
-            self.tell(f"no persona is called {name!r}; there are: {', '.join(personas) or 'none'}", "warning")
-
-    def save_persona(self, name: str) -> None:
-        """Keep the system prompt under a name."""
-        system = self.session.system
-        if not system:
-            self.tell("no system prompt to save; /system TEXT sets one", "warning")
-        elif self.attempt(lambda: change_config(("personas", name), system)):
-            self.change()  # the status line names it now
-            self.tell(f"Saved as persona {name}")
-
-    @work(group="themes", exclusive=True)
-    async def action_theme(self, name: str = "") -> None:
-        """Choose the colours."""
-        if not name:
-            choices = [Choice(each, each) for each in sorted(self.app.available_themes)]
-            name = await self.pick(PickScreen("Themes", narrowed(choices))) or ""
-        if name:
-            self.choose_theme(name)
-
-    def choose_theme(self, name: str) -> bool:
-        """Use a theme from now on, at the next start too. False when there is no such theme."""
+            self._choose_theme()
+            return
+        name = DEFAULT_THEME if name == "default" else name
         if name not in self.app.available_themes:
-            self.tell(f"no theme is called {name!r}; /theme lists them", "warning")
-            return False
+            raise UsageError(f"no theme is called {name!r}; /theme lists them")
         self.app.theme = name
         self._theme_changed = True
-        self.attempt(lambda: change_config(("theme",), name))
-        return True
+        change_config(("theme",), name)
+
+    @work(group="themes", exclusive=True)
+    async def _choose_theme(self) -> None:
+        choices = [Choice(each, each) for each in sorted(self.app.available_themes)]
+        name = await self.pick(PickScreen("Themes", narrowed(choices)))
+        if name is not None:
+            await self.run_command("theme", name)
 
 
 def _shown(value: object) -> str:

@@ -8,7 +8,7 @@ from textual.widgets import Static
 
 from trchat.tui.keys import APP_KEYS, CHAT_KEYS
 
-LAST = ("dismiss", "help", "command_palette", "quit")
+LAST = ("dismiss", "help", "palette", "quit")
 """These stay however narrow the screen is: they lead to all others. Only ``FIRST`` is worth more."""
 
 FIRST = "stop"
@@ -30,10 +30,10 @@ class KeysLine(Static):
         self._idle: frozenset[str] = frozenset()
         self._keys: list[tuple[Binding, str]] = []
 
-    def leave_out(self, actions: frozenset[str]) -> None:
-        """These actions would do nothing now."""
-        if actions != self._idle:
-            self._idle = actions
+    def leave_out(self, names: frozenset[str]) -> None:
+        """The keys with these names would do nothing now."""
+        if names != self._idle:
+            self._idle = names
             self._draw()
 
     def on_mount(self) -> None:
@@ -58,13 +58,13 @@ class KeysLine(Static):
             return
         shown: dict[str, tuple[Binding, str]] = {}
         for _node, binding, enabled, _tooltip in self.screen.active_bindings.values():
-            if binding.show and enabled and binding.action not in self._idle:
-                shown.setdefault(binding.action, (binding, self.app.get_key_display(binding)))
-        keys = sorted(shown.values(), key=lambda key: (key[0].action in LAST, ORDER.get(key[0].id or "", -1)))
-        by_worth = sorted(keys, key=lambda key: _rank(key[0].action))
+            if binding.show and enabled and _name(binding) not in self._idle:
+                shown.setdefault(_name(binding), (binding, self.app.get_key_display(binding)))
+        keys = sorted(shown.values(), key=lambda key: (_name(key[0]) in LAST, ORDER.get(key[0].id or "", -1)))
+        by_worth = sorted(keys, key=lambda key: _rank(_name(key[0])))
         while sum(_width(*key) for key in keys) > self.size.width:
             least = by_worth.pop()
-            if least[0].action == FIRST or (least[0].action in LAST and FIRST not in shown):
+            if _name(least[0]) == FIRST or (_name(least[0]) in LAST and FIRST not in shown):
                 break
             keys.remove(least)
         self._keys = keys
@@ -76,11 +76,15 @@ class KeysLine(Static):
         self.update(Content("  ").join(parts), layout=False)
 
 
-def _rank(action: str) -> int:
+def _rank(name: str) -> int:
     """0 for the key that goes last of all when it becomes narrow."""
-    if action == FIRST:
+    if name == FIRST:
         return 0
-    return 1 if action in LAST else 3 if action in FIRST_TO_GO else 2
+    return 1 if name in LAST else 3 if name in FIRST_TO_GO else 2
+
+
+def _name(binding: Binding) -> str:
+    return binding.id or binding.action
 
 
 def _width(binding: Binding, display: str) -> int:

@@ -9,7 +9,7 @@ from textual.message import Message
 from textual.widgets import TextArea
 
 from trchat.session.attachments import complete_path
-from trchat.session.commands import Suggestion, Words, suggestions
+from trchat.session.typed_command import Suggestion, Words, suggestions
 from trchat.text.visible import visible
 from trchat.tui.widgets.in_order import InOrder
 from trchat.tui.widgets.suggestions import Suggestions

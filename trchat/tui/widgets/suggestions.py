@@ -7,7 +7,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
-from trchat.session.commands import Suggestion
+from trchat.session.typed_command import Suggestion
 from trchat.text.one_line import one_line
 
 SHOWN = 8
