@@ -162,4 +162,4 @@ def test_a_models_template_is_printed_as_it_is(program, model):
 def test_without_a_template_there_is_none_to_print(program, tmp_path):
     path = make(tmp_path / "bare.gguf", template=None)
     done = program("models", "info", str(path), "--template")
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", "trchat: bare brings no chat template\n")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "trchat: bare has no chat template\n")
