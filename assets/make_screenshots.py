@@ -1,8 +1,9 @@
-"""Makes the pictures in this folder from real conversations: ``python assets/make_screenshots.py [NAME …]``.
+"""Makes this folder's pictures from real conversations: ``python assets/make_screenshots.py MODEL [NAME …]``.
 
-Needs the demo model (``pip install 'trchat[demo]'``). The app itself draws them, as SVG; the font (Fira Code,
-cut to what is needed) goes into the file, so that they look the same everywhere. Nothing of the user's own is
-read or written: each conversation has a temporary folder of its own, and so begins knowing nothing.
+Those that are kept were made with Qwen2.5-Coder-1.5B-Instruct (Q4_K_M). The app itself draws them, as SVG, so
+wide that they can be read at the width at which a code host shows them; the font (Fira Code, cut to what is
+needed) goes into the file, so that they look the same everywhere. Nothing of the user's own is read or
+written: each conversation has a temporary folder of its own, and so begins knowing nothing.
 """
 
 import asyncio
@@ -20,13 +21,13 @@ from trchat.startup import prepare
 from trchat.tui.app import TrchatApp
 
 FOLDER = Path(__file__).parent
-FLAGS = {"temp": 0.0, "max_tokens": 220}
-EVEN = "Write a Python function that checks if a number is even."
-TYPED = "Add type hints and a docstring to it."
+FLAGS = {"temp": 0.0, "max_tokens": 400}
+PRIMES = "Write a Python function that returns all primes below n. Code only."
+TYPED = "Add type hints and a docstring. Code only."
+AGAIN = "Write all of it again, with n called limit. Code only."
 COLOURED = "/lens colour"
-TIPS = "List five tips for learning the guitar, each with one sentence of explanation."
-AGAIN = "Say it all again."
-TELLING_TOKENS = 80
+TELLING_TOKENS = 60
+SIZE = (88, 34)
 
 
 @dataclass(frozen=True)
@@ -35,27 +36,27 @@ class Picture:
 
     name: str
     questions: tuple[str, ...]
-    theme: str = "textual-dark"
+    theme: str = "trchat-dark"
     after: tuple[str, ...] = ()
     live: bool = False
     """Taken while the last answer is written, when a draft was accepted in part."""
-    size: tuple[int, int] = (110, 32)
+    size: tuple[int, int] = SIZE
 
 
 PICTURES = (
-    Picture("chat-dark", (EVEN, TYPED)),
-    Picture("chat-light", (EVEN, TYPED), theme="textual-light"),
-    Picture("draft-lens", (COLOURED, TIPS, AGAIN), live=True, size=(118, 36)),
-    Picture("compare", (TIPS, AGAIN), after=("ctrl+t",)),
+    Picture("chat-dark", (PRIMES, TYPED)),
+    Picture("chat-light", (PRIMES, TYPED), theme="trchat-light"),
+    Picture("draft-lens", (COLOURED, PRIMES, TYPED, AGAIN), live=True, size=(100, 36)),
+    Picture("compare", (PRIMES, TYPED), after=("ctrl+t",)),
 )
 
 
-async def draw(picture: Picture) -> None:
+async def draw(model: str, picture: Picture) -> None:
     """Hold the conversation and keep the picture of its end."""
-    app = TrchatApp(FLAGS, prepare(FLAGS))
+    flags = {**FLAGS, "model": model, "theme": picture.theme}
+    app = TrchatApp(flags, prepare(flags))
     try:
         async with app.run_test(size=picture.size) as pilot:
-            app.theme = picture.theme
             for question in picture.questions:
                 app.chat.prompt.put(question)
                 await pilot.press("enter")
@@ -104,11 +105,12 @@ def with_font(svg: str) -> str:
 
 def main() -> None:
     """All pictures, or those that are named."""
+    model, *names = sys.argv[1:]
     for picture in PICTURES:
-        if not sys.argv[1:] or picture.name in sys.argv[1:]:
+        if not names or picture.name in names:
             with tempfile.TemporaryDirectory() as home:
                 os.environ["TRCHAT_HOME"] = home
-                asyncio.run(draw(picture))
+                asyncio.run(draw(model, picture))
 
 
 if __name__ == "__main__":

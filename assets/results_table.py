@@ -1,4 +1,4 @@
-"""Writes the measured figures into the README, and draws them: ``python assets/results_table.py``.
+"""Writes the measured figures into README and docs, and draws them: ``python assets/results_table.py``.
 
 Reads every ``assets/results/*.json``, in the order of their names, as ``trchat bench --json FILE`` wrote them
 (and ``assets/compare_peers.py``, whose files have ``programs`` instead of ``results``). Needs
@@ -10,23 +10,26 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from trchat.bench.machine import conditions, device
+from trchat.bench.machine import conditions
 from trchat.bench.plot import modes, plot
 
 FOLDER = Path(__file__).parent
 README = FOLDER.parent / "README.md"
-PICTURE = "![Speedup over plain decoding, by kind of question](assets/speedup.svg)"
+RESULTS = FOLDER.parent / "docs" / "results.md"
+PICTURE = "![Speedup over plain decoding, by kind of question](../assets/speedup.svg)"
 Report = dict[str, Any]
 
 
 def main() -> int:
-    """Bring README and picture up to date; exit code 1 where nothing was measured."""
+    """Bring README, docs and picture up to date; exit code 1 where nothing was measured."""
     files = read_results()
-    if not any("results" in each for each in files):
+    reports = [each for each in files if "results" in each]
+    if not reports:
         print("there is nothing in assets/results to write about", file=sys.stderr)
         return 1
-    README.write_text(updated(README.read_text(encoding="utf-8"), files), encoding="utf-8")
-    plot([each for each in files if "results" in each], FOLDER / "speedup.svg")
+    for path in (README, RESULTS):
+        path.write_text(updated(path.read_text(encoding="utf-8"), files), encoding="utf-8")
+    plot(reports, FOLDER / "speedup.svg", ["auto"])
     return 0
 
 
@@ -38,14 +41,16 @@ def read_results() -> list[Report]:
 
 
 def updated(text: str, files: list[Report]) -> str:
-    """``text`` with the figures of ``files`` between its markers. Raises ValueError without markers."""
+    """``text`` with the figures of ``files`` between the markers it has."""
     reports = [each for each in files if "results" in each]
-    blocks = {"peers": "\n\n".join(peers(each) for each in files if "programs" in each)}
-    if reports:
-        blocks["headline"] = headline(reports)
-        blocks["results"] = "\n\n".join([PICTURE, overview(reports), by_kind(reports)])
+    blocks = {
+        "headline": headline(reports),
+        "summary": summary(reports),
+        "results": "\n\n".join([PICTURE, overview(reports), by_kind(reports)]),
+        "peers": "\n\n".join(peers(each) for each in files if "programs" in each),
+    }
     for name, block in blocks.items():
-        if block:
+        if f"<!-- begin: {name} -->" in text:
             text = replaced(text, name, block)
     return text
 
@@ -56,7 +61,7 @@ def replaced(text: str, name: str, block: str) -> str:
     before, found, rest = text.partition(begin)
     _old, closed, after = rest.partition(end)
     if not found or not closed:
-        raise ValueError(f"the README has no markers called {name}")
+        raise ValueError(f"there are no markers called {name}")
     return f"{before}{begin}{block}\n{end}{after}"
 
 
@@ -67,46 +72,53 @@ def row_of(report: Report, mode: str, category: str = "all") -> dict[str, Any] |
 
 
 def headline(reports: list[Report]) -> str:
-    """What the first screen says: the best and the worst machine, the texts, what a warm start brings."""
-    measured = [(row["speedup"], report) for report in reports if (row := row_of(report, "auto"))]
-    measured.sort(key=lambda pair: pair[0], reverse=True)
-    asked = row_of(measured[0][1], "auto")
-    assert asked is not None
-    ends = measured if len(measured) < 2 else [measured[0], measured[-1]]
-    places = " to ".join(f"{speedup:.2f}x ({model_and_machine(report)})" for speedup, report in ends)
-    places = f"from {places}" if len(ends) > 1 else places
-    kinds = len({row["category"] for row in measured[0][1]["results"]}) - 1
+    """What the first screen says of speed: on each machine, and where it helps and where not on the first."""
+    measured = [(row, report) for report in reports if (row := row_of(report, "auto"))]
+    places = ", ".join(f"{_times(row['speedup'])} ({conditions(report)})" for row, report in measured)
+    first = measured[0][1]
+    best, worst = ends(first)
+    kinds = len({each["category"] for each in first["results"]}) - 1
+    asked = sorted({each["prompts"] for each, _ in measured})
+    questions = " to ".join(map(str, dict.fromkeys((asked[0], asked[-1]))))
+    return (
+        f"**How much faster, measured:** {places}, against plain decoding, over {questions} questions of "
+        f"{kinds} kinds, starting from nothing. On the first of these it is {best}, and {worst}. "
+        "[Where it helps, and where it does not](#results)."
+    )
+
+
+def ends(report: Report) -> tuple[str, str]:
+    """The kind of question that gains most by ``auto``, and the one that gains least, with their speedups."""
+    rows = [
+        row
+        for row in report["results"]
+        if row["draft"] == "auto" and row["category"] != "all" and row["speedup"]
+    ]
+    rows.sort(key=lambda row: row["speedup"])
+    first, last = (f"{_times(row['speedup'])} for {_kind(row['category'])}" for row in (rows[-1], rows[0]))
+    return first, last
+
+
+def summary(reports: list[Report]) -> str:
+    """One row a machine and model, for the README: what ``auto`` brings, and where most and least."""
     lines = [
-        f"- **Faster, where it can be:** {places}, against plain decoding with {asked['prompts']} "
-        f"questions of {kinds} kinds, starting from nothing; [where it helps, and where not](#results)."
+        "| model and machine | plain decoding | `auto`, all questions | most | least | same text |",
+        "|---|---|---|---|---|---|",
     ]
-    same = [row for report in reports if not report["machine"]["on_gpu"] and (row := row_of(report, "auto"))]
-    if same:
-        identical, prompts = sum(row["identical"] for row in same), sum(row["prompts"] for row in same)
-        lines.append(
-            f"- **The same answer:** {identical} of {prompts} answers on CPUs are those of plain decoding, "
-            "token for token; the model itself verifies every draft."
-        )
-    gains = [
-        (hot["tokens_per_step"] / cold["tokens_per_step"] - 1, hot["speedup"], cold["speedup"])
-        for report in reports
-        if (hot := row_of(report, "auto-hot")) and (cold := row_of(report, "auto"))
-    ]
-    learned = "no draft model, no training, any GGUF; what is learned of a model takes less than 2 MB"
-    if gains:
-        gain, hot_speed, cold_speed = max(gains)
-        learned += (
-            f" and is kept: {100 * gain:.0f} % more tokens a step after earlier questions on the same topics "
-            f"({hot_speed:.2f}x instead of {cold_speed:.2f}x)"
-        )
-    return "\n".join([*lines, f"- **Nothing to set up:** {learned}."])
+    for report in reports:
+        off, row = row_of(report, "off"), row_of(report, "auto")
+        if row is None:
+            continue
+        plain = f"{off['tokens_per_s']:.1f} tokens/s" if off else "-"
+        same = f"{row['identical']} of {row['prompts']}"
+        best, worst = ends(report)
+        lines.append(table_row(conditions(report), plain, _times(row["speedup"]), best, worst, same))
+    return "\n".join(lines)
 
 
-def model_and_machine(report: Report) -> str:
-    """For who does not know the files' names: size and weights of the model, and what computed."""
-    machine = report["machine"]
-    _family, _, size = machine["architecture"].partition(" ")
-    return f"{size} on {device(machine)}"
+def _kind(category: str) -> str:
+    names = {"qa": "short questions", "rag": "questions about a text", "math_reasoning": "mathematics"}
+    return names.get(category, category.replace("_", " "))
 
 
 def overview(reports: list[Report]) -> str:
@@ -154,7 +166,7 @@ def by_kind(reports: list[Report]) -> str:
     ]
     for kind in kinds:
         found = [row_of(report, "auto", kind) for report in reports]
-        lines.append(table_row(kind.replace("_", " "), *(_times(row and row["speedup"]) for row in found)))
+        lines.append(table_row(_kind(kind), *(_times(row and row["speedup"]) for row in found)))
     return "\n".join(lines)
 
 

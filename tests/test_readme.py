@@ -1,4 +1,4 @@
-"""The README keeps its word: its commands run, its links lead somewhere, its map shows the house."""
+"""README and docs keep their word: their commands run, links lead somewhere, the map shows the house."""
 
 import os
 import re
@@ -19,21 +19,31 @@ from trchat.decoding.loop import generate
 from trchat.recycling.drafter import Drafter
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+READ_IN_ORDER = ["README.md", "docs/scripts.md", "docs/results.md", "CONTRIBUTING.md"]
+"""Those with commands to try, in the order in which they are tried."""
+PAGES = {
+    str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
+    for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+}
+README = PAGES["README.md"]
 PACKAGE = Path(trchat.__file__).parent
 
 NOT_RUN_HERE = {
-    "python3 -m venv .venv && .venv/bin/pip install '.[demo]'": "installs: .ci/run does it",
+    "git clone": "where from, this folder cannot know",
+    "python3 -m venv .venv && .venv/bin/pip install '.[demo,hub]'": "installs: .ci/run does it",
+    "pipx install": "installs",
+    "uv tool install": "installs",
     "python3 -m venv .venv && .venv/bin/pip install '.[demo,test]'": "these very tests: .ci/run does it",
     "python3 .ci/set_up.py": "installs: .ci/run does it",
-    "trchat models get Qwen/Qwen3-0.6B-GGUF:Q8_0": "downloads: see tests/catalog/test_download.py",
+    ".venv/bin/trchat models get Qwen/Qwen2.5-1.5B-Instruct-GGUF:Q4_K_M": "downloads",
 }
-"""How a command of the README begins, and why it is not run here."""
+"""How a command begins, and why it is not run here."""
 
 
 def commands():
     """Every line of every block of shell commands."""
-    blocks = re.findall(r"^```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    told = "\n".join(PAGES[name] for name in READ_IN_ORDER)
+    blocks = re.findall(r"^```sh\n(.*?)^```$", told, re.MULTILINE | re.DOTALL)
     return [line for block in blocks for line in block.splitlines() if line.strip()]
 
 
@@ -42,7 +52,7 @@ def exception(command):
 
 
 @pytest.fixture
-def place(tmp_path, demo_model):
+def place(tmp_path):
     """A folder with what the README's commands speak of: texts, a changed checkout, a model, trchat."""
     folder = tmp_path / "place"
     programs = folder / ".venv" / "bin"
@@ -52,8 +62,8 @@ def place(tmp_path, demo_model):
     program.chmod(0o755)
     (folder / "notes.txt").write_text("Bread needs flour, water, salt and yeast.\n")
     (folder / "plan.md").write_text("# Plan\n\n1. Buy flour.\n2. Bake on Sunday.\n")
-    (folder / "path" / "to").mkdir(parents=True)
-    (folder / "path" / "to" / "model.gguf").symlink_to(demo_model)
+    (folder / "style.txt").write_text("Answer in one sentence.\n")
+    (folder / "person.json").write_text('{"type": "object", "properties": {"name": {"type": "string"}}}\n')
     for command in (
         ["git", "init", "-q"],
         ["git", "add", "notes.txt"],
@@ -96,7 +106,7 @@ def test_every_command_runs_in_the_order_it_is_told(place):
             check=False,
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-        assert done.stdout or ">" in command or command.split()[1] in ("models", "matrix"), (
+        assert done.stdout or ">" in command or command.split()[1] in ("models", "matrix", "config"), (
             f"{command} says nothing"
         )
         ran.append(command)
@@ -108,36 +118,43 @@ def test_every_command_runs_in_the_order_it_is_told(place):
 
 def test_what_is_not_run_is_still_there():
     for begin in NOT_RUN_HERE:
-        assert any(command.startswith(begin) for command in commands()), f"the README has no {begin} any more"
+        assert any(command.startswith(begin) for command in commands()), f"no page has {begin} any more"
 
 
-def test_links_and_pictures_lead_somewhere():
-    links = re.findall(r"\]\(([^)#]+)\)", README) + re.findall(r'src(?:set)?="([^"]+)"', README)
-    missing = [link for link in links if "://" not in link and not (ROOT / link).exists()]
-    assert links and missing == []
+def test_the_readme_is_read_to_its_end():
+    assert len(README.split()) < 2000
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_links_and_pictures_lead_somewhere(name):
+    page, folder = PAGES[name], (ROOT / name).parent
+    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page) + re.findall(r'src(?:set)?="([^"]+)"', page)
+    assert [link for link in links if "://" not in link and not (folder / link).exists()] == []
     headings = {
         re.sub(r"[^a-z -]", "", line.lower()).replace(" ", "-")
-        for line in re.findall(r"^#+ (.*)$", README, re.M)
+        for line in re.findall(r"^#+ (.*)$", page, re.M)
     }
-    anchors = re.findall(r"\]\(#([^)]+)\)", README)
-    assert anchors and set(anchors) <= headings
+    assert set(re.findall(r"\]\(#([^)]+)\)", page)) <= headings
 
 
-def test_files_that_are_named_are_there():
-    named = re.findall(r"`((?:tests|assets|\.ci)/[\w./-]+)`", README)
-    assert named and [name for name in named if not (ROOT / name).exists()] == []
-    rooms = re.findall(r"`((?:tui|session|chat|decoding|llama|recycling|storage)/[\w./]*)`", README)
-    assert rooms and [name for name in rooms if not (PACKAGE / name).exists()] == []
+@pytest.mark.parametrize("name", PAGES)
+def test_files_that_are_named_are_there(name):
+    named = re.findall(r"`((?:tests|assets|\.ci|docs|trchat)/[\w./-]+)`", PAGES[name])
+    assert [each for each in named if not (ROOT / each).exists()] == []
+    rooms = re.findall(
+        r"`((?:tui|session|chat|decoding|llama|recycling|storage|serve)/[\w./]*)`", PAGES[name]
+    )
+    assert [each for each in rooms if not (PACKAGE / each).exists()] == []
 
 
 def test_the_map_shows_every_room():
     rooms = {path.name for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"}
-    block = README.split("```text\ntrchat/\n", 1)[1].split("```", 1)[0]
+    block = PAGES["CONTRIBUTING.md"].split("```text\ntrchat/\n", 1)[1].split("```", 1)[0]
     assert set(re.findall(r"^  (\w+)/", block, re.MULTILINE)) == rooms
 
 
 def test_the_drafter_that_is_shown_drafts_and_changes_no_text():
-    (code,) = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    (code,) = re.findall(r"^```python\n(.*?)^```$", PAGES["docs/drafters.md"], re.MULTILINE | re.DOTALL)
     names = {}
     exec(code, names)
     drafter: Drafter = names["EchoDrafter"](distance=3)
@@ -150,7 +167,9 @@ def test_the_drafter_that_is_shown_drafts_and_changes_no_text():
 
 
 def test_the_json_that_is_shown_has_the_fields_that_ask_prints():
-    block = re.search(r"One object and nothing else:\n\n```text\n(.*?)```", README, re.DOTALL)
+    block = re.search(
+        r"One object and nothing else:\n\n```text\n(.*?)```", PAGES["docs/scripts.md"], re.DOTALL
+    )
     assert block is not None
     shown = re.findall(r'"(\w+)":', block[1])
     printed = report(new_answer(1), "m", "m.gguf", "auto", 0, 0.0)

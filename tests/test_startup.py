@@ -46,4 +46,4 @@ def test_a_context_beyond_what_the_model_was_trained_on_is_said():
     write_gguf(models_dir() / "tiny.gguf")
     assert warnings(prepare({"model": "tiny", "ctx": 2048})) == []
     (line,) = warnings(prepare({"model": "tiny", "ctx": 2049}))
-    assert line.startswith("tiny was made for 2048 tokens, the context holds 2049")
+    assert line.startswith("tiny was trained on at most 2048 tokens, the context holds 2049")

@@ -10,7 +10,7 @@ from trchat.recycling.knowledge import Knowledge
 
 
 class Memory(Protocol):
-    """What earlier sessions have learned of the model."""
+    """What earlier sessions have learned about the model."""
 
     @property
     def knowledge(self) -> Knowledge:

@@ -1,4 +1,4 @@
-"""From a model's file to the store of what was learned of it."""
+"""From a model's file to the store of what was learned about it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -26,7 +26,7 @@ def identity_of(path: Path) -> Identity:
 
 
 def hot_memory(path: Path, n_vocab: int, tell: Callable[[str], None]) -> Memory:
-    """A memory of its own, filled with what was learned of the model at ``path``; nothing is ever saved."""
+    """A memory of its own with what was learned about the model at ``path``; nothing is ever saved."""
     return open_memory(replace(identity_of(path), vocabulary=n_vocab), "", tell, remember=False)
 
 

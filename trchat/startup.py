@@ -67,8 +67,8 @@ def warnings(prepared: Prepared) -> list[str]:
     )
     trained = prepared.model.card.context
     too_long = (
-        f"{prepared.model.name} was made for {trained} tokens, the context holds {prepared.ctx}: "
-        "what lies beyond is likely to be misread"
+        f"{prepared.model.name} was trained on at most {trained} tokens, the context holds {prepared.ctx}: "
+        "text beyond that is likely to be misread"
     )
     return ([no_room] if no_room else []) + ([too_long] if 0 < trained < prepared.ctx else [])
 

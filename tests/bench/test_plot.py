@@ -31,7 +31,7 @@ def test_bars_show_the_speedups_and_the_same_figures_draw_the_same_file(tmp_path
     drawn = (tmp_path / "a.svg").read_text("utf-8")
     # Letters are drawn as outlines; matplotlib notes the text beside them.
     assert drawn.count("<!-- 1.73 -->") == drawn.count("<!-- 1.21 -->") == 3, "one bar for each kind"
-    assert "<!-- lookup -->" in drawn and "<!-- off -->" not in drawn
+    assert "<!-- lookup · " in drawn and "<!-- off -->" not in drawn
     assert (tmp_path / "b.svg").read_text("utf-8") == drawn
 
 
@@ -45,14 +45,16 @@ def test_what_was_not_compared_has_no_bar(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_mode_has_one_colour_and_an_odd_number_of_reports_an_empty_place(tmp_path):
+def test_several_reports_share_one_axis_and_only_the_wanted_mode_is_drawn(tmp_path):
     pytest.importorskip("matplotlib")
-    plot([report("lookup"), report("auto"), report("lookup")], tmp_path / "a.svg")
+    both = report("lookup", 1.21, threads=2)
+    both["results"] += report("auto", 1.73)["results"][3:]
+    plot([report("auto", 1.57), both], tmp_path / "a.svg", ["auto"])
     drawn = (tmp_path / "a.svg").read_text("utf-8")
-    first, second = "fill: #1f77b4", "fill: #ff7f0e"
-    assert drawn.count(first) == 2 * drawn.count(second) > 0
-    assert drawn.count("<!-- 1.50 -->") == 9
-    assert drawn.count("<!-- speedup over plain decoding -->") == 3
+    assert drawn.count("<!-- 1.57 -->") == drawn.count("<!-- 1.73 -->") == 3
+    assert "<!-- 1.21 -->" not in drawn
+    assert drawn.count("<!-- speedup over plain decoding -->") == 1
+    assert "8 threads -->" in drawn and "2 threads -->" in drawn, "which is whose"
 
 
 def test_a_file_that_cannot_be_written_is_one_line(tmp_path):

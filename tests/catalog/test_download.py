@@ -169,9 +169,9 @@ def test_progress_is_told_and_may_end_it(hub, here):
 
     def cancel(done, total):
         told.append((done, total))
-        raise TrchatError("canceled")
+        raise TrchatError("cancelled")
 
-    with pytest.raises(TrchatError, match=r"^canceled$"):
+    with pytest.raises(TrchatError, match=r"^cancelled$"):
         download(REPO, progress=cancel)
     size = len(hub.files["m-Q4_0.gguf"])
     assert told and all(0 < done <= total == size for done, total in told)

@@ -198,7 +198,8 @@ def test_ollamas_system_prompt_and_parameters_come_with_its_model(home):
         "v1",
         layers={
             "application/vnd.ollama.image.system": b"Answer as a pirate.",
-            "application/vnd.ollama.image.params": b'{"temperature": 0.3, "num_ctx": 512, "num_predict": -1}',
+            "application/vnd.ollama.image.params": b'{"temperature": 0.3, "num_ctx": 512, "num_predict": -1, '
+            b'"stop": ["<end>", "User:"]}',
         },
     )
     settings = prepare({"model": "pirate:v1", "top_k": 3}).settings
@@ -208,6 +209,8 @@ def test_ollamas_system_prompt_and_parameters_come_with_its_model(home):
         512,
         3,
     )
+    assert settings.stop == '["<end>", "User:"]'
+    assert prepare({"model": "pirate:v1", "stop": '["END"]'}).settings.stop == '["END"]'
     assert settings.max_tokens is None, "-1 is no number of tokens"
     write_ollama(
         folder,

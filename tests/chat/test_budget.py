@@ -58,7 +58,7 @@ def test_a_question_that_cannot_fit_is_an_error(system):
 
 
 def test_a_template_that_writes_nothing_is_an_error():
-    with pytest.raises(UsageError, match="makes nothing of this conversation; use --template chatml"):
+    with pytest.raises(UsageError, match="renders nothing for this conversation; use --template chatml"):
         fit(talk("a", "b", "c"), lambda turns: Prompt([]), 16, None)
 
 

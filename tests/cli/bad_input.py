@@ -77,11 +77,15 @@ FILES = [
         "--template is 'chatml' or a file; cannot read no.jinja",
     ),
     (["ask", *GOOD, "--template", "program", "Hi"], 2, "program is binary"),
-    (["ask", *GOOD, "--template", "empty", "Hi"], 2, "the chat template makes nothing of this conversation"),
+    (
+        ["ask", *GOOD, "--template", "empty", "Hi"],
+        2,
+        "the chat template renders nothing for this conversation",
+    ),
     (
         ["ask", *GOOD, "--template", "silent.jinja", "Hi"],
         2,
-        "makes nothing of this conversation; use --template",
+        "renders nothing for this conversation; use --template",
     ),
     (["ask", *GOOD, "--template", "syntax.jinja", "Hi"], 1, "the chat template is broken: "),
 ]

@@ -31,7 +31,7 @@ def test_without_a_code_block_it_is_the_whole_answer_and_said(here, tiny_chat, t
     grammar.write_text('root ::= "plain"')
     code, out, err = here("ask", "-x", "-m", tiny_chat, "--threads", "1", "--grammar", grammar, "Hi")
     assert (code, out) == (0, "plain\n")
-    assert err == "trchat: there is no code block in the answer; this is all of it\n"
+    assert err == "trchat: no code block in the answer; this is all of it\n"
 
 
 def test_a_schema_is_followed_and_drafts_change_nothing(here, tiny_chat, tmp_path):

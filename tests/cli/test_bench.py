@@ -184,7 +184,7 @@ def test_what_all_modes_have_answered_is_reported_after_an_interrupt(
     if answers == 1:
         assert (table, said, out.exists()) == ("", "", False), "no question was answered by both"
         return
-    assert said == "trchat: interrupted: these are the questions that all have answered\n"
+    assert said == "trchat: interrupted: these are the questions that every mode has answered\n"
     report = json.loads(out.read_text())
     assert report["settings"]["interrupted"] is True
     every = {(row["draft"], row["category"]): row["prompts"] for row in report["results"]}

@@ -9,6 +9,7 @@ import pytest
 
 from trchat.cli import build_parser
 from trchat.cli.completion import bash_script, command_tree, fish_script, zsh_script
+from trchat.storage.conversations import open_history
 
 
 def tree():
@@ -57,6 +58,41 @@ def test_bash_offers_files_with_spaces_where_files_go(tmp_path):
     assert complete(tmp_path, "trchat", "config", "--temp", "my") == [""]
 
 
+@pytest.fixture
+def stand_in(tmp_path):
+    """A program that says what was asked of it, as models and conversations."""
+    path = tmp_path / "trchat"
+    path.write_text(
+        '#!/bin/sh\n[ "$1 $2" = "completion --found" ] && printf "%s-one\\tabout\\n7b\\tsmall\\n" "$3"\n'
+    )
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_bash_asks_for_models_and_conversations(tmp_path, stand_in):
+    assert complete(tmp_path, stand_in, "-m", "mod") == ["models-one"]
+    assert complete(tmp_path, stand_in, "ask", "--model", "7") == ["7b"]
+    assert complete(tmp_path, stand_in, "--continue", "") == ["conversations-one", "7b"]
+    assert complete(tmp_path, stand_in, "history", "show", "conv") == ["conversations-one"]
+    assert complete(tmp_path, stand_in, "models", "info", "mo") == ["models-one"]
+    assert complete(tmp_path, stand_in, "config", "get", "top") == ["top_k", "top_p"]
+    assert complete(tmp_path, stand_in, "history", "export", "--format", "m") == ["md"]
+
+
+def test_models_and_conversations_are_found_with_a_word_about_each(program, home):
+    store = open_history(print)
+    number = store.create_conversation("Sky:\tand\nsea").id
+    store.add_message(number, "user", "Hi")
+    store.close()
+    assert program("completion", "--found", "conversations").stdout == f"{number}\tSky: and sea\n"
+    models = home / "models"
+    models.mkdir(parents=True, exist_ok=True)
+    (models / "tiny one.gguf").write_bytes(b"GGUF")
+    (models / "odd\nname.gguf").write_bytes(b"GGUF")
+    assert "tiny one\t" in program("completion", "--found", "models").stdout
+    assert "odd" not in program("completion", "--found", "models").stdout
+
+
 def test_fish_offers_commands_flags_and_words(tmp_path):
     fish = shutil.which("fish")
     if not fish:
@@ -80,6 +116,8 @@ def test_fish_offers_commands_flags_and_words(tmp_path):
 def test_every_command_and_flag_is_in_every_script():
     def walk(parser):
         for action in parser._actions:
+            if action.help == argparse.SUPPRESS:
+                continue
             if isinstance(action, argparse._SubParsersAction):
                 for name, inner in action.choices.items():
                     yield name

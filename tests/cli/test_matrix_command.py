@@ -124,11 +124,11 @@ def test_reset_asks_at_a_terminal(home, terminal, capsys):
         terminal(keys)
         assert main(["matrix", "reset", "-m", "tiny"]) == 0
         asked = capsys.readouterr().err
-        assert asked.startswith("Forget what was learned of tiny? [y/N]") and "forgot" not in asked
+        assert asked.startswith("Forget what was learned about tiny? [y/N]") and "forgot" not in asked
         assert rows_in_store(who)
     terminal("y\n")
     assert main(["matrix", "reset", "-m", "tiny"]) == 0
-    assert "forgot what was learned of tiny\n" in capsys.readouterr().err
+    assert "forgot what was learned about tiny\n" in capsys.readouterr().err
     assert rows_in_store(who) is None
 
 

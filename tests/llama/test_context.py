@@ -112,7 +112,9 @@ def test_snapshots_are_kept_only_where_llama_cpp_can_go_back_to_them(tiny):
 def test_a_context_without_memory_is_one_line(model, monkeypatch):
     # What llama.cpp does when an allocation fails; really failing takes half a minute.
     monkeypatch.setattr(llama, "llama_init_from_model", lambda *_args: None)
-    with pytest.raises(TrchatError, match=r"no memory for a context of 9216 tokens.*try a smaller --ctx"):
+    with pytest.raises(
+        TrchatError, match=r"not enough memory for a context of 9216 tokens.*try a smaller --ctx"
+    ):
         Context(model, ContextOptions(n_ctx=9216))
 
 

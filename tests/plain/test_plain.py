@@ -51,7 +51,7 @@ def test_a_context_too_large_or_too_small_is_said_in_the_chats_own_words(trchat)
     lines = ["/set ctx 8448", "/set ctx 256", "word " * 300, "/persona"]
     code, out, _ = chat(trchat, "--draft", "off", lines=lines)
     assert code == 0
-    assert out.count("was made for 8192 tokens, the context holds 8448") == 1
+    assert out.count("was trained on at most 8192 tokens, the context holds 8448") == 1
     assert "the context holds 256; shorten it or raise /set ctx" in out
     assert "no persona yet; set one with /system TEXT, then /persona-save NAME" in out
 

@@ -108,7 +108,7 @@ def test_quitting_while_it_writes_saves_what_there_is(run_chat):
 def test_a_cut_answer_is_continued_in_its_place(run_chat):
     async def test(chat):
         await chat.send("Count")
-        await chat.sees("/continue writes on")
+        await chat.sees("/continue goes on")
         chat.engine.finish = "stop"
         await chat.pilot.press("ctrl+g")
         await chat.idle()

@@ -100,14 +100,15 @@ def contrast(one, other):
 
 
 def hard_to_read(chat):
-    """What is written on the screen with less contrast than WCAG asks of text."""
+    """What is on the screen with less contrast than WCAG asks: 4.5 for text, 3 for lines and frames."""
     found = []
     for strip in chat.app.screen._compositor.render_strips(chat.app.size):
         for text, style, _ in strip:
-            if not style or not style.color or not style.bgcolor or not any(map(str.isalnum, text)):
+            if not style or not style.color or not style.bgcolor or not set(text) - set(" ▁▂▃▄▅▆▇█"):
                 continue
+            least = 4.5 if any(map(str.isalnum, text)) else 3
             front, back = style.color.get_truecolor(), style.bgcolor.get_truecolor()
-            if style.dim or contrast(front, back) < 4.5:
+            if style.dim or contrast(front, back) < least:
                 found.append((text, front.hex, back.hex, round(contrast(front, back), 2)))
     return found
 
@@ -126,6 +127,9 @@ def test_everything_written_can_be_read(run_chat, theme):
         assert hard_to_read(chat) == []
         await chat.pilot.press("/")
         await chat.sees("Show all commands")
+        assert hard_to_read(chat) == []
+        await chat.pilot.press("ctrl+c", "ctrl+f", "escape", "ctrl+f")
+        await chat.sees("esc Close", "Find in this conversation")
         assert hard_to_read(chat) == []
         if theme == "trchat-light":
             assert chat.screen.styles.background.hex == "#FFFFFF"

@@ -42,9 +42,11 @@ def test_a_context_larger_than_the_model_knows_is_warned_of_when_it_is_set(run_c
     monkeypatch.setattr("trchat.startup.free_memory", lambda: 300_000_000)
 
     async def test(chat):
-        assert "was made for" not in chat.words
+        assert "was trained on" not in chat.words
         await chat.send("/set ctx 100000")
-        await chat.sees("was made for 8192 tokens, the context holds 100000", "/set ctx 6400 makes it fit")
+        await chat.sees(
+            "was trained on at most 8192 tokens, the context holds 100000", "/set ctx 6400 makes it fit"
+        )
 
     run_chat(test)
 

@@ -32,6 +32,22 @@ def terminal(tmp_path, home):
             shell = f"env -u COLUMNS -u LINES {settings} {command}; echo EXIT $?; exec cat"
             run("new-session", "-d", "-x", "100", "-y", "30", shell)
 
+        def start_in_a_shell(self, *args):
+            run(
+                "new-session",
+                "-d",
+                "-x",
+                "100",
+                "-y",
+                "30",
+                "env",
+                f"TRCHAT_HOME={home}",
+                "bash",
+                "--norc",
+                "-i",
+            )
+            self.keys(shlex.join([sys.executable, "-m", "trchat", *args]), "Enter")
+
         def keys(self, *names):
             run("send-keys", *names)
 
@@ -91,3 +107,15 @@ def test_no_color_is_honoured_in_a_real_terminal(terminal):
     assert not terminal.styles() & coloured
     terminal.keys("C-q")
     terminal.sees("EXIT 0")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="tmux")
+@pytest.mark.skipif(shutil.which("bash") is None, reason="a shell with jobs")
+@pytest.mark.slow
+def test_the_whole_screen_is_there_again_after_it_was_suspended(terminal):
+    terminal.start_in_a_shell("--draft", "off")
+    terminal.sees("context 0 of ", "Ask anything")
+    terminal.keys("C-z")
+    terminal.sees("Stopped")
+    terminal.keys("clear; fg", "Enter")
+    terminal.sees("context 0 of ", "Ask anything", "New conversation")

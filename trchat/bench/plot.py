@@ -2,6 +2,7 @@
 
 import importlib.util
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,11 @@ from trchat.bench.machine import conditions
 from trchat.errors import TrchatError, UsageError
 
 FORMATS = (".svg", ".png", ".pdf")
-_COLUMNS = 2
+_WIDTH, _HEIGHT = 8.0, 3.4
+"""Inches, 100 pixels each: as wide as a code host shows a README, so that letters keep their size there."""
+_BAR = 0.34
+"""Inches that the figure above a bar takes."""
+_LEGEND_LINE = 0.22
 
 
 def check(path: Path) -> None:
@@ -24,10 +29,11 @@ def check(path: Path) -> None:
         raise TrchatError("plots need matplotlib: pip install 'trchat[plot]'")
 
 
-def plot(reports: list[dict[str, Any]], path: Path) -> None:
-    """Draw ``reports`` (the bench's JSON) into ``path``, side by side where there are several.
+def plot(reports: list[dict[str, Any]], path: Path, only: Sequence[str] = ()) -> None:
+    """Draw the speedups of ``reports`` (the bench's JSON) into ``path``, on one axis.
 
-    A mode has one colour in all of them. Raises TrchatError when it cannot be written.
+    A colour stands for one mode of one report; ``only`` these modes. Raises TrchatError when it cannot be
+    written.
     """
     import matplotlib
 
@@ -36,24 +42,15 @@ def plot(reports: list[dict[str, Any]], path: Path) -> None:
 
     # The same figures draw the same file, byte for byte: no date, no random names inside.
     matplotlib.rcParams["svg.hashsalt"] = "trchat"
-    categories = max(len({row["category"] for row in report["results"]}) for report in reports)
-    columns = min(len(reports), _COLUMNS)
-    rows = -(-len(reports) // columns)
-    figure, all_axes = pyplot.subplots(
-        rows,
-        columns,
-        figsize=((1.6 + 1.1 * categories) * columns, 3.6 * rows),
-        layout="constrained",
-        squeeze=False,
+    series = [(report, mode) for report in reports for mode in modes(report) if not only or mode in only]
+    categories = list(dict.fromkeys(row["category"] for report in reports for row in report["results"]))
+    bars = max(len(categories) * len(series), 1)
+    figure, axes = pyplot.subplots(
+        figsize=(max(_WIDTH, bars * _BAR), _HEIGHT + _LEGEND_LINE * len(series)), layout="constrained"
     )
-    colours = {mode: f"C{number}" for number, mode in enumerate(modes(*reports))}
-    places = [axes for row in all_axes for axes in row]
     try:
-        for report, axes in zip(reports, places, strict=False):
-            _draw(report, axes, colours)
-        for axes in places[len(reports) :]:
-            axes.set_axis_off()
-        figure.savefig(path, dpi=160, metadata={"Date": None} if path.suffix.lower() == ".svg" else None)
+        _draw(axes, series, categories)
+        figure.savefig(path, dpi=100, metadata={"Date": None} if path.suffix.lower() == ".svg" else None)
     except OSError as error:
         raise TrchatError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
@@ -66,22 +63,33 @@ def modes(*reports: dict[str, Any]) -> list[str]:
     return [mode for mode in found if mode != "off"]
 
 
-def _draw(report: dict[str, Any], axes: Any, colours: dict[str, str]) -> None:
-    """One group of bars a category, one bar a mode; plain decoding is the line at 1."""
-    rows = report["results"]
-    key = "modeled_speedup" if rows[0]["modeled_speedup"] is not None else "speedup"
-    compared = modes(report)
-    categories = list(dict.fromkeys(row["category"] for row in rows))
-    speedups = {(row["draft"], row["category"]): row[key] for row in rows if row[key] is not None}
-    width = 0.8 / max(len(compared), 1)
-    for number, mode in enumerate(compared):
-        heights = [speedups.get((mode, category), math.nan) for category in categories]
-        places = [place + width * (number - (len(compared) - 1) / 2) for place in range(len(categories))]
-        bars = axes.bar(places, heights, width, label=mode, color=colours[mode])
-        axes.bar_label(bars, fmt="%.2f", fontsize=7, padding=1)
+def _draw(axes: Any, series: Sequence[tuple[dict[str, Any], str]], categories: Sequence[str]) -> None:
+    """One group of bars a category, one bar a mode of a report; plain decoding is the line at 1."""
+    names = {mode for _, mode in series}
+    several = len({id(report) for report, _ in series}) > 1
+    width = 0.84 / max(len(series), 1)
+    modeled = False
+    for number, (report, mode) in enumerate(series):
+        rows = report["results"]
+        key = "modeled_speedup" if rows[0]["modeled_speedup"] is not None else "speedup"
+        modeled = modeled or key != "speedup"
+        speedups = {
+            row["category"]: row[key] for row in rows if row["draft"] == mode and row[key] is not None
+        }
+        heights = [speedups.get(category, math.nan) for category in categories]
+        places = [place + width * (number - (len(series) - 1) / 2) for place in range(len(categories))]
+        where = conditions(report) if several else ""
+        label = " · ".join(part for part in (mode if len(names) > 1 or not several else "", where) if part)
+        bars = axes.bar(places, heights, width, label=label, color=f"C{number}")
+        # On white, so that the line at 1 does not strike them through.
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 0.4}
+        axes.bar_label(
+            bars, fmt="%.2f", fontsize=8, padding=2, rotation=90 if len(series) > 3 else 0, bbox=box
+        )
     axes.axhline(1.0, color="black", linewidth=0.8)
+    axes.margins(x=0.01, y=0.1)
     axes.set_xticks(range(len(categories)), [category.replace("_", "\n") for category in categories])
-    axes.set_ylabel("speedup over plain decoding" + (" (modeled)" if key.startswith("modeled") else ""))
-    axes.set_title(conditions(report), fontsize=9)
-    axes.legend(frameon=False, fontsize=8)
+    axes.set_ylabel("speedup over plain decoding" + (" (modeled)" if modeled else ""))
+    title = ", ".join(dict.fromkeys(conditions(report) for report, _ in series)) if not several else None
+    axes.legend(title=title, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     axes.spines[["top", "right"]].set_visible(False)

@@ -22,6 +22,7 @@ PARAMETERS = {
     "seed": "seed",
     "num_ctx": "ctx",
     "num_predict": "max_tokens",
+    "stop": "stop",
 }
 """What Ollama calls the settings that trchat has too."""
 SYSTEM_FOLDER = Path("/usr/share/ollama/.ollama/models")

@@ -63,7 +63,7 @@ def fit(
 
     prompt = without(0)
     if not prompt.ids:
-        raise UsageError(f"the chat template makes nothing of this conversation; {WAY_OUT}")
+        raise UsageError(f"the chat template renders nothing for this conversation; {WAY_OUT}")
     # The fewest that suffice, by halving: every probe renders and tokenises the whole rest.
     low, high = 0, max(len(rounds) - 1, 0)
     if len(prompt.ids) > room:

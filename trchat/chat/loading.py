@@ -37,8 +37,8 @@ def open_engine(
     ``ctx`` is the context in tokens (None = the settings', or the engine's own default). ``progress`` is
     called with a fraction from 0 to 1 while the weights are read, and ends that by returning False.
     ``tell`` gets lines for a person, now and after answers, on the thread that uses the engine.
-    ``remember`` says what to do with what was and will be learned of the model. Raises ModelError, UsageError
-    (a template file that is none) or TrchatError.
+    ``remember`` says what to do with what was and will be learned about the model. Raises ModelError,
+    UsageError (a template file that is none) or TrchatError.
     """
     route_log(log_file())
     n_ctx = ctx or settings.ctx

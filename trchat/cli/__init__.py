@@ -31,7 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
     )
     parser.add_argument(
-        "--version", action="store_true", help="show the version; with -v all that a bug report needs"
+        "--version", action="store_true", help="show the version; with -v, everything a bug report needs"
     )
     chat.add_options(parser)
     parser.set_defaults(run=chat.run)

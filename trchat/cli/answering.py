@@ -217,7 +217,7 @@ class _Answering:
     def _extracted(self, text: str) -> str:
         block = first_code_block(text)
         if block is None:
-            self.notices.say("there is no code block in the answer; this is all of it")
+            self.notices.say("no code block in the answer; this is all of it")
             return text
         if getattr(self.args, "verbose", False):
             self.notices.say(f"code block: {visible(block.language) or 'no language named'}")
@@ -237,7 +237,7 @@ class _Answering:
             self.notices.say(note)
         if not engine.facts.brings_template and settings.template is None:
             self.notices.say(
-                "the model brings no chat template; using ChatML, which may not be what it was trained on"
+                "the model has no chat template; using ChatML, which may not be what it was trained on"
             )
         if not engine.facts.can_draft:
             self.notices.say(
@@ -262,7 +262,7 @@ class _Shape:
         """Why an answer that is complete does not fit the schema, so that no program takes it for one."""
         if self.schema is None:
             return None
-        from trchat.grammar.schema import objection
+        from trchat.grammar.fit import objection
 
         fault = objection(answer.text, self.schema.text)
         return fault and f"the answer does not fit --schema: {fault}"

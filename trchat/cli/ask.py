@@ -46,15 +46,13 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         default=[],
         help="a text or PDF file to read first, - for standard input; can be repeated",
     )
-    question.add_argument(
-        "--no-stdin", action="store_true", help="do not read standard input, whatever it is"
-    )
+    question.add_argument("--no-stdin", action="store_true", help="do not read standard input")
     question.add_argument(
         "-s",
         "--system",
         metavar="TEXT|@FILE",
         default=argparse.SUPPRESS,
-        help="system prompt, or @ and the name of a file with it (default: the conversation's or your own)",
+        help="system prompt, or @FILE to read it from a file (default: the conversation's or your own)",
     )
     question.add_argument(
         "--continue",
@@ -62,7 +60,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         metavar="ID",
         nargs="?",
         const="",
-        help="go on with a conversation ('trchat history' lists them; default: the one used last)",
+        help="continue a conversation ('trchat history' lists them; default: the most recent one)",
     )
     output = parser.add_argument_group("output")
     output.add_argument("--json", action="store_true", help="print one JSON object instead of the text")
@@ -70,7 +68,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "-x",
         "--extract",
         action="store_true",
-        help="print only the first code block, if there is one; -v tells its language",
+        help="print only the first code block, if there is one; -v says which language",
     )
     shape = output.add_mutually_exclusive_group()
     shape.add_argument("--schema", metavar="FILE", help="answer in JSON that fits this JSON Schema")

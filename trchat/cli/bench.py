@@ -79,7 +79,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "--depth",
         metavar="N",
         type=positive_int,
-        help="ask behind a made-up conversation of N tokens",
+        help="ask after a made-up conversation of N tokens",
     )
     start = group.add_mutually_exclusive_group()
     start.add_argument(
@@ -152,7 +152,7 @@ def run(args: argparse.Namespace) -> int:
         notices.progress("")  # also where it ends before it is full
     interrupted = report["settings"]["interrupted"]
     if interrupted:
-        say("interrupted: these are the questions that all have answered")
+        say("interrupted: these are the questions that every mode has answered")
     (table.show_ablation if args.ablation else table.show)(report)
     if args.json:
         _write(args.json, json.dumps(report, indent=1, ensure_ascii=False))

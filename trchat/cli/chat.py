@@ -22,7 +22,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--system",
         metavar="TEXT|@FILE",
         default=argparse.SUPPRESS,
-        help="system prompt, or @ and the name of a file with it",
+        help="system prompt, or @FILE to read it from a file",
     )
     parser.add_argument(
         "--continue",
@@ -32,13 +32,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=positive_int,
         const=0,
         default=argparse.SUPPRESS,
-        help="go on with a conversation (default: the one used last)",
+        help="continue a conversation (default: the most recent one)",
     )
     parser.add_argument(
         "--plain",
         action="store_true",
         default=argparse.SUPPRESS,
-        help="chat line by line, without colours or boxes; fit for screen readers",
+        help="chat line by line, without colours or boxes; good for screen readers",
     )
     add_answering_options(parser)
 

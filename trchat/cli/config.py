@@ -28,8 +28,8 @@ EPILOG = """examples:
 The file is TOML. Everything in it is optional:
 
   default_model = "qwen3-0.6b"       # path, name, or part of a name
-  draft = "auto"                     # also ctx, threads, gpu_layers, cache_type, flash_attn, kv_disk,
-  theme = "nord"                     # recall, system and template
+  draft = "auto"                     # also ctx, threads, gpu_layers, cache_type, flash_attn,
+  theme = "nord"                     # kv_disk, recall, system, template, think and stop
 
   [sampling]
   temp = 0.7                         # also top_k, top_p, min_p, repeat_penalty, seed, max_tokens
@@ -43,9 +43,9 @@ The file is TOML. Everything in it is optional:
   [keys]
   quit = "ctrl+q"
 
-Flags override the environment (TRCHAT_MODEL, TRCHAT_TEMP, TRCHAT_CTX, …), which overrides this file,
-which overrides what the model's own file recommends. Flags given to this command count as they would
-elsewhere.
+Flags override the environment (TRCHAT_MODEL, TRCHAT_TEMP, TRCHAT_CTX, …), which overrides this
+file, which overrides what the model's own file recommends. Flags given to this command count as
+they would elsewhere.
 """
 
 NEW_FILE = """\

@@ -21,7 +21,7 @@ def ask_before_crash(path: Path, say: Callable[[str], None]) -> None:
         return
     name = one_line(path.name)
     if sys.stdin is not None and sys.stderr is not None and sys.stdin.isatty() and sys.stderr.isatty():
-        if not confirmed(f"trchat: {name} ended its engine before: {crash.what}\nTry it again?", "trchat"):
+        if not confirmed(f"trchat: {name} crashed the engine before: {crash.what}\nTry it again?", "trchat"):
             raise ModelError(f"{name} is not loaded; choose another model with -m")
     elif crash.loading:
         raise ModelError(
@@ -29,4 +29,4 @@ def ask_before_crash(path: Path, say: Callable[[str], None]) -> None:
             f"(it is after an update, at a terminal, or without {crash_file()})"
         )
     else:
-        say(f"{name} ended its engine before: {crash.what}")
+        say(f"{name} crashed the engine before: {crash.what}")

@@ -42,7 +42,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         return sub
 
     for sub in (
-        action("list", _list, "list conversations, the one used last first"),
+        action("list", _list, "list conversations, the most recent first"),
         search := action("search", _search, "find all these words in titles and messages"),
     ):
         sub.add_argument("--limit", metavar="N", type=positive_int, default=20, help="how many (default: 20)")
@@ -50,7 +50,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     show = action("show", _show, "print a conversation as Markdown")
     export = action("export", _export, "print a conversation as a document")
     for sub in (show, export):
-        sub.add_argument("id", metavar="ID", nargs="?", type=identifier, help="default: the one used last")
+        sub.add_argument("id", metavar="ID", nargs="?", type=identifier, help="default: the most recent one")
     export.add_argument(
         "--format",
         choices=("md", "json"),
@@ -96,7 +96,7 @@ def _list(store: "ConversationStore", args: argparse.Namespace) -> None:
     else:
         say("no conversations yet")
     if len(found) > args.limit:
-        say(f"there are more than these {args.limit}: see --limit")
+        say(f"these are the first {args.limit}; --limit shows more")
 
 
 def _search(store: "ConversationStore", args: argparse.Namespace) -> None:

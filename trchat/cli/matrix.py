@@ -1,4 +1,4 @@
-"""``trchat matrix``: what was learned of each model, where it is kept, and how to carry it along."""
+"""``trchat matrix``: what was learned about each model, where it is kept, and how to carry it along."""
 
 import argparse
 import json
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from trchat.storage.recycled.records import Identity, Totals
 
 EPILOG = """examples:
-  trchat matrix                                  what was learned of every model
+  trchat matrix                                  what was learned about every model
   trchat matrix info -m qwen3                    of one
   trchat matrix export qwen3.db -m qwen3         take it along
   trchat matrix import qwen3.db                  merge it into what this machine has learned
@@ -28,7 +28,7 @@ EPILOG = """examples:
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command to the parser."""
-    about = "show, carry and reset what was learned of each model"
+    about = "show, move and reset what was learned about each model"
     parser = commands.add_parser(
         "matrix", help=about, description=about.capitalize() + ". Without an action: info.", epilog=EPILOG
     )
@@ -50,7 +50,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
     info = action("info", _info, "rows, size, age, hit rates, tokens saved (of all models without --model)")
     info.add_argument("--json", action="store_true", help="print a JSON array, one object a model")
-    reset = action("reset", _reset, "forget what was learned of a model")
+    reset = action("reset", _reset, "forget what was learned about a model")
     reset.add_argument("-y", "--yes", action="store_true", help="do not ask")
     action("path", _path, "print the file of a model's store (without --model: the folder of all)")
     action("export", _export, "copy a model's store into FILE").add_argument(
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
 def _info(args: argparse.Namespace) -> None:
     found = [{"name": name, **facts} for path, name in _stores(args) if (facts := _facts(path)) is not None]
     if not found and getattr(args, "model", None) is not None:
-        raise UsageError(f"nothing was learned of {visible(args.model)} yet")
+        raise UsageError(f"nothing was learned about {visible(args.model)} yet")
     if args.json:
         print(json.dumps(found, indent=1, ensure_ascii=False))
     elif not found:
@@ -161,14 +161,14 @@ def _reset(args: argparse.Namespace) -> None:
     path, states = store_file(identity), states_of(identity.file_name)
     learned = path.exists() and _facts(path) is not None
     if not learned and not states.exists():
-        say(f"nothing was learned of {model.name} yet")
+        say(f"nothing was learned about {model.name} yet")
         return
-    if not args.yes and not confirmed(f"Forget what was learned of {model.name}?", "trchat matrix reset"):
+    if not args.yes and not confirmed(f"Forget what was learned about {model.name}?", "trchat matrix reset"):
         return
     if learned:
         reset_store(identity)
     forget_model(states)
-    say(f"forgot what was learned of {model.name}")
+    say(f"forgot what was learned about {model.name}")
 
 
 def _path(args: argparse.Namespace) -> None:
@@ -183,7 +183,7 @@ def _export(args: argparse.Namespace) -> None:
 
     path = store_file(_identity(args))
     if not path.exists() or _facts(path) is None:
-        raise UsageError("nothing was learned of this model yet")
+        raise UsageError("nothing was learned about this model yet")
     if args.file.exists():
         raise UsageError(f"{args.file} exists already")
     try:
@@ -200,7 +200,8 @@ def _import(args: argparse.Namespace) -> None:
         identity, rows = import_store(args.file)
     except OSError as error:
         raise UsageError(f"cannot read {args.file}: {error.strerror or error}") from error
-    say(f"merged {rows} rows into what was learned of {identity.name or 'its model'} {identity.quantisation}")
+    name = f"{identity.name or 'its model'} {identity.quantisation}"
+    say(f"merged {rows} rows into what was learned about {name}")
 
 
 def _stores(args: argparse.Namespace) -> list[tuple[Path, str | None]]:

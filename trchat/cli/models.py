@@ -27,7 +27,7 @@ NUMBERS = ("PARAMS", "SIZE", "CONTEXT", "ROWS")
 
 
 def rows_learned(path: Path) -> int | None:
-    """How many rows of candidates were learned of the model in this file; None where nothing was yet."""
+    """How many rows of candidates were learned about the model in this file; None where nothing was yet."""
     from trchat import model_store
 
     return model_store.rows_learned(path, warn)
@@ -48,8 +48,8 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     actions = parser.add_subparsers(metavar="ACTION", title="actions")
     for name, names, text in (
         ("list", None, "every model found (what 'trchat models' does)"),
-        ("info", "?", "all that a model's file says of it (default: the model that would be used)"),
-        ("default", "?", "use NAME when no --model is given; without NAME, say which that is"),
+        ("info", "?", "everything that a model's file says about it (default: the model that would be used)"),
+        ("default", "?", "use NAME when no --model is given; without NAME, show which that is"),
         ("path", "?", "the path of a model's file; without NAME, the folder to put models into"),
     ):
         action = actions.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
@@ -69,7 +69,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "get",
         help="download a GGUF file from the Hugging Face hub",
         description="Download a GGUF file from the Hugging Face hub into the cache that all its tools share. "
-        "Goes on where an interrupted download stopped; checks the file's SHA-256.",
+        "Resumes an interrupted download; checks the file's SHA-256.",
     )
     add_general_options(get)
     get.add_argument(
@@ -180,7 +180,7 @@ def _print_template(name: str, template: str | None) -> None:
     from trchat.text.one_line import one_line
 
     if not template:
-        raise TrchatError(f"{one_line(name)} brings no chat template")
+        raise TrchatError(f"{one_line(name)} has no chat template")
     output = Output()
     output.write(template)
     output.end_line()

@@ -89,7 +89,7 @@ def add_sampling_options(parser: argparse.ArgumentParser) -> None:
         metavar="TEXT",
         action=_StopText,
         default=argparse.SUPPRESS,
-        help="end the answer before this text; may be given several times",
+        help="end the answer before this text; can be repeated",
     )
 
 
@@ -159,7 +159,7 @@ def add_thinking_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         action=_TemplateArgument,
         default=argparse.SUPPRESS,
-        help="set a variable of the chat template, in JSON; may be given several times",
+        help="set a variable of the chat template, in JSON; can be repeated",
     )
 
 

@@ -71,7 +71,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 def run(args: argparse.Namespace) -> int:
     """Serve until somebody ends it; 0 then. Raises TrchatError."""
     if any(importlib.util.find_spec(name) is None for name in ("starlette", "uvicorn")):
-        raise UsageError("the server needs two packages more: pip install 'trchat[serve]'")
+        raise UsageError("the server needs two more packages: pip install 'trchat[serve]'")
     from trchat.chat.engine_start import start_engine
 
     started = start_engine()  # it gets ready while this process does

@@ -107,7 +107,7 @@ class Context(Owned):
             self._context = self._create(self.attention)
         if not self._context:
             raise TrchatError(
-                f"no memory for a context of {_wanted_ctx(model, options)} tokens ({last_error()}); "
+                f"not enough memory for a context of {_wanted_ctx(model, options)} tokens ({last_error()}); "
                 "try a smaller --ctx or --cache-type q8_0"
             )
         self._rows: dict[tuple[int, int], NDArray[np.float32]] = {}  # views, by address and number

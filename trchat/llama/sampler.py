@@ -150,8 +150,8 @@ class SamplerChain(Owned):
         token = self._chosen(index, row)
         if not isfinite(row[token]):
             raise TrchatError(
-                "the model computes no numbers any more (NaN or infinite): "
-                "its file is damaged, or too coarsely quantised"
+                "the model's output is not a number any more (NaN or infinite): "
+                "its file is damaged, or quantised too coarsely"
             )
         return token
 

@@ -288,7 +288,7 @@ COMMANDS = (
     Command("settings", "", "Show and change all settings", lambda chat, _: chat.settings()),
     Command(
         "lens",
-        "[color]",
+        "[colour]",
         "Show which tokens were guessed, and the draft tree",
         lambda chat, colour: chat.lens(bool(colour)),
     ),
@@ -298,7 +298,7 @@ COMMANDS = (
         "Answer again without drafts: same text, different speed",
         lambda chat, _: chat.compare(),
     ),
-    Command("theme", "[NAME]", "Choose the colors", lambda chat, name: chat.theme(name), screen_only=True),
+    Command("theme", "[NAME]", "Choose the colours", lambda chat, name: chat.theme(name), screen_only=True),
     Command("quit", "", "Save and exit", lambda chat, _: chat.quit()),
 )
 BY_NAME = {command.name: command for command in COMMANDS}

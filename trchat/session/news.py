@@ -195,7 +195,7 @@ class Compared:
 
 ENDS = {
     "cancelled": "stopped",
-    "length": "cut off at the token limit; /continue writes on",
+    "length": "cut off at the token limit; /continue goes on",
     "context": "cut off: the context is full",
     "error": "failed",
 }

@@ -62,6 +62,8 @@ class TrchatApp(App[None]):
 
     def on_mount(self) -> None:
         """Put on the remembered colours."""
+        # After Ctrl+Z and fg, Textual draws only what has changed, onto a screen that is empty.
+        self.app_resume_signal.subscribe(self, lambda _app: self.refresh())
         wanted = self._theme_wanted
         self.theme = wanted if wanted in self.available_themes else DEFAULT
         if wanted and wanted not in self.available_themes:

@@ -1,4 +1,4 @@
-"""Forgetting what was learned of a model, also while somebody runs it."""
+"""Forgetting what was learned about a model, also while somebody runs it."""
 
 import numpy as np
 import pytest

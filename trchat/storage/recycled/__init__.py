@@ -1,1 +1,1 @@
-"""What drafting has learned of a model, on disk: one SQLite file a model, at most 2 MB."""
+"""What drafting has learned about a model, on disk: one SQLite file a model, at most 2 MB."""

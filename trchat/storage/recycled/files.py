@@ -55,7 +55,7 @@ def sibling_file(identity: Identity) -> Path | None:
 def open_memory(
     identity: Identity, setting: str, tell: Warn, *, remember: bool = True, recall: bool = True
 ) -> Memory:
-    """What was learned of a model, or of another quantisation of it, and from now on is saved.
+    """What was learned about a model, or of another quantisation of it, and from now on is saved.
 
     Step costs are those for ``setting``. ``tell`` gets lines for a person, on the caller's thread. Without
     ``remember`` nothing is written; without ``recall`` all begins cold. Whatever is wrong with the disk, a
@@ -167,7 +167,7 @@ def import_store(source: Path) -> tuple[Identity, int]:
 
 
 def reset_store(identity: Identity) -> None:
-    """Forget what was learned of a model; whoever runs it goes on from now. Raises TrchatError."""
+    """Forget what was learned about a model; whoever runs it goes on from now. Raises TrchatError."""
     troubles: list[str] = []
     store = RecycledStore(store_file(identity), identity, troubles.append)
     try:

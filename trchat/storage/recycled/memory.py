@@ -1,4 +1,4 @@
-"""What drafting has learned of one model, in memory, kept up with its store."""
+"""What drafting has learned about one model, in memory, kept up with its store."""
 
 from collections.abc import Callable
 from time import monotonic

@@ -191,7 +191,7 @@ class RecycledStore:
 
 
 def _free(db: sqlite3.Connection) -> None:
-    """Give back pages that are free now: what was learned of a person's texts should not stay readable."""
+    """Give back pages that are free now: what was learned about a person's texts should not stay readable."""
     with contextlib.suppress(sqlite3.OperationalError):  # another process is writing: its pages are no secret
         db.execute("VACUUM")
 

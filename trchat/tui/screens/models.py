@@ -104,7 +104,7 @@ class DownloadScreen(ModalScreen[str | None]):
     def _progress(self, done: int, total: int) -> None:
         self._done, self._total = done, total
         if self._canceled.is_set():
-            raise TrchatError("canceled")
+            raise TrchatError("cancelled")
 
     def _show(self) -> None:
         bar = self.query_one(ProgressBar)

@@ -14,6 +14,7 @@ class FindField(LineInput):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,enter", "step(-1)", "Earlier"),
         Binding("down", "step(1)", "Later"),
+        Binding("escape", "screen.stop", "Close"),
     ]
 
     class Stepped(Message):

@@ -188,7 +188,7 @@ def _bar(name: str, hits: int, tried: int, width: int, colour: str) -> Content:
     return (
         Content(f"\n{name[:16]:<16} ")
         + Content.styled("━" * filled, f"${colour}")
-        + Content.styled("━" * (room - filled), "$surface-lighten-2")
+        + Content.styled("━" * (room - filled), "$foreground 48%")
         + Content(f" {share:4.0%}")
     )
 
