@@ -183,9 +183,21 @@ BAD = [
     ({"response_format": {"type": "json_schema", "json_schema": {}}}, "response_format"),
     ({"response_format": {"type": "json_object", "schema": {"not": {}}}}, "response_format"),
     ({"functions": [{}]}, "functions"),
-    ({"tools": [{"type": "function", "function": {"name": "look"}}]}, "tools"),
-    ({"messages": [{"role": "tool", "content": "4"}]}, "messages[0]"),
-    ({"messages": [{"role": "assistant", "tool_calls": [{}]}]}, "messages[0]"),
+    ({"tools": [{"type": "function", "function": {"name": "look"}}]}, None),  # its template knows none
+    ({"tools": [{"type": "function"}]}, "tools[0]"),
+    ({"tools": [{"type": "function", "function": {"name": "a b"}}]}, "tools[0]"),
+    ({"tools": [{"type": "web_search"}]}, "tools[0]"),
+    ({"tools": [{"type": "function", "function": {"name": "a"}}] * 2}, "tools"),
+    ({"tools": {"name": "a"}}, "tools"),
+    ({"tool_choice": "required"}, "tool_choice"),
+    ({"tools": [{"function": {"name": "a"}}], "tool_choice": "sometimes"}, "tool_choice"),
+    ({"tools": [{"function": {"name": "a"}}], "tool_choice": {"function": {"name": "b"}}}, "tool_choice"),
+    ({"tools": [{"function": {"name": "a"}}], "parallel_tool_calls": "no"}, "parallel_tool_calls"),
+    ({"messages": [{"role": "assistant", "tool_calls": [{}]}]}, "messages[0].tool_calls[0]"),
+    (
+        {"messages": [{"role": "assistant", "tool_calls": [{"function": {"name": "a", "arguments": "{"}}]}]},
+        "messages[0].tool_calls[0]",
+    ),
     ({"modalities": ["text", "audio"]}, "modalities"),
 ]
 

@@ -21,6 +21,7 @@ from trchat.decoding.loop import generate
 from trchat.decoding.start_costs import measure_start
 from trchat.decoding.state_cache import Cache, StateCache
 from trchat.drafting import make_drafter
+from trchat.errors import UsageError
 from trchat.llama.context import Context, ContextOptions
 from trchat.llama.model import Model
 from trchat.llama.owned import Owned
@@ -185,9 +186,16 @@ class Engine(Owned):
 
         variables = variables_for(prompting, self._thinking, self.template.reads)
         line = self._thinking.plan(prompting.think).system
+        format, tools = self.prompts.format, prompting.tools
+        if tools is not None:
+            if tools.must:
+                raise UsageError("this model's calls of tools cannot be forced; use 'tool_choice': 'auto'")
+            ruled = bool(sampling.schema or sampling.grammar)
+            format = self.prompts.format_with(tools, ruled=ruled)
 
         def build(some: Sequence[Turn]) -> Prompt:
-            return self.prompts.build(with_system_line(some, line), variables, opening)
+            definitions = tools.definitions if tools else ()
+            return self.prompts.build(with_system_line(some, line), variables, opening, definitions)
 
         if isinstance(turns, Verbatim):
             fitted = fit_whole(self.prompts.verbatim(turns), (), self.context.n_ctx)
@@ -216,14 +224,21 @@ class Engine(Owned):
         if self.waking is not None:
             self.waking.has_read(len(prompt) - 1 - cached, perf_counter() - reading)
 
-        format = AS_WRITTEN if isinstance(turns, Verbatim) else self.prompts.format
+        format = AS_WRITTEN if isinstance(turns, Verbatim) else format
         tail = fitted.prompt.tail
         parser = (
             format.parser(tail)
             if opening is None
             else format.resumed_parser(tail, opening.reasoning, opening.content)
         )
-        reader = AnswerReader(self.model, format, parser, stops, prompting.think_budget)
+        reader = AnswerReader(
+            self.model,
+            format,
+            parser,
+            stops,
+            prompting.think_budget,
+            ruled=bool(sampling.grammar or sampling.schema),
+        )
         drafter = self.drafter
         if self.earlier is not None:
             self.earlier.prepare(drafter)
@@ -249,6 +264,7 @@ class Engine(Owned):
                     out_of_room = step.finish == "length" and limit == room and limit != max_tokens
                     answer.finish = "context" if out_of_room else step.finish
                 answer.reasoning, answer.text = reader.reasoning, reader.text
+                answer.calls = reader.calls
                 answer.reasoning_tokens = reader.reasoning_tokens
                 told = zip(chain.likely(len(step.tokens)), reader.spoken(), strict=False)
                 likely = tuple(each if spoken else None for each, spoken in told)

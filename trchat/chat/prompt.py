@@ -1,10 +1,12 @@
 """A conversation to token ids, in which only the template can spell special tokens."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Protocol
 
 from trchat.chat.formats.find import find_format, tail_of
+from trchat.chat.formats.interface import Format
 from trchat.chat.plain_text import (
     PLAIN_MARK,
     PlainText,
@@ -14,6 +16,9 @@ from trchat.chat.plain_text import (
     without_mark,
 )
 from trchat.chat.template import ChatTemplate, Turn, Verbatim
+from trchat.chat.tools.calls import ToolCall, Tools
+from trchat.chat.tools.find import ToolUse, find_tool_use
+from trchat.chat.tools.values import read_json, written
 from trchat.errors import TrchatError, UsageError
 
 _SAMPLE = (
@@ -75,23 +80,57 @@ class PromptBuilder:
         self.format = found.format
         template.carry = found.carry
 
+    @cached_property
+    def tool_use(self) -> ToolUse:
+        """How the template takes tools, and the model calls them; looked for when first there are any."""
+        template = self._template
+        use = find_tool_use(template.source, template.reads, template.sample, self._vocabulary, self.format)
+        if use.shape is not None:
+            template.shape = use.shape
+        elif use.syntax is not None:
+            template.write_calls = use.syntax.write
+        return use
+
+    def format_with(self, tools: Tools, *, ruled: bool) -> Format:
+        """How the model writes answers that may call ``tools``; ``ruled``: a grammar says what it may write.
+
+        Raises UsageError where the template knows no tools, or it is not known how calls are written.
+        """
+        use = self.tool_use
+        if use.variable is None:
+            raise UsageError("the chat template of this model knows no tools; ask without them")
+        if use.syntax is None:
+            raise UsageError("how this model writes calls of tools is not known; ask without tools")
+        return use.format(self.format, tools, self._vocabulary, ruled=ruled)
+
     def build(
         self,
         turns: Sequence[Turn],
         variables: Mapping[str, object] | None = None,
         opening: Turn | None = None,
+        tools: Sequence[Mapping[str, Any]] = (),
     ) -> Prompt:
         """The prompt for the next answer, or for one to go on that says ``opening`` already.
 
-        Takes and raises what ChatTemplate.render does.
+        The template is told of ``tools``, as OpenAI's protocol has them. Takes and raises what
+        ChatTemplate.render does.
         """
-        tail = self._tail(turns, variables)
+        given = dict(variables or {})
+        if tools or any(turn.calls or turn.role == "tool" for turn in turns):
+            self._check_calls(turns)
+
+        def told(mark: str) -> dict[str, object]:
+            name = self.tool_use.variable if tools else None
+            return {**given, name: self._broken_value(list(tools), mark)} if name else given
+
+        tail = self._tail(turns, told(PLAIN_MARK))
         written = [] if opening is None else self.format.resumed(tail, opening.reasoning, opening.content)
-        contents = [text for turn in turns for text in (turn.content, turn.reasoning or "")]
+        contents = [text for turn in turns for text in _texts_of(turn)]
+        contents += _texts_in(list(tools))
         contents += [each.text for each in written if not each.markup]
 
         def rendered(mark: str) -> str:
-            whole = self._template.render([self._broken(turn, mark) for turn in turns], variables)
+            whole = self._template.render([self._broken(turn, mark) for turn in turns], told(mark))
             parts = (
                 each.text if each.markup else self.plain_text.break_up(each.text, mark) for each in written
             )
@@ -125,7 +164,33 @@ class PromptBuilder:
 
     def _broken(self, turn: Turn, mark: str) -> Turn:
         reasoning = turn.reasoning and self.plain_text.break_up(turn.reasoning, mark)
-        return Turn(turn.role, self.plain_text.break_up(turn.content, mark), reasoning)
+        calls = tuple(
+            ToolCall(
+                each.id,
+                self.plain_text.break_up(each.name, mark),
+                written(self._broken_value(read_json(each.arguments), mark)),
+            )
+            for each in turn.calls
+        )
+        content = self.plain_text.break_up(turn.content, mark)
+        return replace(turn, content=content, reasoning=reasoning, calls=calls)
+
+    def _broken_value(self, value: Any, mark: str) -> Any:
+        """A value of JSON with all its texts broken up, names too."""
+        if isinstance(value, str):
+            return self.plain_text.break_up(value, mark)
+        if isinstance(value, list):
+            return [self._broken_value(each, mark) for each in value]
+        if isinstance(value, dict):
+            return {
+                self._broken_value(name, mark): self._broken_value(each, mark) for name, each in value.items()
+            }
+        return value
+
+    def _check_calls(self, turns: Sequence[Turn]) -> None:
+        use = self.tool_use
+        if use.shape is None and use.syntax is None and any(turn.calls for turn in turns):
+            raise UsageError("the chat template of this model takes no calls of tools in a conversation")
 
     def _tokenize(self, rendered: str) -> list[int]:
         vocabulary = self._vocabulary
@@ -143,3 +208,20 @@ class PromptBuilder:
             except TrchatError:
                 continue
         return ""
+
+
+def _texts_of(turn: Turn) -> list[str]:
+    """All that somebody has said in a turn."""
+    called = [text for each in turn.calls for text in (each.name, *_texts_in(read_json(each.arguments)))]
+    return [turn.content, turn.reasoning or "", *called]
+
+
+def _texts_in(value: Any) -> list[str]:
+    """All texts in a value of JSON, names too."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, list):
+        return [text for each in value for text in _texts_in(each)]
+    if isinstance(value, dict):
+        return [text for name, each in value.items() for text in (name, *_texts_in(each))]
+    return []

@@ -7,6 +7,7 @@ from copy import copy
 from typing import Protocol
 
 from trchat.chat.formats.interface import Format, Marks, Parser, Place, Said, first_of, held
+from trchat.chat.tools.calls import ToolCall
 
 
 class Vocabulary(Protocol):
@@ -28,6 +29,7 @@ class AnswerReader:
 
     Attributes:
         reasoning, text: what came so far, without what is held back because it may be part of a mark.
+        calls: of tools, those that are complete.
         reasoning_tokens: how many tokens were reasoning.
     """
 
@@ -38,10 +40,12 @@ class AnswerReader:
         parser: Parser,
         stops: Sequence[str] = (),
         think_budget: int | None = None,
+        ruled: bool = False,
     ) -> None:
         """``parser`` is one of ``format``'s. An answer ends before the first of ``stops`` in its text.
 
-        Reasoning is closed after ``think_budget`` tokens, those of several stretches together.
+        Reasoning is closed after ``think_budget`` tokens, those of several stretches together. ``ruled``: a
+        grammar rules the answer, so that what looks like a mark in it is none.
         """
         self._vocabulary = vocabulary
         self._format = format
@@ -55,10 +59,12 @@ class AnswerReader:
         self._forced: deque[int] = deque()
         self._over = False
         self._budget = think_budget
+        self._ruled = ruled
         self._closing = False
         """Whether this stretch of reasoning has been told to end."""
         self.reasoning = ""
         self.text = ""
+        self.calls: list[ToolCall] = []
         self.reasoning_tokens = 0
         self._keep_to_budget()
 
@@ -69,6 +75,8 @@ class AnswerReader:
 
     def take(self, token: int) -> bool:
         """Read the next token; whether it is the answer's last one."""
+        if self._ruled and self._parser.place is Place.ANSWER:
+            self._parser.rule()
         ends, thinking = self._ends(token), self._parser.place is Place.REASONING
         self._add(Said() if ends else self._before_stop(self._parser.push(self._output(token))))
         self.reasoning_tokens += thinking
@@ -115,7 +123,7 @@ class AnswerReader:
     @property
     def answering(self) -> bool:
         """Whether the answer has begun, so that a grammar rules all that comes."""
-        return self._parser.place is Place.ANSWER and not self._forced
+        return self._parser.place in (Place.ANSWER, Place.CALL) and not self._forced
 
     def outside(self, token: int) -> int | None:
         """What to emit, now that ``token`` was chosen freely, where no grammar rules; None where one does.
@@ -126,8 +134,13 @@ class AnswerReader:
         """
         if self._forced:
             return self._forced.popleft()
+        if (emitted := self._freely(token)) is None:
+            self._parser.rule()
+        return emitted
+
+    def _freely(self, token: int) -> int | None:
         place = self._parser.place
-        if place is Place.ANSWER:
+        if place in (Place.ANSWER, Place.CALL):
             return None
         if self._ends(token):
             if place is Place.REASONING:  # an answer is wanted
@@ -136,6 +149,8 @@ class AnswerReader:
         trial = copy(self._parser)
         output = self._output(token, copy(self._decoder))
         said = trial.push(output)
+        if trial.place is Place.CALL:
+            return None
         if place is not Place.REASONING and not output.strip() and not trial.expects_blanks():
             return None
         if said.text.strip():
@@ -175,14 +190,15 @@ class AnswerReader:
         found = first_of(text, self._stops)
         if found is not None:
             self._over, self._waiting = True, ""
-            return Said(reasoning, text[: found[0]], said.recast)
+            return Said(reasoning, text[: found[0]], said.recast, said.calls)
         end = len(text) - held(text, self._stops)
         self._waiting = text[end:]
-        return Said(reasoning, text[:end], said.recast)
+        return Said(reasoning, text[:end], said.recast, said.calls)
 
     def _add(self, said: Said, latest: Said | None = None) -> None:
         whole = Said(self.reasoning, self.text) + said
         self.reasoning, self.text = whole.reasoning.lstrip() if said.recast else whole.reasoning, whole.text
+        self.calls += said.calls
         self._said.append(said if latest is None else latest + said)
 
     def _following(self, rest: str) -> list[int]:

@@ -9,6 +9,7 @@ from trchat.chat.budget import Dropped
 from trchat.chat.formats.interface import Said
 from trchat.chat.template import Turn, Verbatim
 from trchat.chat.thinking import AS_IT_IS, NO_SWITCH, Prompting, ThinkingSwitch, notes_on
+from trchat.chat.tools.calls import ToolCall
 from trchat.decoding.statistics import Statistics
 from trchat.decoding.step import Step
 from trchat.llama.sampling import Likely, Sampling
@@ -52,6 +53,7 @@ class Answer:
     Attributes:
         reasoning, text: what the model has thought and said so far.
         token_ids: generated tokens, an end-of-generation token included.
+        calls: of tools, those that are complete.
         finish: ``stop``, ``length``, ``context``, or ``cancelled`` while it runs or was left.
         prompt_tokens, cached_prompt_tokens: length of the prompt, and what was reused of earlier work.
         prompt_s: seconds spent on the prompt.
@@ -62,6 +64,7 @@ class Answer:
     seed: int
     reasoning: str = ""
     text: str = ""
+    calls: list[ToolCall] = field(default_factory=list)
     token_ids: list[int] = field(default_factory=list)
     finish: str = "cancelled"
     prompt_tokens: int = 0

@@ -18,6 +18,7 @@ import os
 import re
 import signal
 import sys
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ LONGEST_FORM = 200
 _WIDE = re.compile(r"%[-_0^#+]*\d{3}")
 """A field of a hundred characters and more, which C's library takes memory for before anybody can say no."""
 REPEATS = 4
-"""How often a template may repeat the conversation."""
+"""How often a template may repeat the conversation, counted as it is written in JSON."""
 
 
 class RefusedError(Exception):
@@ -54,7 +55,8 @@ def main(seconds: float) -> None:
                 names = {"bos_token": request["bos"], "eos_token": request["eos"]}
                 template, answer = _compile(environment, request["source"])
             else:
-                answer = _render(template, request["messages"], {**names, **request["variables"]})
+                variables = {**names, **request["variables"]}
+                answer = _render(template, request["messages"], variables, OUTPUT + REPEATS * len(line))
             faulthandler.cancel_dump_traceback_later()
             print(json.dumps(answer), flush=True)
 
@@ -70,8 +72,12 @@ def _compile(environment: Any, source: str) -> tuple[Any, dict[str, Any]]:
         return None, {"error": "syntax", "message": _line(error)}
 
 
-def _render(template: Any, messages: list[dict[str, str]], variables: dict[str, Any]) -> dict[str, Any]:
+def _render(
+    template: Any, messages: list[dict[str, Any]], variables: dict[str, Any], limit: int
+) -> dict[str, Any]:
     """Render what the ``transformers`` library and llama.cpp would, with what both of them provide.
+
+    ``limit`` is what it may write, in characters.
 
     What is not there is undefined, as in llama.cpp: a conversation without tools has no ``tools``. (Where
     they are None instead, as in transformers, some templates measure the length of it.) The two dates are
@@ -86,7 +92,6 @@ def _render(template: Any, messages: list[dict[str, str]], variables: dict[str, 
         "date_string": now.strftime("%d %b %Y"),
         "datetime": now.strftime("%b %d %Y"),
     }
-    limit = OUTPUT + REPEATS * sum(len(message["content"]) for message in messages)
     parts: list[str] = []
     length = 0
     try:
@@ -133,8 +138,20 @@ def _to_json(
     sort_keys: bool = False,
 ) -> str:
     return json.dumps(
-        value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys
+        value,
+        ensure_ascii=ensure_ascii,
+        indent=indent,
+        separators=separators,
+        sort_keys=sort_keys,
+        default=_listed,
     )
+
+
+def _listed(value: Any) -> list[Any]:
+    """What a filter such as ``map`` leaves: a list, as llama.cpp has it."""
+    if isinstance(value, Iterator):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} is nothing that JSON has")
 
 
 def _now(form: str) -> str:

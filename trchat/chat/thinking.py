@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from trchat.chat.formats.find import tail_of
 from trchat.chat.formats.interface import Format, Place
 from trchat.chat.template import ChatTemplate, Turn
+from trchat.chat.tools.calls import Tools
 from trchat.errors import TrchatError
 
 EFFORTS = ("low", "medium", "high")
@@ -101,11 +102,13 @@ class Prompting:
         think: ``auto``, ``on``, ``off``, ``low``, ``medium`` or ``high``.
         think_budget: most tokens of reasoning; None leaves its end to the model.
         variables: for the template; they are laid over all that follows from the rest.
+        tools: what the model may call; None where there is nothing.
     """
 
     think: str = "auto"
     think_budget: int | None = None
     variables: Mapping[str, object] = field(default_factory=dict)
+    tools: Tools | None = None
 
 
 AS_IT_IS = Prompting()

@@ -59,8 +59,8 @@ class TreeContext(Protocol):
     def span(self, seq: int) -> tuple[int, int]: ...  # noqa: D102
 
 
-def common_length(one: Sequence[int], other: Sequence[int]) -> int:
-    """How many tokens two texts share from the start."""
+def common_length(one: Sequence[object], other: Sequence[object]) -> int:
+    """How many tokens, or letters, two texts share from the start."""
     for length, (mine, yours) in enumerate(zip(one, other, strict=False)):
         if mine != yours:
             return length

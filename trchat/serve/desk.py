@@ -231,7 +231,9 @@ class Desk:
             settings.max_tokens,
             answer,
             opening=wish.opening,
-            prompting=replace(prompting, variables={**prompting.variables, **wish.variables}),
+            prompting=replace(
+                prompting, variables={**prompting.variables, **wish.variables}, tools=wish.tools
+            ),
             stops=stops_of(settings),
             whole=True,
             stop=errand.left.is_set,
@@ -341,4 +343,4 @@ def _grown(delta: Delta, engine: AnyEngine) -> Grown:
         for each in delta.likely
         if each is not None
     )
-    return Grown(whole.reasoning, whole.text, tokens)
+    return Grown(whole.reasoning, whole.text, tokens, whole.calls)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from trchat.chat.records import Answer
+from trchat.chat.tools.calls import ToolCall
 from trchat.serve.problems import ApiError
 
 
@@ -30,6 +31,7 @@ class Grown:
     reasoning: str
     text: str
     tokens: tuple[Token, ...] = ()
+    calls: tuple[ToolCall, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

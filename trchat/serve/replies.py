@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from trchat.chat.records import Answer
+from trchat.chat.tools.calls import ToolCall
 from trchat.serve.news import Grown, Token
 
 Chunk = dict[str, Any]
@@ -53,19 +54,27 @@ class ChatReply:
         self._frame = _Frame(id, model, include_usage)
         self._logprobs = logprobs
         self._tokens: list[Chunk] = []
+        self._calls = 0
 
     def opening(self) -> Iterator[Chunk]:
         """Who speaks."""
         yield self._chunk({"role": "assistant", "content": ""})
 
     def growth(self, grown: Grown) -> Iterator[Chunk]:
-        """Reasoning and text."""
+        """Reasoning, text, and calls: of each first who is called, then with what."""
         tokens = [_token(each) for each in grown.tokens]
         self._tokens += tokens
         if grown.reasoning:
             yield self._chunk({"reasoning_content": grown.reasoning})
         if grown.text or tokens:
             yield self._chunk({"content": grown.text}, tokens)
+        for call in grown.calls:
+            at, self._calls = self._calls, self._calls + 1
+            whole = _call(call)
+            head = {**whole, "function": {**whole["function"], "arguments": ""}}
+            yield self._chunk({"tool_calls": [{"index": at, **head}]})
+            arguments = {"arguments": call.arguments}
+            yield self._chunk({"tool_calls": [{"index": at, "function": arguments}]})
 
     def ending(self, answer: Answer) -> Iterator[Chunk]:
         """How it ended, and what it took."""
@@ -74,9 +83,12 @@ class ChatReply:
 
     def whole(self, answer: Answer) -> Chunk:
         """All of it."""
-        message = {"role": "assistant", "content": answer.text}
+        message: Chunk = {"role": "assistant", "content": answer.text}
         if answer.reasoning:
             message["reasoning_content"] = answer.reasoning
+        if answer.calls:
+            message["content"] = answer.text or None
+            message["tool_calls"] = [_call(each) for each in answer.calls]
         choice = {"index": 0, "message": message, "logprobs": self._listed(self._tokens)}
         return self._frame.framed(
             "chat.completion",
@@ -168,7 +180,14 @@ def timings(answer: Answer) -> Chunk:
 
 
 def _finish(answer: Answer) -> str:
+    if answer.calls and answer.finish == "stop":
+        return "tool_calls"
     return "length" if answer.finish == "context" else answer.finish
+
+
+def _call(call: ToolCall) -> Chunk:
+    function = {"name": call.name, "arguments": call.arguments}
+    return {"id": call.id, "type": "function", "function": function}
 
 
 def _token(token: Token) -> Chunk:

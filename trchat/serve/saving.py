@@ -4,6 +4,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from trchat.catalog.listing import Model
 from trchat.chat.records import Answer
@@ -38,9 +39,10 @@ class Saving:
             warn(f"this answer is not saved: {error}")
             return None
 
-    def learn(self, turns: Sequence[Turn], answer: str, message: Message) -> None:
+    def learn(self, turns: Sequence[Turn], answer: Answer, message: Message) -> None:
         """Recognise what goes on behind this answer."""
-        self._known[_key([*turns, Turn("assistant", answer)])] = message.id
+        said = Turn("assistant", answer.text, calls=tuple(answer.calls))
+        self._known[_key([*turns, said])] = message.id
         while len(self._known) > _KNOWN:
             self._known.popitem(last=False)
 
@@ -53,8 +55,8 @@ class Saving:
         if conversation is None:
             conversation = store.create_conversation().id
             for turn in turns[:-1]:
-                parent = store.add_message(conversation, turn.role, turn.content, parent).id
-        question = store.add_message(conversation, turns[-1].role, turns[-1].content, parent)
+                parent = store.add_message(conversation, *_kept(turn), parent).id
+        question = store.add_message(conversation, *_kept(turns[-1]), parent)
         message = store.begin_answer(question.id, model.name, kept_settings(settings, model.path, sampling))
         return Record(self, store, turns, message, wish.opening, warn)
 
@@ -97,11 +99,12 @@ class Record:
     def end(self, answer: Answer) -> None:
         """Save all of it; ``warn`` is told where that cannot be."""
         try:
-            self._saved.end(answer, answer.finish)
+            told = _kept(Turn("assistant", answer.text, calls=tuple(answer.calls)))[1]
+            self._saved.end(replace(answer, text=told), answer.finish)
         except TrchatError as error:
             self._warn(f"this answer is not saved: {error}")
             return
-        self._saving.learn(self._turns, answer.text, self._message)
+        self._saving.learn(self._turns, answer, self._message)
 
 
 def _turns(wish: Wish) -> list[Turn]:
@@ -111,10 +114,18 @@ def _turns(wish: Wish) -> list[Turn]:
     return list(wish.turns)
 
 
+def _kept(turn: Turn) -> tuple[str, str]:
+    """A turn's role and text as the history has them, which knows no calls of tools but as words."""
+    if turn.role == "tool":
+        return "user", f"{turn.name or 'tool'}: {turn.content}"
+    calls = [f"{each.name}({each.arguments})" for each in turn.calls]
+    return turn.role, "\n".join(part for part in (turn.content, *calls) if part)
+
+
 def _key(turns: Sequence[Turn]) -> bytes:
     said = hashlib.sha256()
     for turn in turns:
-        for part in (turn.role, turn.content):
+        for part in _kept(turn):
             raw = part.encode("utf-8", "replace")
             said.update(len(raw).to_bytes(8, "little") + raw)
     return said.digest()

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from trchat.chat.template import Turn, Verbatim
+from trchat.chat.tools.calls import Tools
 from trchat.config_rules import Number, Value, is_variable
 from trchat.errors import UsageError
 from trchat.grammar.schema import Schema, read_schema
@@ -14,6 +15,7 @@ from trchat.llama.grammar import check_schema
 from trchat.serve import fields
 from trchat.serve.fields import Json
 from trchat.serve.problems import bad_request, unsupported
+from trchat.serve.tools import read_calls, read_tools, with_names
 
 _PENALTY = Number(-2.0, 2.0, "a number from -2 to 2")
 _ALTERNATIVES = Number(0, 20, "a whole number from 0 to 20", whole=True)
@@ -21,10 +23,9 @@ _ANY_WHOLE = Number(-(2**63), 2**64, "a whole number", whole=True)
 _SEEDS = 2**32 - 1
 
 _NOT_HERE = {
-    "tools": "this server does not parse calls of tools yet; ask without them",
     "logit_bias": "tokens cannot be made more or less likely here; leave it out",
-    "functions": "this server does not parse calls of tools yet; ask without them",
-    "function_call": "this server does not parse calls of tools yet; ask without them",
+    "functions": "OpenAI has replaced it by 'tools'",
+    "function_call": "OpenAI has replaced it by 'tool_choice'",
     "web_search_options": "this server searches nothing",
     "audio": "this server writes text only",
     "grammar": "grammars are not taken here; 'response_format' takes a JSON Schema",
@@ -45,6 +46,7 @@ _ROLES = {
     "developer": "system",
     "user": "user",
     "assistant": "assistant",
+    "tool": "tool",
 }
 
 
@@ -59,6 +61,7 @@ class Wish:
         settings: those that the request sets itself, by their field in Settings.
         variables: for the chat template.
         schema: what the answer must fit.
+        tools: what it may call.
         stream, include_usage: whether it is sent as it is written, and its size at the end of that.
         alternatives: how many likely tokens to tell for each that is written; None = not even that one.
     """
@@ -69,6 +72,7 @@ class Wish:
     settings: Mapping[str, Value] = field(default_factory=dict)
     variables: Mapping[str, object] = field(default_factory=dict)
     schema: Schema | None = None
+    tools: Tools | None = None
     stream: bool = False
     include_usage: bool = False
     alternatives: int | None = None
@@ -79,18 +83,23 @@ class Wish:
 def read_chat(body: Json) -> Wish:
     """What a request to ``/v1/chat/completions`` asks for. Raises ApiError."""
     _refuse_what_is_not_here(body)
-    turns = _read_messages(body)
-    opening = turns.pop() if turns[-1].role == "assistant" else None
+    turns = with_names(_read_messages(body))
+    opening = turns.pop() if turns[-1].role == "assistant" and not turns[-1].calls else None
     if not turns:
         raise bad_request("'messages' must have a message that can be answered", "messages")
     alternatives = fields.number(body, "top_logprobs", _ALTERNATIVES)
     if alternatives is not None and not fields.flag(body, "logprobs"):
         raise bad_request("'top_logprobs' needs 'logprobs': true", "top_logprobs")
+    tools = read_tools(body)
+    schema = _read_format(body)
+    if tools is not None and schema is not None:
+        raise unsupported("response_format", "'response_format' cannot be had together with 'tools' here")
     return Wish(
         turns=turns,
         opening=opening,
         variables=_read_variables(body),
-        schema=_read_format(body),
+        schema=schema,
+        tools=tools,
         alternatives=int(alternatives or 0) if fields.flag(body, "logprobs") else None,
         **_read_common(body, thinking=True),
     )
@@ -178,15 +187,16 @@ def _read_messages(body: Json) -> list[Turn]:
 def _read_message(message: Any, where: str) -> Turn:
     if not isinstance(message, dict):
         raise bad_request(f"{where} must be an object", where)
-    if message.get("role") in ("tool", "function") or message.get("tool_calls"):
-        raise unsupported(where, f"{where}: calls of tools and their results are not understood yet")
     role = _ROLES.get(str(message.get("role")))
     if role is None:
         raise bad_request(f"the role of {where} must be one of {', '.join(_ROLES)}", where)
     content = _read_content(message.get("content"), f"{where}.content")
     if role == "assistant":
         thought = fields.text(message, "reasoning_content") or fields.text(message, "reasoning")
-        return Turn(role, content, thought)
+        return Turn(role, content, thought, read_calls(message, where))
+    if role == "tool":
+        identity, name = fields.text(message, "tool_call_id"), fields.text(message, "name")
+        return Turn(role, content, call_id=identity or "", name=name or "")
     return Turn(role, content)
 
 

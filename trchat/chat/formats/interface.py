@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from trchat.chat.tools.calls import ToolCall
+
 
 class Place(Enum):
     """Where in an answer its last token stands."""
@@ -16,6 +18,8 @@ class Place(Enum):
     MARKUP = "markup"
     """Between two parts: inside a header, or behind a mark that the answer's own first one may follow."""
     ANSWER = "answer"
+    CALL = "call"
+    """Inside a call of a tool that a grammar rules."""
     ENDED = "ended"
     """Nothing more will be part of the answer, whatever is written."""
 
@@ -24,35 +28,44 @@ class Place(Enum):
 class Said:
     """What a stretch of output adds to the reasoning and to the answer.
 
-    ``recast``: what was said as the answer before this was reasoning, as a mark tells only now.
+    ``recast``: what was said as the answer before this was reasoning, as a mark tells only now. ``calls`` are
+    those of tools that are complete with it.
     """
 
     reasoning: str = ""
     text: str = ""
     recast: bool = False
+    calls: tuple[ToolCall, ...] = ()
 
     def __add__(self, later: "Said") -> "Said":
         """Both as one."""
         if later.recast:
             reasoning = self.reasoning + self.text + later.reasoning
-            return Said(reasoning, later.text, recast=True)
-        return Said(self.reasoning + later.reasoning, self.text + later.text, self.recast)
+            return Said(reasoning, later.text, True, self.calls + later.calls)
+        return Said(
+            self.reasoning + later.reasoning, self.text + later.text, self.recast, self.calls + later.calls
+        )
 
 
 class Parser(Protocol):
     """Follows one answer; give it the output piece by piece, in any pieces.
 
-    A copy (``copy.copy``) goes on by itself, so that it can be tried what a token would do. Parts of other
-    kinds, tool calls for one, become further fields of ``Said``.
+    A copy (``copy.copy``) goes on by itself, so that it can be tried what a token would do. Calls of tools
+    are the business of a parser around this one (``trchat.chat.tools.parser``).
     """
 
-    place: Place
+    @property
+    def place(self) -> Place:
+        """Where the last token stands."""
 
     def push(self, text: str) -> Said:
         """Take in output, marks in the code of ``Marks``; what may be part of a mark is held back."""
 
     def finish(self) -> Said:
         """What was still held back when the output ended."""
+
+    def rule(self) -> None:
+        """A grammar rules from here on: all is the answer, whatever it looks like."""
 
     def rest_of_mark(self) -> str:
         """What is missing of a mark, spelled in letters, whose beginning is held back; mostly empty."""
@@ -108,6 +121,9 @@ class Marks:
     string, and a model that quotes its letters does not write it.
     """
 
+    END = _END
+    """Behind each mark."""
+
     def __init__(self, spellings: Iterable[str], ids: Mapping[str, int], control: Iterable[str]) -> None:
         """Those of ``spellings`` that are special tokens (``ids``); ``control`` ones have no text."""
         known = {text: ids[text] for text in spellings if text in ids}
@@ -124,6 +140,11 @@ class Marks:
     def coded(self, literal: str) -> str:
         """A template's words with the tokens among them in code."""
         return self._any.sub(lambda match: self._codes[match.group()], literal)
+
+    @property
+    def spellings(self) -> Iterable[str]:
+        """What they are made of, as the vocabulary has it."""
+        return self._codes.keys()
 
     @staticmethod
     def spelled(coded: str) -> str:

@@ -1,0 +1,165 @@
+"""Tools, by the real program: a model that writes scripted calls, asked by OpenAI's protocol."""
+
+import json
+
+import pytest
+
+from tests.chat.tools.tool_families import chatml
+from tests.parrot_gguf import parrot
+from trchat.chat.prompt import PromptBuilder
+from trchat.chat.template import ChatTemplate, Turn
+from trchat.llama.model import Model
+from trchat.serve.wishes import read_chat
+
+pytestmark = pytest.mark.slow
+CONTROL = ("<|im_start|>", "<tool_call>", "</tool_call>", "<|im_end|>")
+TEMPLATE = chatml('<tool_call>{"name": "{{ c.name }}", "arguments": {{ c.arguments | tojson }}}</tool_call>')
+LOOK = {"type": "object", "properties": {"at": {"type": "string"}}, "required": ["at"]}
+TOOLS = [
+    {"type": "function", "function": {"name": "look", "description": "Look.", "parameters": LOOK}},
+    {"type": "function", "function": {"name": "now"}},
+]
+ASKED = [{"role": "user", "content": "What is there?"}]
+CALLED = [
+    {"id": "a1b2c3d4e", "type": "function", "function": {"name": "look", "arguments": '{"at": "thé"}'}},
+    {"id": "z1b2c3d4e", "type": "function", "function": {"name": "now", "arguments": "{}"}},
+]
+ANSWERED = [
+    *ASKED,
+    {"role": "assistant", "content": None, "tool_calls": CALLED},
+    {"role": "tool", "tool_call_id": "a1b2c3d4e", "content": "a <tool_call> of tea"},
+    {"role": "tool", "tool_call_id": "z1b2c3d4e", "content": [{"type": "text", "text": "noon"}]},
+]
+OTHER = [{"role": "user", "content": "A malformed one, please." * 15}]  # longer than the others' scripts
+SCRIPTS = [
+    (
+        ASKED,
+        [
+            "I'll see.\n",
+            *("<tool_call>", '{"name": "look", "arguments": {"at": "thé"}}', "</tool_call>", "\n"),
+            *("<tool_call>", '{"name": "now", "arguments": {}}', "</tool_call>", "<|im_end|>"),
+        ],
+    ),
+    (ANSWERED, ["There is tea.", "<|im_end|>"]),
+    (OTHER, ["Well: ", "<tool_call>", '{"name": "look", "arg', "<|im_end|>"]),
+]
+
+
+@pytest.fixture(scope="module")
+def talkative(tmp_path_factory):
+    """A model with these scripts."""
+    folder = tmp_path_factory.mktemp("talkative")
+    mute = parrot(folder / "mute.gguf", TEMPLATE, CONTROL, {})
+    scripts = {}
+    with Model(mute) as model:
+        template = ChatTemplate(model.chat_template, model.bos_text, model.eos_text)
+        prompts = PromptBuilder(template, model)
+        for messages, pieces in SCRIPTS:
+            wish = read_chat({"messages": messages, "tools": TOOLS})
+            assert not isinstance(wish.turns, Turn) and wish.tools
+            scripts[len(prompts.build(wish.turns, tools=wish.tools.definitions).ids)] = pieces
+        template.close()
+    assert len(scripts) == len(SCRIPTS)
+    return parrot(folder / "talkative.gguf", TEMPLATE, CONTROL, scripts)
+
+
+@pytest.fixture(scope="module")
+def calling(talkative, tmp_path_factory):
+    from tests.serve.conftest import Server
+
+    server = Server(talkative, tmp_path_factory.mktemp("home-of-the-caller"))
+    yield server
+    server.end()
+
+
+def ask(server, messages, **more):
+    body = {"messages": messages, "tools": TOOLS, "temperature": 0, "max_tokens": 200, **more}
+    return server.client.post("/v1/chat/completions", json=body)
+
+
+def test_calls_in_a_whole_answer(calling):
+    choice = ask(calling, ASKED).json()["choices"][0]
+    assert choice["finish_reason"] == "tool_calls"
+    assert choice["message"]["content"] == "I'll see."
+    told = choice["message"]["tool_calls"]
+    assert [(each["type"], each["function"]["name"]) for each in told] == [
+        ("function", "look"),
+        ("function", "now"),
+    ]
+    assert [json.loads(each["function"]["arguments"]) for each in told] == [{"at": "thé"}, {}]
+    assert len({each["id"] for each in told}) == 2
+
+
+def test_calls_in_a_stream(calling):
+    found = calling.streamed(messages=ASKED, tools=TOOLS, max_tokens=200)
+    deltas = [chunk["choices"][0]["delta"] for chunk in found]
+    assert "".join(delta.get("content") or "" for delta in deltas) == "I'll see."
+    calls = {}
+    for delta in deltas:
+        for each in delta.get("tool_calls", []):
+            if each["index"] not in calls:
+                assert each["id"] and each["type"] == "function" and each["function"]["name"]
+                calls[each["index"]] = [each["function"]["name"], ""]
+            else:
+                assert set(each) == {"index", "function"} and set(each["function"]) == {"arguments"}
+            calls[each["index"]][1] += each["function"]["arguments"]
+    assert {at: (name, json.loads(said)) for at, (name, said) in calls.items()} == {
+        0: ("look", {"at": "thé"}),
+        1: ("now", {}),
+    }
+    finishes = [chunk["choices"][0]["finish_reason"] for chunk in found]
+    assert finishes == [None] * (len(found) - 1) + ["tool_calls"]
+
+
+def test_the_answer_to_results(calling):
+    choice = ask(calling, ANSWERED).json()["choices"][0]
+    assert choice["finish_reason"] == "stop"
+    assert choice["message"] == {"role": "assistant", "content": "There is tea."}
+
+
+def test_one_call_at_a_time(calling):
+    told = ask(calling, ASKED, parallel_tool_calls=False).json()["choices"][0]
+    assert len(told["message"]["tool_calls"]) == 1 and told["finish_reason"] == "tool_calls"
+
+
+def test_a_malformed_call_is_told(calling):
+    choice = ask(calling, OTHER).json()["choices"][0]
+    assert choice["finish_reason"] == "stop" and "tool_calls" not in choice["message"]
+    assert choice["message"]["content"] == 'Well: {"name": "look", "arg'
+
+
+def test_a_call_that_is_cut(calling):
+    choice = ask(calling, ASKED, max_tokens=24).json()["choices"][0]
+    assert choice["finish_reason"] == "length" and "tool_calls" not in choice["message"]
+    assert choice["message"]["content"].startswith("I'll see.\n{")
+
+
+def test_no_tools_are_wanted(calling):
+    choice = ask(calling, ASKED, tool_choice="none").json()["choices"][0]
+    assert "tool_calls" not in choice["message"]
+
+
+def test_drafts_change_nothing(talkative, tmp_path):
+    from tests.serve.conftest import Server
+
+    answers = []
+    for mode in ("off", "recycling"):
+        server = Server(talkative, tmp_path / mode, "--draft", mode)
+        for _ in range(2):
+            message = ask(server, ASKED).json()["choices"][0]["message"]
+            answers.append((message["content"], [each["function"] for each in message["tool_calls"]]))
+        server.end()
+    assert all(each == answers[0] for each in answers)
+
+
+def test_calls_in_saved_conversations(talkative, tmp_path, monkeypatch):
+    from tests.cli.asking import history
+    from tests.serve.conftest import Server
+
+    server = Server(talkative, tmp_path / "home", "--save")
+    assert ask(server, ASKED).status_code == 200
+    assert ask(server, ANSWERED).status_code == 200
+    server.end()
+    monkeypatch.setenv("TRCHAT_HOME", str(server.home))
+    kept = [(role, text) for _, role, text, _, _ in history()]
+    assert ("user", "What is there?") in kept and ("assistant", "There is tea.") in kept
