@@ -11,10 +11,12 @@ from trchat.session.commands import BY_NAME
 from trchat.text.one_line import one_line
 
 
-def _command(key: str, name: str, description: str, id: str, argument: str = "") -> Binding:
-    """A key that runs one of the chat's commands."""
+def _command(
+    key: str, name: str, description: str, id: str, argument: str = "", tooltip: str = ""
+) -> Binding:
+    """A key that runs one of the chat's commands; ``tooltip`` where it does less than all of that."""
     action = f"command({name!r}, {argument!r})"
-    return Binding(key, action, description, id=id, tooltip=BY_NAME[name].help)
+    return Binding(key, action, description, id=id, tooltip=tooltip or BY_NAME[name].help)
 
 
 CHAT_KEYS: list[Binding] = [
@@ -22,8 +24,8 @@ CHAT_KEYS: list[Binding] = [
         "escape", "stop", "Stop", id="stop", tooltip="Stop the answer, close a list, or clear the prompt"
     ),
     _command("f1", "help", "Help", "help"),
-    _command("alt+left", "branch", "Branch ‹", "branch-previous", "previous"),
-    _command("alt+right", "branch", "Branch ›", "branch-next", "next"),
+    _command("alt+left", "branch", "Branch ‹", "branch-previous", "previous", "Show the previous branch"),
+    _command("alt+right", "branch", "Branch ›", "branch-next", "next", "Show the next branch"),
     _command("ctrl+l", "lens", "Lens", "lens"),
     _command("ctrl+t", "compare", "Compare", "compare"),
     _command("ctrl+g", "continue", "Continue", "continue"),
@@ -32,7 +34,7 @@ CHAT_KEYS: list[Binding] = [
     _command("ctrl+o", "conversations", "History", "conversations"),
     _command("ctrl+r", "regen", "Regenerate", "regenerate"),
     _command("f2", "edit", "Edit", "edit"),
-    _command("f8", "copy", "Copy", "copy"),
+    _command("f8", "copy", "Copy", "copy", tooltip="Copy the last answer"),
     _command("f3", "model", "Model", "model"),
     _command("f4", "settings", "Settings", "settings"),
     _command("f5", "persona", "Persona", "personas"),

@@ -76,5 +76,5 @@ def _row(what: str, does: str, width: int, narrow: bool) -> Content:
     """What is pressed or typed, and what it does: side by side, or one below the other."""
     if narrow:
         return Content(f"{what}\n  {does}\n")
-    told = f"\n{' ' * ARGUMENTS}".join(wrap(does, max(width - ARGUMENTS, 1)))
+    told = f"\n{' ' * ARGUMENTS}".join(wrap(does, max(width - ARGUMENTS, 1), break_on_hyphens=False))
     return Content(f"{f'  {what}':<{ARGUMENTS}}{told}\n")
