@@ -14,7 +14,7 @@ _USUAL = 8
 
 
 class TreeSequences:
-    """A sequence for each leaf, which sees the way down to it; up to the usual number, twins of the first one.
+    """A sequence for each leaf, which sees the way down to it; up to the usual number, twins of the first.
 
     llama.cpp reuses its compute graph, and a GPU the recorded launches of its kernels, only for batches of
     as many tokens *and* as many sequences as the one before; trees of one size differ in how many leaves
