@@ -186,6 +186,8 @@ class TagParser:
         """What was still held back when the output ended."""
         rest, self._waiting = self._waiting, ""
         if self.place is Place.REASONING:
+            # A tag that was cut is no thought, and is written anew where the answer goes on.
+            rest = rest[: len(rest) - held(rest, (self._tags.closer, *self._tags.ends))].rstrip()
             return Said(reasoning=self._shown(rest if self._begun else rest.lstrip()))
         if self.place is Place.MARKUP:
             return Said(text=self._shown(_without_first_blanks(rest)))
