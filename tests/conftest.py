@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 
 from tests.other_programs import hide_other_programs
-from trchat.recycling.native import binding
+from trchat.recycling import kernel
 
 # What must hold for anything is tried on a few examples, new ones in each run; or on many:
 # pytest --hypothesis-profile thorough
@@ -97,7 +97,7 @@ def trchat():
 @pytest.fixture
 def in_python(monkeypatch):
     """Without the compiled kernel."""
-    monkeypatch.setattr(binding, "KERNEL", None)
+    monkeypatch.setattr(kernel, "KERNEL", None)
 
 
 @pytest.fixture(params=["compiled", "in python"])
@@ -105,5 +105,5 @@ def either_way(request):
     """With the compiled kernel, and without."""
     if request.param == "in python":
         request.getfixturevalue("in_python")
-    elif binding.KERNEL is None:
+    elif kernel.KERNEL is None:
         pytest.skip("there is no compiled kernel")

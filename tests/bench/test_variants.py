@@ -10,9 +10,8 @@ from trchat.bench.variants import (
     with_hot,
 )
 from trchat.recycling.cost import StepCosts
+from trchat.recycling.growth import RecentCandidates, all_sources
 from trchat.recycling.knowledge import Knowledge
-from trchat.recycling.recent import RecentCandidates
-from trchat.recycling.sources import all_sources
 from trchat.recycling.suffix import SuffixIndex
 
 

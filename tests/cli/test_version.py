@@ -12,7 +12,7 @@ from trchat.catalog.sources import models_dir
 from trchat.cli import version as version_command
 from trchat.cli.version import PACKAGES, shortened_home
 from trchat.llama.build import Build
-from trchat.recycling.native import binding
+from trchat.recycling import kernel
 
 
 def pairs(output):
@@ -34,7 +34,7 @@ def test_with_v_it_tells_what_a_bug_report_needs(program, args, home):
     told = dict(pairs(done.stdout))
     assert told["python"].startswith(f"{platform.python_version()} (")
     assert {name: told[name] for name in PACKAGES} == {name: version(name) for name in PACKAGES}
-    assert told["drafting"] == ("in Python" if binding.KERNEL is None else "compiled")
+    assert told["drafting"] == ("in Python" if kernel.KERNEL is None else "compiled")
     assert told["system"] == platform.platform()
     assert " cores" in told["processor"]
     assert told["llama.cpp"].startswith("CPU : ") or " = 1" in told["llama.cpp"]
@@ -71,5 +71,5 @@ def test_the_home_folder_is_not_spelled_out(monkeypatch, tmp_path):
 
 @pytest.mark.slow
 def test_drafting_in_python_is_told_with_what_to_do(here, monkeypatch):
-    monkeypatch.setattr(binding, "KERNEL", None)
+    monkeypatch.setattr(kernel, "KERNEL", None)
     assert "install a C compiler" in dict(pairs(here("--version", "-v")[1]))["drafting"]

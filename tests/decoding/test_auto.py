@@ -6,7 +6,7 @@ import pytest
 from tests.decoding.scripted import N_VOCAB, ScriptedContext, next_logits, plain_greedy
 from trchat.decoding.kv_cache import KVCache
 from trchat.decoding.loop import generate
-from trchat.recycling import plain_proposer
+from trchat.recycling import growth
 from trchat.recycling.auto import AutoDrafter
 from trchat.recycling.cost import FixedCosts
 from trchat.recycling.knowledge import Knowledge
@@ -40,7 +40,7 @@ def learned(monkeypatch):
             found.extend(zip(searched, contexts.tolist(), strict=True))
             learn(contexts, *args)
 
-        monkeypatch.setattr(plain_proposer, "top_k_and_mass", search)
+        monkeypatch.setattr(growth, "top_k_and_mass", search)
         knowledge.learn = note
         return found
 

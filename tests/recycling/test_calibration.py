@@ -4,9 +4,7 @@ import numpy as np
 import pytest
 
 from trchat.recycling import calibration as calibration_module
-from trchat.recycling import rates as rates_module
-from trchat.recycling.calibration import Calibration
-from trchat.recycling.kinds import (
+from trchat.recycling.calibration import (
     ALONE,
     FILLER,
     GAP,
@@ -20,7 +18,9 @@ from trchat.recycling.kinds import (
     STRIDES,
     SUFFIX,
     UNITED,
+    Calibration,
     levels,
+    levels_and_sets,
     main_source,
     other_suffix_level,
     passed_over_level,
@@ -154,7 +154,7 @@ def test_one_more_source_needs_no_other_change(monkeypatch):
     more = {"SOURCES": (*SOURCES, "new"), "PRIORS": (*PRIORS, (0.0, 0.5)), "SIZES": (*SIZES, 2)}
     more |= {"STRIDES": (*STRIDES, STRIDES[-1] * SIZES[-1]), "_N": len(SOURCES) + 1}
     for name, value in more.items():
-        for module in (calibration_module, rates_module):
+        for module in (calibration_module, calibration_module):
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, value)
     grown = Calibration()
@@ -162,3 +162,40 @@ def test_one_more_source_needs_no_other_change(monkeypatch):
     assert grown.rates[alone] == pytest.approx(0.5, abs=0.1)
     grown.learn(np.array([alone, all_agree]), np.array([True, False]))
     assert 0 < grown.rates[all_agree] < 1
+
+
+N_KINDS = STRIDES[-1] * SIZES[-1]
+
+
+def taught(random, met):
+    calibration = Calibration()
+    for kind in met:
+        assert 0 < calibration.rates[kind] < 1
+    for _ in range(5):
+        calibration.learn(random.choice(met, 200), random.random(200) < 0.3)
+    return calibration
+
+
+def test_kept_rates_are_what_the_weights_now_say():
+    random = np.random.default_rng(1)
+    met = random.integers(0, N_KINDS, 300)
+    calibration = taught(random, met.tolist())
+    kept = dict(calibration.rates)
+    untaught = Calibration()
+    assert any(abs(untaught.rates[kind] - rate) > 0.01 for kind, rate in kept.items())
+    calibration.rates.clear()
+    assert [calibration.rates[kind] for kind in kept] == pytest.approx(list(kept.values()), rel=1e-5)
+
+
+def test_only_so_many_kinds_are_kept(monkeypatch):
+    random = np.random.default_rng(2)
+    monkeypatch.setattr(calibration_module, "_MOST_KINDS", 50)
+    met = random.choice(N_KINDS, 51, replace=False).tolist()
+    assert len(taught(random, met).rates) == 0
+    assert len(taught(random, met[:50]).rates) == 50
+
+
+def test_levels_and_sets_take_a_kind_apart():
+    levels, sets = levels_and_sets(np.array([0, 3 * STRIDES[1] + 2 * STRIDES[4]]))
+    assert levels.T.tolist() == [[0] * len(SIZES), [0, 3, 0, 0, 2, 0, 0]]
+    assert sets.tolist() == [0, 0b010010]

@@ -3,10 +3,17 @@
 import numpy as np
 import pytest
 
-from trchat.recycling.candidates import CandidateTables
+from trchat.recycling.candidates import (
+    MOST_LESSONS,
+    WAYS,
+    CandidateTables,
+    TableShape,
+    mixed_row,
+    pack,
+    probability,
+    quantise,
+)
 from trchat.recycling.knowledge import MAX_BYTES, Knowledge
-from trchat.recycling.packing import pack, probability
-from trchat.recycling.table import MOST, WAYS, TableShape
 
 pytestmark = pytest.mark.usefixtures("either_way")
 
@@ -207,10 +214,10 @@ def test_rows_are_those_of_a_plain_dictionary(back, fresh, n):
 
 def test_a_row_learned_often_stays_and_counts_end_somewhere():
     some = table(rows=2 * WAYS, k=1)
-    for clock in range(1, 2 * MOST):
+    for clock in range(1, 2 * MOST_LESSONS):
         some.learn(contexts([5, 0, 0]), packed([77]), clock)
-    assert some.tables[0].counts.max() == MOST
-    for clock in range(2 * MOST, 2 * MOST + 200):
+    assert some.tables[0].counts.max() == MOST_LESSONS
+    for clock in range(2 * MOST_LESSONS, 2 * MOST_LESSONS + 200):
         some.learn(contexts([clock, 0, 0]), packed([clock]), clock)
     assert find(some, (5, 0, 0)) == [77]
     assert find(some, (clock, 0, 0)) == [clock], "a new row finds a place"
@@ -238,3 +245,26 @@ def test_a_row_of_the_same_step_never_makes_room():
     assert [find(some, (number, 0, 0)) for number in (new, rare)] == [[new + 1], [rare + 1]]
     learn(newer, newest)
     assert [find(some, (number, 0, 0)) for number in (newer, newest)] == [[newer + 1], [newest + 1]]
+
+
+def test_probabilities_survive_eight_bits():
+    for p in (1.0, 0.9, 0.5, 0.1, 0.01, 0.0001):
+        step = int(quantise(np.array([np.log(p)], np.float32))[0])
+        assert 1 <= step <= 255
+        assert probability(step) == pytest.approx(p, rel=0.03)
+    assert quantise(np.array([-200.0], np.float32))[0] == 1  # never 0, which would mean "no candidate"
+
+
+def test_token_zero_and_the_largest_ids_can_be_packed():
+    tokens, shares = np.array([0, 262_143], np.int32), np.array([-0.1, -3.0], np.float32)
+    assert [value >> 8 for value in pack(tokens, shares).tolist()] == [0, 262_143]
+    assert all(pack(tokens, shares))
+
+
+def test_chances_of_a_token_add_up_by_weight():
+    old = pack(np.array([1, 2]), np.log(np.array([0.8, 0.2], np.float32))).tolist()
+    new = pack(np.array([2, 3]), np.log(np.array([0.6, 0.4], np.float32))).tolist()
+    row = mixed_row(old, [new], 0.5, 3)
+    assert [value >> 8 for value in row][:2] == [1, 2] or chances(row)[1] == chances(row)[2]
+    assert chances(row) == pytest.approx({1: 0.4, 2: 0.4, 3: 0.2}, rel=0.05)
+    assert mixed_row(old, [new, new], 0.0, 3) == [*new, 0]

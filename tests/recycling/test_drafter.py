@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from trchat.recycling.adjacency import AdjacencyMatrix
+from trchat.recycling.adjacency import AdjacencyMatrix, make_template
 from trchat.recycling.drafter import LookupDrafter, NoDrafter, RecyclingDrafter, Verified
-from trchat.recycling.template import make_template
 from trchat.recycling.tree import EMPTY_TREE
 
 N_VOCAB = 12

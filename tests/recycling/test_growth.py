@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trchat.recycling.growth import Growth, Guesser
-from trchat.recycling.kinds import (
+from trchat.recycling.calibration import (
     ALONE,
     OPPOSED,
     RECENT,
@@ -21,10 +20,9 @@ from trchat.recycling.kinds import (
     passed_over_level,
     suffix_level,
 )
+from trchat.recycling.candidates import pack
+from trchat.recycling.growth import Growth, Guesser, RecentCandidates, all_sources
 from trchat.recycling.knowledge import CANDIDATES, Knowledge
-from trchat.recycling.packing import pack
-from trchat.recycling.recent import RecentCandidates
-from trchat.recycling.sources import all_sources
 from trchat.recycling.suffix import SuffixIndex
 from trchat.recycling.tree import ROOT
 

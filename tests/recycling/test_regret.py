@@ -3,14 +3,14 @@
 import pytest
 
 from tests.recycling.recorded import Clock, load, replay
+from trchat.recycling import kernel
 from trchat.recycling.auto import AutoDrafter
 from trchat.recycling.cost import LADDER, StepCosts
 from trchat.recycling.knowledge import Knowledge
-from trchat.recycling.native import binding
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(binding.KERNEL is None, reason="in Python it takes minutes"),
+    pytest.mark.skipif(kernel.KERNEL is None, reason="in Python it takes minutes"),
 ]
 
 # Milliseconds by width, and of a change of width, measured on 2026-11-28.

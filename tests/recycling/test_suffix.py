@@ -3,7 +3,7 @@
 import random
 
 from trchat.recycling import suffix
-from trchat.recycling.suffix import EarlierTexts, SuffixIndex
+from trchat.recycling.suffix import EarlierTexts, NgramIndex, SuffixIndex
 
 
 def index(tokens):
@@ -108,3 +108,40 @@ def test_the_oldest_of_earlier_texts_go(monkeypatch):
     assert kept == sorted(kept), "none that is younger went before"
     assert after([list(range(50))], [30, 31, 32]) == []
     assert after([list(range(50))], [45, 46, 47]) == [(48, 3), (49, 4)]
+
+
+def ngrams(tokens):
+    text = NgramIndex()
+    text.extend(tokens)
+    return text
+
+
+def test_the_longest_match_wins():
+    #              1 2 3 -> 4 ...     and 3 alone was first followed by 9
+    text = ngrams([3, 9, 1, 2, 3, 4, 5, 1, 2, 3])
+    assert text.continuation(10).tolist() == [4, 5, 1, 2, 3]
+
+
+def test_shorter_matches_down_to_one_token():
+    assert ngrams([7, 8, 5, 8]).continuation(2).tolist() == [5, 8]
+
+
+def test_of_equal_matches_the_first_counts():
+    assert ngrams([1, 2, 9, 1, 3, 8, 1]).continuation(1).tolist() == [2]
+
+
+def test_no_match_no_draft():
+    assert ngrams([1, 2, 3]).continuation(10).tolist() == []
+    assert NgramIndex().continuation(10).tolist() == []
+
+
+def test_at_most_what_was_asked_for():
+    assert ngrams([1, 2, 3, 4, 5, 1]).continuation(3).tolist() == [2, 3, 4]
+
+
+def test_an_ngram_index_that_grows_bit_by_bit_is_the_same():
+    tokens = [1, 2, 1, 2, 3, 1, 2, 3, 1, 2]
+    for cut in range(len(tokens)):
+        parts = ngrams(tokens[:cut])
+        parts.extend(tokens[cut:])
+        assert parts.continuation(4).tolist() == ngrams(tokens).continuation(4).tolist()

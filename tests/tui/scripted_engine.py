@@ -19,7 +19,7 @@ from trchat.chat.thinking import AS_IT_IS, NO_SWITCH, Prompting, ThinkingSwitch
 from trchat.config import Settings
 from trchat.decoding.step import Step
 from trchat.llama.sampling import Sampling
-from trchat.recycling.kinds import ROWS2, STRIDES, SUFFIX
+from trchat.recycling.calibration import ROWS2, STRIDES, SUFFIX
 from trchat.recycling.tree import ROOT, DraftTree
 
 STOP_HERE = object()

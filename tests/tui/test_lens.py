@@ -1,7 +1,7 @@
 """The draft lens: what was guessed, and what came of it."""
 
 from tests.tui.scripted_engine import STOP_HERE, ScriptedEngine
-from trchat.recycling.kinds import FILLER, SOURCES
+from trchat.recycling.calibration import FILLER, SOURCES
 from trchat.session.news import Node
 from trchat.tui.draft_tree_lines import tree_lines
 from trchat.tui.source_colours import SourceColours

@@ -8,7 +8,7 @@ from trchat.catalog.card import ModelCard
 from trchat.chat.engine import Engine
 from trchat.llama.device import build_version, devices, processor
 from trchat.llama.log import system_info
-from trchat.recycling.native.binding import KERNEL
+from trchat.recycling.kernel import KERNEL
 from trchat.text.units import parameter_count
 
 

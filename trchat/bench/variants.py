@@ -8,9 +8,8 @@ from trchat.drafting import Memory, make_drafter
 from trchat.recycling.auto import AutoDrafter
 from trchat.recycling.cost import Costs
 from trchat.recycling.drafter import Drafter
+from trchat.recycling.growth import RecentCandidates, all_sources
 from trchat.recycling.knowledge import Knowledge
-from trchat.recycling.recent import RecentCandidates
-from trchat.recycling.sources import all_sources
 from trchat.recycling.suffix import SuffixIndex
 
 LEARNING = ("auto", "recycling")

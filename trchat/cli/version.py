@@ -28,7 +28,7 @@ def _software() -> list[tuple[str, str]]:
 
 
 def _drafting() -> str:
-    from trchat.recycling.native.binding import KERNEL
+    from trchat.recycling.kernel import KERNEL
 
     if KERNEL is not None:
         return "compiled"

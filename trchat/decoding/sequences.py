@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from trchat.recycling.native import binding
-from trchat.recycling.native.binding import address
+from trchat.recycling import kernel
+from trchat.recycling.kernel import address
 from trchat.recycling.tree import ROOT, DraftTree
 
 _TWINS_SEE = 3  # nodes of the way down to the first leaf
@@ -43,10 +43,10 @@ class TreeSequences:
         Raises ValueError where a parent does not come before its child.
         """
         least = min(len(tree), _USUAL, self.n_seq)
-        if binding.KERNEL is None:
+        if kernel.KERNEL is None:
             self._assign(tree, least)
             return
-        self.n = binding.KERNEL.sequences(address(tree.parents), len(tree), least, _TWINS_SEE, *self._places)
+        self.n = kernel.KERNEL.sequences(address(tree.parents), len(tree), least, _TWINS_SEE, *self._places)
         if self.n < 0:
             raise ValueError("a draft's parents come before their children")
 

@@ -6,13 +6,13 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
+from trchat.recycling.candidates import CONTEXT
 from trchat.recycling.chains import ChainProposer
 from trchat.recycling.cost import LADDER, Costs, StepCosts
 from trchat.recycling.drafter import Verified
 from trchat.recycling.knowledge import Knowledge
 from trchat.recycling.pace import Pace
 from trchat.recycling.proposer import Proposer, make_proposer
-from trchat.recycling.table import CONTEXT
 from trchat.recycling.topk import SAMPLED
 from trchat.recycling.tree import EMPTY_TREE, DraftTree
 

@@ -1,14 +1,165 @@
-"""How often guesses of each kind come true, learned from every emitted token."""
+"""How often guesses come true: their kinds, by the sources that agree on them, and the hit rate of each kind.
 
+A kind is one number, the sum of a level per source times that source's stride, so guesses on which sources
+agree are a kind of their own. Level 0 of every source means that it has nothing to say about the token.
+"""
+
+from bisect import bisect_right
+from functools import cache
+from math import exp, prod
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trchat.recycling.kinds import PRIORS, SIZES, SOURCES
-from trchat.recycling.native import binding
-from trchat.recycling.native.binding import Kernel, address, freed_with
-from trchat.recycling.rates import SURE, Rates, levels_and_sets
+from trchat.recycling import kernel
+from trchat.recycling.candidates import probability
+from trchat.recycling.kernel import Kernel, address, freed_with
+
+SOURCES = ("1-token rows", "2-token rows", "3-token rows", "gap rows", "suffix", "recent", "earlier texts")
+ROWS1, ROWS2, ROWS3, GAP, SUFFIX, RECENT, EARLIER = range(len(SOURCES))
+FILLER = "filler"
+"""What a token is called that no source proposes (kind 0): it is drafted to fill a width up."""
+
+_ROW_EDGES = (0.02, 0.08, 0.25, 0.55, 0.85)
+_LENGTH_EDGES = (2, 3, 4, 6, 10, 17)
+_LENGTHS = 1 + len(_LENGTH_EDGES)
+_EARLIER_EDGES = (4, 6, 10, 17, 32)
+RECENT_EDGES = (0.1, 0.3, 0.8)
+"""Weights from which a token that was lately considered is of the next level."""
+
+ALONE, UNITED, DIVIDED, OPPOSED = range(4)
+"""What other places that the text's end matches say of the best one's successor: there is none, all agree,
+some agree, none agrees."""
+_OTHER_SHORT = 1 + 4 * _LENGTHS
+_PASSED_OVER = _OTHER_SHORT + 2
+
+_ROW_PRIORS = (0.01, 0.035, 0.1, 0.3, 0.55, 0.75)
+_LENGTH_PRIORS = (
+    *(0.2, 0.45, 0.6, 0.65, 0.75, 0.85, 0.92),
+    *(0.4, 0.55, 0.65, 0.75, 0.8, 0.85, 0.95),
+    *(0.15, 0.35, 0.45, 0.5, 0.65, 0.8, 0.88),
+    *(0.12, 0.28, 0.43, 0.5, 0.57, 0.62, 0.8),
+)
+PRIORS = (
+    *[(0.0, *_ROW_PRIORS)] * 4,
+    (0.0, *_LENGTH_PRIORS, 0.12, 0.17, 0.04, 0.02, 0.01),
+    (0.0, 0.1, 0.12, 0.14, 0.1),
+    (0.0, 0.2, 0.3, 0.45, 0.65, 0.8, 0.95),
+)
+"""Hit rates to begin with, per source and level, about as the demo model's answers to the built-in questions
+left them; a model's own take over within an answer."""
+
+SIZES = tuple(len(prior) for prior in PRIORS)
+STRIDES = tuple(prod(SIZES[:source]) for source in range(len(SIZES)))
+
+
+@cache
+def row_levels() -> tuple[int, ...]:
+    """Level of a row's candidate by its 8-bit probability step (256 entries): 1 to 6."""
+    return (0, *(1 + sum(probability(step) >= edge for edge in _ROW_EDGES) for step in range(1, 256)))
+
+
+def suffix_level(length: int, others: int) -> int:
+    """Level of what follows the longest match, by its length in tokens and what ``others`` say."""
+    return 1 + others * _LENGTHS + sum(length >= edge for edge in _LENGTH_EDGES)
+
+
+def other_suffix_level(length: int) -> int:
+    """Level of a match that goes on differently from the longest one."""
+    return _OTHER_SHORT + (length > 3)
+
+
+def passed_over_level(length: int) -> int:
+    """Level of a guess that the longest match speaks against, by that match's length."""
+    return _PASSED_OVER + (length >= 3) + (length >= 6)
+
+
+def earlier_level(length: int) -> int:
+    """Level of what an earlier text went on with, by the length of the match in tokens."""
+    return 1 + bisect_right(_EARLIER_EDGES, length)
+
+
+def recent_level(weight: float) -> int:
+    """Level of a token that the model lately considered and did not say, by the weight it gathered."""
+    return 1 + bisect_right(RECENT_EDGES, weight)
+
+
+def levels(kind: int) -> list[int]:
+    """The level of each source."""
+    return [kind // stride % size for stride, size in zip(STRIDES, SIZES, strict=True)]
+
+
+def layout() -> str:
+    """All that gives a kind its meaning; counts that were kept under another layout mean something else."""
+    facts = {name: value for name, value in globals().items() if isinstance(value, (int, float, tuple))}
+    return repr(sorted(facts.items()))
+
+
+@cache
+def main_source(kind: int) -> str:
+    """The name of the surest of a kind's sources: that with the highest hit rate to begin with."""
+    if not kind:
+        return FILLER
+    found = levels(kind)
+    surest = max(range(len(found)), key=lambda source: (PRIORS[source][found[source]], source))
+    return SOURCES[surest]
+
+
+SURE = 30.0
+"""Odds beyond this make no difference, and in the end overflow."""
+
+_MOST_KINDS = 4096  # few of all that can be are ever met
+
+
+def levels_and_sets(kinds: NDArray[np.int32]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Of each of ``kinds`` (n,): the sources' levels (sources, n), and which say something, as bits (n,)."""
+    levels = kinds // np.array(STRIDES)[:, None] % np.array(SIZES)[:, None]
+    return levels, ((levels > 0) << np.arange(len(SIZES))[:, None]).sum(axis=0)
+
+
+class Rates(dict[int, float]):
+    """Hit rates by kind: those that were asked for once, which are kept up to date in one go.
+
+    That is done while drafting learns. Worked out anew one by one, at the next draft, they took a fifth of
+    its time.
+    """
+
+    def renew(
+        self, stretched: NDArray[np.float32], weights: NDArray[np.float32], bias: NDArray[np.float32]
+    ) -> None:
+        """Mix anew: ``stretched`` (sources, levels), ``weights`` (sets, sources), ``bias`` (sets,)."""
+        # Plain numbers come out of lists several times faster than out of arrays.
+        self._stretched: list[list[float]] = stretched.tolist()
+        self._weights: list[list[float]] = weights.tolist()
+        self._bias: list[float] = bias.tolist()
+        if len(self) > _MOST_KINDS:
+            self.clear()
+        if not self:
+            return
+        kinds = list(self)
+        levels, sets = levels_and_sets(np.array(kinds, np.int32))
+        evidence = stretched[np.arange(len(SIZES))[:, None], levels].astype(np.float64) * (levels > 0)
+        odds = (weights.T[:, sets] * evidence).sum(axis=0) + bias[sets]
+        self.update(zip(kinds, (1 / (1 + np.exp(-np.clip(odds, -SURE, SURE)))).tolist(), strict=True))
+
+    def __missing__(self, kind: int) -> float:
+        members, odds = 0, 0.0
+        found = []
+        rest = kind
+        for source, size in enumerate(SIZES):
+            rest, level = divmod(rest, size)
+            if level:
+                members |= 1 << source
+                found.append((source, level))
+        weights = self._weights[members]
+        for source, level in found:
+            odds += weights[source] * self._stretched[source][level]
+        odds = min(max(odds + self._bias[members], -SURE), SURE)
+        rate = 1 / (1 + exp(-odds))
+        self[kind] = rate
+        return rate
+
 
 _PRIOR_WEIGHT = 12.0  # a source's prior counts as so many observations
 _RATE = 0.01  # of what all sets of sources learn together
@@ -27,7 +178,7 @@ _N = len(SOURCES)
 
 
 class Calibration:
-    """Hit rates by kind of guess (see trchat.recycling.kinds).
+    """Hit rates by kind of guess (see trchat.recycling.calibration).
 
     Each source has a hit rate per level. A kind's rate is their logistic mix, as in context-mixing
     compressors (Mahoney, PAQ), with weights learned online: one set shared by all kinds, so that rare
@@ -69,7 +220,7 @@ class Calibration:
         self._stale = True  # the above, while the kernel has its own
         self._stretched = np.zeros_like(self.source_hits)
         self._version = np.zeros(1, np.int64)
-        self.handle = None if binding.KERNEL is None else self._compiled(binding.KERNEL)
+        self.handle = None if kernel.KERNEL is None else self._compiled(kernel.KERNEL)
         self.refresh()
 
     def _compiled(self, kernel: Kernel) -> int:
@@ -98,9 +249,9 @@ class Calibration:
         """Learn labels."""
         if not len(kinds):
             return
-        if binding.KERNEL is not None and self.handle is not None:
+        if kernel.KERNEL is not None and self.handle is not None:
             kinds, right = np.ascontiguousarray(kinds, np.int32), np.ascontiguousarray(right, np.uint8)
-            binding.KERNEL.rates_learn(self.handle, address(kinds), address(right), len(kinds))
+            kernel.KERNEL.rates_learn(self.handle, address(kinds), address(right), len(kinds))
         else:
             self._learn(kinds, right)
         self.refresh()

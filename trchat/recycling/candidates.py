@@ -1,15 +1,131 @@
-"""Recycled candidates in bounded memory: rows keyed by some of the last tokens."""
+"""Tables of recycled candidates by the last tokens: how each is kept, found, mixed and evicted."""
 
 from array import array
 from collections.abc import Sequence
+from dataclasses import dataclass
+from math import log2
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trchat.recycling.native import binding
-from trchat.recycling.native.binding import Kernel, address, freed_with
-from trchat.recycling.packing import mixed_row
-from trchat.recycling.table import MOST, WAYS, CandidateTable, TableShape
+from trchat.recycling import kernel
+from trchat.recycling.kernel import Kernel, address, freed_with
+
+_STEPS_PER_HALVING = 16
+
+
+def quantise(log_probabilities: NDArray[np.float32]) -> NDArray[np.uint32]:
+    """Natural log-probabilities to 8 bits, logarithmically: 255 = certain, 1 = 2**-15.9; 0 means empty."""
+    steps = log_probabilities * (_STEPS_PER_HALVING / np.log(2.0)) + 255.5
+    clipped: NDArray[np.uint32] = np.clip(steps, 1, 255).astype(np.uint32)
+    return clipped
+
+
+def probability(step: int) -> float:
+    """The probability that an 8-bit step stands for; 0 for 0."""
+    return float(2.0 ** ((step - 255) / _STEPS_PER_HALVING)) if step else 0.0
+
+
+def pack(tokens: NDArray[np.int32], log_probabilities: NDArray[np.float32]) -> NDArray[np.uint32]:
+    """Candidates as stored: ``token << 8 | probability step``; token ids are below 2**24."""
+    return (tokens.astype(np.uint32) << np.uint32(8)) | quantise(log_probabilities)
+
+
+_PROBABILITY = [probability(step) for step in range(256)]
+_LEAST = probability(1)
+
+
+def mixed_row(old: Sequence[int], new: Sequence[Sequence[int]], kept: float, k: int) -> list[int]:
+    """The ``k`` best candidates of the row ``old``, of weight ``kept``, and ``new`` ones that share the rest.
+
+    The chances of a token add up; of several that are equal the first one met leads. Filled up with 0.
+    """
+    chances: dict[int, float] = {}
+    if kept:
+        for value in old:
+            if value:
+                chances[value >> 8] = kept * _PROBABILITY[value & 255]
+    weight = (1 - kept) / len(new)
+    for row in new:
+        for value in row:
+            if value:
+                token = value >> 8
+                chances[token] = chances.get(token, 0.0) + weight * _PROBABILITY[value & 255]
+    best = sorted(chances.items(), key=_falling)[:k]
+    return [token << 8 | _step(chance) for token, chance in best] + [0] * (k - len(best))
+
+
+def _falling(candidate: tuple[int, float]) -> float:
+    return -candidate[1]
+
+
+def _step(chance: float) -> int:
+    return min(max(int(log2(chance) * _STEPS_PER_HALVING + 255.5), 1), 255) if chance > _LEAST else 1
+
+
+WAYS = 4
+"""Rows that may share a bucket; the one learned least often makes room for a new one."""
+
+MOST_LESSONS = 255
+"""How often a row can have been learned: more is not counted."""
+
+CONTEXT = 3
+"""Tokens back that a row's key may look."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableShape:
+    """What a table's rows are keyed by and how many it holds.
+
+    Attributes:
+        name: what the rows are known by, wherever they are kept.
+        back: the tokens of the key, 1 = the last one, 2 = the one before, ...
+        rows: a power of two, at least 2 * WAYS.
+        k: candidates in a row.
+        fresh: weight of a row that is learned again against what it held, 0 to 1; 1 forgets that.
+    """
+
+    name: str
+    back: tuple[int, ...]
+    rows: int
+    k: int
+    fresh: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.rows & (self.rows - 1) or self.rows < 2 * WAYS:
+            raise ValueError(f"rows must be a power of two from {2 * WAYS}, not {self.rows}")
+        if not set(self.back) <= set(range(1, CONTEXT + 1)):
+            raise ValueError(f"a key looks 1 to {CONTEXT} tokens back, not {list(self.back)}")
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateTable:
+    """The part of the memory that belongs to one table.
+
+    Attributes:
+        tags: uint32, shape (rows,); 0 = free.
+        stamps: uint32, shape (rows,); the clock when the row was last learned, 0 = free.
+        counts: uint8, shape (rows,); in how many lessons it was learned (steps, or several noted together),
+            MOST_LESSONS at most, 0 = free.
+        packed: uint32, shape (rows, k); 0 = no candidate.
+    """
+
+    shape: TableShape
+    tags: NDArray[np.uint32]
+    stamps: NDArray[np.uint32]
+    counts: NDArray[np.uint8]
+    packed: NDArray[np.uint32]
+
+    @property
+    def name(self) -> str:
+        """What the rows are known by."""
+        return self.shape.name
+
+    @property
+    def rows_learned(self) -> int:
+        """Rows in use."""
+        return int(np.count_nonzero(self.tags))
+
 
 _MASK = (1 << 64) - 1
 _FACTORS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9)
@@ -70,7 +186,7 @@ class CandidateTables:
             )
             for first, cell, shape in zip(rows[:-1], cells[:-1], shapes, strict=True)
         ]
-        self.handle = None if binding.KERNEL is None else self._compiled(binding.KERNEL)
+        self.handle = None if kernel.KERNEL is None else self._compiled(kernel.KERNEL)
 
     def _compiled(self, kernel: Kernel) -> int:
         """The same memory as the kernel sees it."""
@@ -111,10 +227,10 @@ class CandidateTables:
 
         ``clock`` is at least 1. Rows of one key count the same.
         """
-        if binding.KERNEL is not None and self.handle is not None:
+        if kernel.KERNEL is not None and self.handle is not None:
             contexts, packed = np.ascontiguousarray(contexts, np.int32), np.ascontiguousarray(packed)
             n, length = packed.shape
-            binding.KERNEL.tables_learn(self.handle, address(contexts), address(packed), n, length, clock)
+            kernel.KERNEL.tables_learn(self.handle, address(contexts), address(packed), n, length, clock)
         else:
             self._learn(contexts, packed, clock)
 
@@ -132,7 +248,7 @@ class CandidateTables:
                     new.append((first, tag, lessons))
                     continue
                 stamps[place] = clock
-                if counts[place] < MOST:
+                if counts[place] < MOST_LESSONS:
                     counts[place] += 1
                 cell = start + place * k
                 row = mixed_row(cells[cell : cell + k].tolist(), lessons, kept ** len(lessons), k)

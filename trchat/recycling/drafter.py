@@ -7,9 +7,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from trchat.recycling.adjacency import AdjacencyMatrix
-from trchat.recycling.lookup import NgramIndex
-from trchat.recycling.template import Template, paper_template
+from trchat.recycling.adjacency import AdjacencyMatrix, Template, paper_template
+from trchat.recycling.suffix import NgramIndex
 from trchat.recycling.topk import top_k
 from trchat.recycling.tree import EMPTY_TREE, DraftTree, chain_tree
 

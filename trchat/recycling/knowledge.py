@@ -4,8 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trchat.recycling.calibration import Calibration
-from trchat.recycling.candidates import CandidateTables
-from trchat.recycling.table import CandidateTable, TableShape
+from trchat.recycling.candidates import CandidateTable, CandidateTables, TableShape
 
 CANDIDATES = 8
 """Candidates that a row holds at most."""

@@ -6,11 +6,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from trchat.recycling import kernel
 from trchat.recycling.calibration import Labels
+from trchat.recycling.compiled_growth import NativeProposer
+from trchat.recycling.growth import PlainProposer
 from trchat.recycling.knowledge import Knowledge
-from trchat.recycling.native import binding
-from trchat.recycling.native.proposer import NativeProposer
-from trchat.recycling.plain_proposer import PlainProposer
 from trchat.recycling.tree import DraftTree
 
 
@@ -75,6 +75,6 @@ class Proposer(Protocol):
 
 def make_proposer(knowledge: Knowledge, without: Container[str] = ()) -> Proposer:
     """Every source but those named in ``without``; compiled, where that was possible."""
-    if binding.KERNEL is not None:
-        return NativeProposer(binding.KERNEL, knowledge, without)
+    if kernel.KERNEL is not None:
+        return NativeProposer(kernel.KERNEL, knowledge, without)
     return PlainProposer(knowledge, without)

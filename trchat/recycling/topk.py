@@ -7,8 +7,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from trchat.recycling.native import binding
-from trchat.recycling.native.binding import MOST_CANDIDATES, Kernel, address
+from trchat.recycling import kernel
+from trchat.recycling.kernel import MOST_CANDIDATES, Kernel, address
 
 CONTENDER = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 """llama.cpp's ``llama_token_data``."""
@@ -49,8 +49,8 @@ def top_k_and_mass(rows: NDArray[np.float32], k: int, *, changing: bool = False)
 
     Many rows are split over threads: numpy lets others run while it computes.
     """
-    if binding.KERNEL is not None and k <= MOST_CANDIDATES:
-        return _compiled(binding.KERNEL, rows, k)
+    if kernel.KERNEL is not None and k <= MOST_CANDIDATES:
+        return _compiled(kernel.KERNEL, rows, k)
     if changing:
         rows = rows.copy()
     n, width = rows.shape
@@ -90,9 +90,9 @@ class Contenders:
         """
         if k > min(MOST_CONTENDED, len(row)):
             return 0
-        if binding.KERNEL is not None:
+        if kernel.KERNEL is not None:
             places = address(changed), len(changed), self._place
-            found: int = binding.KERNEL.contenders(address(row), len(row), k, *places)
+            found: int = kernel.KERNEL.contenders(address(row), len(row), k, *places)
             return found
         if np.isnan(row[:k]).any():
             return 0

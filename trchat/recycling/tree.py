@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trchat.recycling.kinds import main_source
+from trchat.recycling.calibration import main_source
 from trchat.recycling.outline import TreeOutline
 
 ROOT = -1
@@ -24,7 +24,7 @@ class DraftTree:
         tokens: int32, shape (n,).
         parents: int32, shape (n,); index of the parent node, ROOT for the first layer.
         probabilities: of the whole path down to each node, where the drafter tells; for those who watch.
-        kinds: which sources guessed each node (see trchat.recycling.kinds), where the drafter tells.
+        kinds: which sources guessed each node (see trchat.recycling.calibration), where the drafter tells.
     """
 
     def __init__(

@@ -2,11 +2,10 @@
 
 import numpy as np
 
+from trchat.recycling import kernel
 from trchat.recycling.calibration import Calibration
-from trchat.recycling.candidates import CandidateTables
+from trchat.recycling.candidates import CandidateTables, pack
 from trchat.recycling.knowledge import Knowledge
-from trchat.recycling.native import binding
-from trchat.recycling.packing import pack
 from trchat.storage.recycled.files import open_memory
 from trchat.storage.recycled.records import Identity, Totals
 
@@ -35,8 +34,8 @@ def teach(knowledge: Knowledge, tokens, numbers):
 def forget_at_once(rows: CandidateTables):
     """Let a row be what was taught last, not a mean of that and what it held."""
     rows._finders = [(*finder, 0.0) for *finder, _ in rows._finders]
-    if binding.KERNEL is not None:
-        rows.handle = rows._compiled(binding.KERNEL)
+    if kernel.KERNEL is not None:
+        rows.handle = rows._compiled(kernel.KERNEL)
 
 
 def teach_at_random(knowledge: Knowledge, random, count, vocabulary):

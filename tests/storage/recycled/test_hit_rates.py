@@ -5,9 +5,8 @@ import warnings as python_warnings
 import numpy as np
 import pytest
 
-from trchat.recycling.calibration import Calibration
+from trchat.recycling.calibration import SIZES, STRIDES, Calibration
 from trchat.recycling.cost import StepCosts
-from trchat.recycling.kinds import SIZES, STRIDES
 from trchat.storage.recycled import hit_rates, step_times
 
 N_KINDS = STRIDES[-1] * SIZES[-1]

@@ -8,12 +8,10 @@ import numpy as np
 import pytest
 
 from tests.storage.recycled.learned import TOKENS, VOCABULARY, expected, identity, known, one, teach
-from trchat.recycling import candidates, kinds
+from trchat.recycling import calibration, candidates, kernel
 from trchat.recycling.calibration import Calibration
-from trchat.recycling.candidates import CandidateTables
+from trchat.recycling.candidates import CandidateTables, TableShape
 from trchat.recycling.knowledge import Knowledge
-from trchat.recycling.native import binding
-from trchat.recycling.table import TableShape
 from trchat.storage.recycled import hit_rates, memory, tables
 from trchat.storage.recycled.files import open_memory, rows_in_store, store_file
 from trchat.storage.recycled.store import RecycledStore
@@ -53,7 +51,7 @@ def test_any_tables_come_back_as_they_were(warnings, monkeypatch):
 
 
 def changed_hashing(monkeypatch):
-    monkeypatch.setattr(binding, "KERNEL", None)
+    monkeypatch.setattr(kernel, "KERNEL", None)
     monkeypatch.setattr(candidates, "_FINAL", 0xD6E8FEB86659FD95)
 
 
@@ -83,7 +81,7 @@ def test_rows_of_another_layout_are_left_out_said_once_and_make_room(change, war
 def test_counts_of_another_meaning_are_left_out_and_rows_are_not(warnings, monkeypatch):
     saved(warnings)
     with monkeypatch.context() as patch:
-        patch.setattr(kinds, "_ROW_EDGES", (0.01, 0.08, 0.25, 0.55, 0.85))
+        patch.setattr(calibration, "_ROW_EDGES", (0.01, 0.08, 0.25, 0.55, 0.85))
         changed = open_memory(identity(), "cpu", warnings.append)
         assert known(changed.knowledge, TOKENS) == expected(TOKENS)
         assert changed.knowledge.calibration.source_seen.sum() == Calibration().source_seen.sum()

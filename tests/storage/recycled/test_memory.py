@@ -18,7 +18,7 @@ from tests.storage.recycled.learned import (
     teach,
     teach_at_random,
 )
-from trchat.recycling.table import WAYS
+from trchat.recycling.candidates import WAYS
 from trchat.storage.recycled import files
 from trchat.storage.recycled.files import open_memory, store_file
 from trchat.storage.recycled.memory import Memory

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trchat.recycling.adjacency import AdjacencyMatrix
-from trchat.recycling.candidates import CandidateTables
-from trchat.recycling.table import TableShape
+from trchat.recycling.candidates import CandidateTables, TableShape
 from trchat.storage.recycled.rows import HALF_LIFE, Rows, Shape, decode, encode, joined, merge, no_rows
 from trchat.storage.recycled.segments import pruned
 from trchat.storage.recycled.tables import (

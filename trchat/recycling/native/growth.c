@@ -1,4 +1,4 @@
-/* Best-first growth of one draft tree: twin of trchat/recycling/growth.py and sources.py. */
+/* Best-first growth of one draft tree: twin of trchat/recycling/growth.py. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,7 +70,7 @@ typedef struct {
 #define ROOM(grower, array, room, needed) \
     ((grower)->array = grown((grower)->array, &(grower)->room, (needed), sizeof *(grower)->array))
 
-/* suffix_kinds: (7, 64), see sources.py. row_kinds: (tables, 256), a table's first entry 1 where it is to be left out. */
+/* suffix_kinds: (7, 64), see growth.py. row_kinds: (tables, 256), a table's first entry 1 where it is to be left out. */
 API Grower *trchat_grower_new(Tables *tables, Rates *rates, const int32_t *row_kinds, const int32_t *suffix_kinds,
                               int with_suffix, int with_earlier, int with_recent, double good, double least,
                               int longest_checked, int remembered, int64_t most_earlier, double fade, double recent_least, double recent_most,

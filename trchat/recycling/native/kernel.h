@@ -1,5 +1,5 @@
 /* The drafter's inner loops in C, called through ctypes: what they are is told by their twins in Python
- * (trchat/recycling/native/binding.py names them), which are used where no compiler was at hand.
+ * (trchat/recycling/kernel.py names them), which are used where no compiler was at hand.
  *
  * All arrays that outlive a text (tables, hit rates) belong to numpy; only what one text needs is kept here.
  * Nothing in here reads a clock, a file or the environment.

@@ -1,4 +1,4 @@
-/* Hit rates by kind of guess: twin of trchat/recycling/rates.py and calibration.py. */
+/* Hit rates by kind of guess: twin of trchat/recycling/calibration.py. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* What the model lately considered and did not say: twin of trchat/recycling/recent.py. */
+/* What the model lately considered and did not say: twin of trchat/recycling/growth.py. */
 #include <math.h>
 #include <string.h>
 

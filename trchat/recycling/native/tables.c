@@ -1,4 +1,4 @@
-/* Recycled candidates in hashed tables: twin of trchat/recycling/candidates.py and packing.py. */
+/* Recycled candidates in hashed tables: twin of trchat/recycling/candidates.py. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

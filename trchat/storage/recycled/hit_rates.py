@@ -9,7 +9,7 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
-from trchat.recycling import kinds
+from trchat.recycling import calibration
 from trchat.recycling.calibration import Calibration
 
 Vector = NDArray[np.float32]
@@ -18,7 +18,7 @@ Vector = NDArray[np.float32]
 def layout() -> str:
     """Tells what the numbers mean: the kinds of guesses, and the arrays."""
     arrays = [(name, array.shape) for name, array in _arrays(Calibration()).items()]
-    return hashlib.blake2b(repr((kinds.layout(), arrays)).encode(), digest_size=8).hexdigest()
+    return hashlib.blake2b(repr((calibration.layout(), arrays)).encode(), digest_size=8).hexdigest()
 
 
 def nothing_learned() -> Vector:

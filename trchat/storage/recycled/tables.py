@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trchat.recycling.adjacency import EMPTY, AdjacencyMatrix
+from trchat.recycling.candidates import CONTEXT, WAYS, CandidateTable, pack
 from trchat.recycling.knowledge import CANDIDATES, Knowledge
-from trchat.recycling.packing import pack
-from trchat.recycling.table import CONTEXT, WAYS, CandidateTable
 from trchat.storage.recycled.rows import Content, Rows, Shape, joined, merge, no_rows, rank_in_place
 
 MATRIX = "matrix"

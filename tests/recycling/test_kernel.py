@@ -13,25 +13,21 @@ from trchat.decoding.accept import accept
 from trchat.decoding.kv_cache import KVCache
 from trchat.decoding.loop import generate
 from trchat.decoding.sequences import TreeSequences
-from trchat.recycling import plain_proposer, suffix, topk
+from trchat.recycling import growth, kernel, suffix, topk
 from trchat.recycling.auto import AutoDrafter
-from trchat.recycling.calibration import Calibration
-from trchat.recycling.candidates import CandidateTables
+from trchat.recycling.calibration import SIZES, STRIDES, Calibration
+from trchat.recycling.candidates import CandidateTables, TableShape, pack
 from trchat.recycling.cost import FixedCosts
 from trchat.recycling.drafter import Verified
-from trchat.recycling.kinds import SIZES, STRIDES
+from trchat.recycling.kernel import Kernel
 from trchat.recycling.knowledge import Knowledge
-from trchat.recycling.native import binding
-from trchat.recycling.native.binding import Kernel
 from trchat.recycling.native.sources import FILE, sources_hash
-from trchat.recycling.packing import pack
 from trchat.recycling.proposer import make_proposer
-from trchat.recycling.table import TableShape
 from trchat.recycling.topk import top_k_and_mass
 from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree
 
 COMPILER = any(shutil.which(name) for name in ("cc", "gcc", "clang"))
-KERNEL = binding.KERNEL
+KERNEL = kernel.KERNEL
 N_VOCAB = 40
 
 compiled = pytest.mark.skipif(KERNEL is None, reason="there is no compiled kernel")
@@ -45,17 +41,17 @@ def test_where_there_is_a_compiler_the_kernel_is_that_of_these_sources():
 
 @compiled
 def test_a_kernel_of_other_sources_is_not_used(monkeypatch):
-    monkeypatch.setattr(binding, "sources_hash", lambda: 7)
+    monkeypatch.setattr(kernel, "sources_hash", lambda: 7)
     with pytest.raises(ValueError, match="other sources"):
         Kernel(FILE)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a library"])
 def test_without_a_kernel_that_can_be_loaded_all_is_done_in_python(content, tmp_path, monkeypatch):
-    monkeypatch.setattr(binding, "FILE", tmp_path / "kernel")
+    monkeypatch.setattr(kernel, "FILE", tmp_path / "kernel")
     if content is not None:
         (tmp_path / "kernel").write_bytes(content)
-    assert binding._load() is None
+    assert kernel._load() is None
 
 
 @pytest.fixture
@@ -64,8 +60,8 @@ def both(monkeypatch):
 
     def call(function, *args):
         results = []
-        for kernel in (KERNEL, None):
-            monkeypatch.setattr(binding, "KERNEL", kernel)
+        for either in (KERNEL, None):
+            monkeypatch.setattr(kernel, "KERNEL", either)
             results.append(function(*args))
         return results
 
@@ -79,7 +75,7 @@ def both_find_the_same(monkeypatch):
     def search(rows, k, **_):
         return topk._compiled(KERNEL, rows, k)
 
-    monkeypatch.setattr(plain_proposer, "top_k_and_mass", search)
+    monkeypatch.setattr(growth, "top_k_and_mass", search)
 
 
 def learned(knowledge):
@@ -169,9 +165,9 @@ def test_what_a_gpu_leaves_to_be_learned_later_is_learned_the_same(both, both_fi
 def test_the_same_is_proposed_after_any_text(text, further, n_nodes, earlier):
     """Suffixes alone: matches of all lengths, in this text and earlier ones, followed below guesses."""
     trees = []
-    for kernel in (KERNEL, None):
+    for either in (KERNEL, None):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(binding, "KERNEL", kernel)
+            patch.setattr(kernel, "KERNEL", either)
             patch.setattr(suffix, "MOST_EARLIER", 50)
             proposer = make_proposer(Knowledge())
             proposer.begin([9] * further)  # another text before
@@ -245,9 +241,9 @@ def test_sequences_of_a_tree_are_the_same(tree):
     if not len(tree):
         return
     assigned = []
-    for kernel in (KERNEL, None):
+    for either in (KERNEL, None):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(binding, "KERNEL", kernel)
+            patch.setattr(kernel, "KERNEL", either)
             sequences = TreeSequences(48, 40)
             sequences.assign(tree)
             seen_by = [sequences.of(node).tolist() for node in range(len(tree))]

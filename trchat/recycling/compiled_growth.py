@@ -7,12 +7,11 @@ import numpy as np
 from numpy.ctypeslib import as_array
 from numpy.typing import NDArray
 
-from trchat.recycling import growth, recent, suffix
-from trchat.recycling.calibration import Labels
-from trchat.recycling.kinds import RECENT, RECENT_EDGES, STRIDES
+from trchat.recycling import growth, suffix
+from trchat.recycling.calibration import RECENT, RECENT_EDGES, STRIDES, Labels
+from trchat.recycling.growth import earlier_kinds, row_kinds, suffix_kinds
+from trchat.recycling.kernel import Kernel, address, freed_with
 from trchat.recycling.knowledge import CANDIDATES, Knowledge
-from trchat.recycling.native.binding import Kernel, address, freed_with
-from trchat.recycling.sources import earlier_kinds, row_kinds, suffix_kinds
 from trchat.recycling.topk import SAMPLED
 from trchat.recycling.tree import EMPTY_TREE, DraftTree
 
@@ -47,10 +46,10 @@ class NativeProposer:
                 suffix.LONGEST_CHECKED,
                 suffix.REMEMBERED,
                 suffix.MOST_EARLIER,
-                recent.FADE,
-                recent.LEAST,
-                recent.MOST,
-                recent.UNIT_AT_MOST,
+                growth.FADE,
+                growth.LEAST_WEIGHT,
+                growth.MOST_WEIGHT,
+                growth.UNIT_AT_MOST,
                 address(edges),
                 len(edges),
                 STRIDES[RECENT],
