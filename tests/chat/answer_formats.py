@@ -165,6 +165,7 @@ FAMILIES = {
             "<|start|>assistant<|channel|>analysis<|message|>{{ m.thinking }}<|end|>{% endif %}"
             "<|start|>assistant<|channel|>final<|message|>{{ m.content }}<|end|>",
             "<|start|>assistant",
+            "{% if reasoning_effort is defined %}<|start|>system<|message|>Reasoning: {{ reasoning_effort }}<|end|>{% endif %}",
         ),
         output=f"<|channel|>analysis<|message|>{REASONING}<|end|><|start|>assistant<|channel|>final<|message|>{ANSWER}",
         marks=("<|start|>", "<|end|>", "<|message|>", "<|channel|>", "<|return|>", "<|call|>"),
@@ -221,7 +222,8 @@ FAMILIES = {
             "<seed:bos>user\n{{ m.content }}<seed:eos>",
             "<seed:bos>assistant\n{% if m.reasoning_content is defined %}<seed:think>{{ m.reasoning_content }}</seed:think>\n"
             "{% endif %}{{ m.content }}<seed:eos>",
-            "<seed:bos>assistant{{ '\\n' }}",
+            "<seed:bos>assistant{{ '\\n' }}{% if thinking_budget is defined and thinking_budget == 0 %}<seed:think></seed:think>{% endif %}",
+            "{% if thinking_budget is defined and thinking_budget > 0 %}<seed:bos>system\nThink for {{ thinking_budget }} tokens.<seed:eos>{% endif %}",
         ),
         output=f"<seed:think>{REASONING}</seed:think>\n{ANSWER}",
         marks=("<seed:bos>", "<seed:eos>", "<seed:think>", "</seed:think>"),
@@ -327,7 +329,9 @@ FAMILIES = {
         template=chat(
             "<SPECIAL_11>User\n{{ m.content }}{{ '\\n' }}",
             "<SPECIAL_11>Assistant\n{{ m.content.split('</think>')[-1] }}\n<SPECIAL_12>{{ '\\n' }}",
-            "<SPECIAL_11>Assistant\n<think>{{ '\\n' }}",
+            "<SPECIAL_11>Assistant\n{% if silent.said %}<think></think>{% else %}<think>{{ '\\n' }}{% endif %}",
+            "{% set silent = namespace(said=false) %}{% for m in messages %}{% if m.role == 'system' and '/no_think' in m.content %}"
+            "{% set silent.said = true %}{% endif %}{% endfor %}",
         ),
         output=f"{REASONING}\n</think>\n{ANSWER}",
         marks=("<SPECIAL_11>", "<SPECIAL_12>"),
@@ -524,7 +528,7 @@ FAMILIES = {
         template=chat(
             "<|begin|>user<|content|>{{ m.content }}<|end|>",
             "{% if m.reasoning is defined and loop.index0 > last.user %}<|begin|>assistant<|think|>{{ m.reasoning }}<|end|>{% endif %}<|begin|>assistant<|content|>{{ m.content }}<|end|>",
-            "<|begin|>assistant",
+            "<|begin|>assistant{% if reasoning_effort is defined and reasoning_effort in ['low', 'minimal'] %}<|think|><|end|><|begin|>assistant{% endif %}",
             _LAST,
         ),
         output=f"<|think|>{REASONING}<|end|><|begin|>assistant<|content|>{ANSWER}",
@@ -555,6 +559,7 @@ FAMILIES = {
             "{% if m.reasoning_content is defined %}<|start|>assistant to=self<|message|>{{ m.reasoning_content }}<|eom|>{% endif %}"
             "<|start|>assistant to=user<|message|>{{ m.content }}<|eot|>",
             "<|start|>assistant",
+            "{% if reasoning_strength is defined %}<|start|>system<|message|>Strength {{ reasoning_strength }}<|eot|>{% endif %}",
         ),
         output=f" to=self<|message|>{REASONING}<|eom|><|start|>assistant to=user<|message|>{ANSWER}",
         marks=("<|start|>", "<|message|>", "<|eom|>", "<|eot|>"),

@@ -13,7 +13,7 @@ from trchat.chat.prompt import PromptBuilder
 from trchat.chat.reader import AnswerReader
 from trchat.chat.template import ChatTemplate, Turn
 from trchat.chat.template_process import TemplateProcess
-from trchat.chat.thinking import find_switch, remembering
+from trchat.chat.thinking import find_switch, remembering, with_system_line
 
 SPECIAL = 0x110000
 """Ids of special tokens begin where characters end."""
@@ -154,13 +154,111 @@ SWITCHED = [name for name, family in FAMILIES.items() if family.silent]
 @pytest.mark.parametrize("name", SWITCHED)
 def test_the_switch_works(built):
     family, vocabulary, template, builder = built
-    switch = find_switch(template)
+    switch = find_switch(template, builder.format)
     off = builder.build([Turn("user", "U")], switch.plan("off").variables)
     assert off.tail == builder.build([Turn("user", "U")], family.silent).tail
     assert builder.format.parser(off.tail).place is not Place.REASONING
     assert read(vocabulary, builder, off.tail, family.alone)[:2] == ("", ANSWER)
     on = builder.build([Turn("user", "U")], switch.plan("on").variables)
     assert read(vocabulary, builder, on.tail, family.output)[:2] == (family.reasoning, ANSWER)
+
+
+CANNOT = "the thinking of this model cannot be switched"
+LEAST = "this model has no switch to stop thinking; the least it knows is "
+OTHER_SWITCHES = {
+    "gpt-oss": {
+        "off": ({"reasoning_effort": "low"}, f"{LEAST}reasoning_effort=low"),
+        "on": ({}, ""),
+        "medium": ({"reasoning_effort": "medium"}, ""),
+        "high": ({"reasoning_effort": "high"}, ""),
+    },
+    "Muse Glimmer": {
+        "off": ({"reasoning_strength": "low"}, f"{LEAST}reasoning_strength=low"),
+        "on": ({}, ""),
+        "high": ({"reasoning_strength": "high"}, ""),
+    },
+    "Granite 3.3": {"off": ({"thinking": False}, ""), "on": ({"thinking": True}, "")},
+    "Seed-OSS": {
+        "off": ({"thinking_budget": 0}, ""),
+        "on": ({}, ""),
+        "low": ({"thinking_budget": 1024}, ""),
+    },
+    "Nemotron Nano v2": {"off": ("/no_think", ""), "on": ({}, "")},
+    "Hy3": {
+        "off": ({"reasoning_effort": "no_think"}, ""),
+        "on": ({"reasoning_effort": "high"}, ""),
+        "low": ({"reasoning_effort": "low"}, ""),
+        "medium": ({"reasoning_effort": "high"}, "this model knows no thinking effort 'medium'"),
+    },
+    "Solar Open": {
+        "off": ({"reasoning_effort": "minimal"}, ""),
+        "low": ({"reasoning_effort": "low"}, "this model does not think at all with reasoning_effort=low"),
+        "on": ({}, ""),
+    },
+    "Bielik": {"off": ({"enable_thinking": False}, ""), "on": ({"enable_thinking": True}, "")},
+    **{
+        name: {mode: ({}, CANNOT) for mode in ("off", "on", "low", "high")}
+        for name in (
+            "DeepSeek R1", "Ministral 3", "MiniMax-M2", "Kimi-K2-Thinking", "Apriel 1.6", "Apriel 1.5",
+            "LFM2.5", "StepFun 3.5",
+        )
+    },
+}  # fmt: skip
+
+
+def test_each_family_has_a_test_of_its_switch():
+    assert {*SWITCHED, *OTHER_SWITCHES} == {*FAMILIES}
+
+
+@pytest.mark.parametrize("name", OTHER_SWITCHES)
+def test_other_switches_are_found_and_do_what_they_say(built, name):
+    family, vocabulary, template, builder = built
+    switch = find_switch(template, builder.format)
+    assert bool(switch.kinds) is (OTHER_SWITCHES[name]["off"][1] != CANNOT)
+    for mode, (given, note) in OTHER_SWITCHES[name].items():
+        plan = switch.plan(mode)
+        assert (plan.system or plan.variables) == given
+        assert plan.note.startswith(note) and bool(plan.note) is bool(note)
+        turns = with_system_line([Turn("user", "U")], plan.system)
+        tail = builder.build(turns, plan.variables).tail
+        if mode == "off" and not note:
+            assert builder.format.parser(tail).place is not Place.REASONING
+            assert read(vocabulary, builder, tail, family.alone)[:2] == ("", ANSWER)
+        elif mode == "on":
+            assert read(vocabulary, builder, tail, family.output)[:2] == (family.reasoning, ANSWER)
+
+
+@pytest.mark.parametrize("budget", [0, 1, 7])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_reasoning_is_closed_after_so_many_tokens_and_the_answer_follows(built, budget):
+    family, vocabulary, _template, builder = built
+    format = builder.format
+    tail = builder.build([Turn("user", "U")], family.thinking).tail
+    reader = AnswerReader(vocabulary, format, format.parser(tail), think_budget=budget)
+    before = family.output[: family.output.index("I'm")]
+    opened = family.alone.partition(ANSWER)[0]
+    alone = family.alone.removeprefix(opened if opened and opened in format.closing else "")
+    closing = vocabulary.tokenize(format.closing, parse_special=True)
+    model = iter(vocabulary.tokenize(before + "x" * 100, parse_special=True))
+    written = []
+    while len(written) < 300:
+        token = reader.forced()
+        if token is None:
+            token = next(model)
+        written.append(token)
+        assert not reader.take(token)
+        if written[-len(closing) :] == closing:
+            model = iter(vocabulary.tokenize(alone, parse_special=True))
+            break
+    for token in model:
+        if reader.take(token):
+            break
+    reader.finish()
+    lead = family.reasoning.partition("I'm")[0]
+    blanks = len(before) - len(before.rstrip()) + len(lead.strip())
+    thought = reader.reasoning.removeprefix(lead.strip()).strip()
+    assert thought == "x" * len(thought) and budget - blanks <= len(thought) <= budget
+    assert reader.text == ANSWER
 
 
 @pytest.mark.parametrize("name", FAMILIES)

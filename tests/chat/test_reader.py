@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trchat.chat.formats.interface import Marks, Place
+from trchat.chat.formats.muse_glimmer import MuseGlimmer
 from trchat.chat.formats.tags import TagFormat, Tags
 from trchat.chat.reader import AnswerReader
 
@@ -163,6 +164,34 @@ def test_a_mark_that_was_begun_in_letters_is_written_to_its_end():
     assert (emitted, asked) == ([0, 1, 2, 3], [])
     assert grammar_sees(reader, [4, 1, 5, 6]) == ([4, 1, 2, 6], [6])
     assert (reader.reasoning, reader.text) == ("why", "{")
+
+
+@pytest.mark.parametrize("tail", ["", "<think>", "</think>"])
+def test_what_a_grammar_lets_through_is_text_even_where_it_looks_like_a_mark(tail):
+    """A string in JSON may hold any tag."""
+    pieces = ["why", "</think>", "{", '"<think> x', "</think>", " y", "<|end|>", '"}', ""]
+    tags = Tags("<think>", "<think>", "</think>", "</think>", ends=("<|end|>",))
+    vocabulary = Vocabulary(pieces, end_tokens={8})
+    format = TagFormat(tags, Marks((), {}, ()))
+    reader = AnswerReader(vocabulary, format, format.parser(tail), ruled=True)
+    tokens = [*([0, 1] if tail == "<think>" else []), *range(2, 9)]
+    emitted, _asked = grammar_sees(reader, tokens)
+    assert emitted == tokens
+    assert (reader.reasoning, reader.text) == ("why" * (tail == "<think>"), "".join(pieces[2:]))
+
+
+def test_a_grammar_waits_for_the_header_of_a_message_that_begins_with_a_blank():
+    """Tokens of single letters, as Muse Glimmer's " to=self" may come."""
+    marks = ["<|start|>", "<|message|>", "<|eom|>", "<|eot|>"]
+    pieces = [*" to=selfurahmian{}", *marks]
+    format = MuseGlimmer(Marks(marks, {mark: pieces.index(mark) for mark in marks}, marks))
+    text = " to=self<|message|>hm<|eom|><|start|>assistant to=user<|message|>{}"
+    vocabulary = Vocabulary(pieces)
+    tokens = vocabulary.tokenize(text)
+    reader = AnswerReader(vocabulary, format, format.parser(""), ruled=True)
+    emitted, asked = grammar_sees(reader, tokens)
+    assert (emitted, [pieces[token] for token in asked]) == (tokens, ["{", "}"])
+    assert (reader.reasoning, reader.text) == ("hm", "{}")
 
 
 def test_reasoning_is_closed_on_request():

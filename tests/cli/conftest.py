@@ -21,15 +21,15 @@ def nothing_elsewhere(monkeypatch):
 def program(nothing_elsewhere):
     """Run the program where there are no models yet; returns the process with its outputs as text."""
 
-    def run(*args, env=None, start=START):
+    def run(*args, env=None, start=START, typed=""):
         return subprocess.run(
             [sys.executable, "-c", start, *args],
             env={**os.environ, "PYTHONUTF8": "1", **(env or {})},
             capture_output=True,
             text=True,
             encoding="utf-8",
-            stdin=subprocess.DEVNULL,
             timeout=120,
+            **({"input": typed} if typed else {"stdin": subprocess.DEVNULL}),
         )
 
     return run

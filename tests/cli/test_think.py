@@ -115,6 +115,17 @@ def test_a_model_of_its_own_in_the_configuration(program, model, count, home):
     assert ask(program, path, env={"TRCHAT_THINK": "on"})[0] == count(ASKED)
 
 
+@pytest.mark.parametrize("keep", ["--keep", "--keep model"])
+def test_the_line_mode_keeps_it_even_where_the_model_itself_knows_the_word(program, model, count, home, keep):
+    path = model(ON_OFF)
+    flags = ("--plain", "-m", str(path), "-n4", "-t0", "--draft=off")
+    done = program(*flags, typed=f"/think off {keep}\n/think\n/quit\n")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "kept think for " in done.stdout and "Model:" not in done.stdout
+    assert 'think = "off"' in (home / "config.toml").read_text("utf-8")
+    assert ask(program, path)[0] == count(ASKED + "<think>\n\n</think>\n\n")
+
+
 @pytest.mark.parametrize(
     ("flags", "line"),
     [

@@ -1,7 +1,10 @@
 """A real model: metadata, vocabulary, text to tokens and back."""
 
+from functools import partial
+
 import pytest
 
+from tests.tiny_gguf import add_vocabulary
 from trchat.errors import ModelError
 from trchat.llama.model import Model
 
@@ -30,6 +33,15 @@ def test_control_tokens_are_only_read_as_such_when_wanted(demo_model):
         assert token not in model.tokenize("<|im_end|>")
         assert model.piece(token) == b""
         assert model.piece(token, special=True) == b"<|im_end|>"
+
+
+def test_the_token_behind_a_whole_answer_ends_the_generation(tiny):
+    """gpt-oss's own end of a turn, ``<|end|>``, ends a message of several."""
+    marks = ("<pad>", "<|start|>", "<|return|>", "<|end|>", "<|call|>")
+    with Model(tiny(vocabulary=partial(add_vocabulary, control=marks))) as model:
+        assert model.piece(model.end_token, special=True) == b"<|return|>"
+        assert model.end_token in model.end_tokens
+        assert model.special_ids["<|end|>"] not in model.end_tokens
 
 
 def test_a_file_that_is_no_model(tmp_path):

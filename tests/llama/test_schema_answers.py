@@ -11,7 +11,8 @@ from tests.tiny_gguf import add_sentencepiece
 from trchat.decoding.kv_cache import KVCache
 from trchat.decoding.loop import generate
 from trchat.drafting import make_drafter
-from trchat.grammar.schema import objection, read_schema
+from trchat.grammar.fit import objection
+from trchat.grammar.schema import read_schema
 from trchat.llama.context import Context, ContextOptions
 from trchat.llama.model import Model
 from trchat.llama.sampler import SamplerChain

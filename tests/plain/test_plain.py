@@ -119,6 +119,7 @@ def test_every_command_says_what_it_did_or_why_not(trchat, tmp_path, home):
         "/persona nobody": "no persona is called 'nobody'; there are: pirate, short",
         "/model": "/model NUMBER or /model NAME switches",
         "/model nosuch": "no model is called 'nosuch'",
+        "/model get nosuch": "'nosuch' is not OWNER/NAME",
         f"/attach {tmp_path}/notes.txt": "attached notes.txt (5 B, about 1 token); it is sent with",
         "/detach": "attachments removed",
         f"/attach {tmp_path}/nothing": "cannot read",

@@ -166,9 +166,9 @@ def test_the_work_of_a_step_is_told_apart_from_the_models_time(monkeypatch):
     told = []
 
     class Watched(StepCosts):
-        def observe(self, width, milliseconds, work_ms=0.0):
-            told.append((width, milliseconds, work_ms))
-            return milliseconds
+        def observe(self, width, milliseconds, learning_ms=0.0, drafting_ms=0.0):
+            told.append((width, milliseconds, learning_ms, drafting_ms))
+            return milliseconds + drafting_ms
 
     def slowly(work, seconds):
         def slow(*args):
@@ -185,4 +185,4 @@ def test_the_work_of_a_step_is_told_apart_from_the_models_time(monkeypatch):
     drafter.draft(8)
     now[0] += 0.010
     drafter.learn(Verified(7, EMPTY_TREE, np.zeros((1, 700), np.float32), (), (3,), 1))
-    assert told == [(1, pytest.approx(13.0), pytest.approx(3.0))]
+    assert told == [(1, pytest.approx(12.0), pytest.approx(2.0), pytest.approx(1.0))]

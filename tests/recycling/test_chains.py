@@ -23,7 +23,6 @@ def test_the_likeliest_path_is_proposed_with_its_probabilities():
     trees, chains = make_proposer(Knowledge()), ChainProposer(make_proposer(Knowledge()))
     for proposer in (trees, chains):
         proposer.begin(TEXT)
-        proposer.start_tree()
     chances = list(chains.grow(3))
     chain = chains.cut(3)
     tree = trees.cut(len(trees.grow(32)))
@@ -37,7 +36,6 @@ def test_the_likeliest_path_is_proposed_with_its_probabilities():
 def test_where_nothing_is_known_nothing_is_proposed():
     chains = ChainProposer(make_proposer(Knowledge()))
     chains.begin([7])
-    chains.start_tree()
     assert (len(chains.grow(8)), len(chains.cut(8))) == (0, 0)
 
 

@@ -104,9 +104,9 @@ def test_no_width_is_thought_dearer_than_a_wider_one_until_it_was_run():
 def test_plain_decoding_takes_what_is_left_without_the_work_for_drafts():
     costs = measured((1, 10.0))
     for _ in range(60):
-        costs.observe(1, 20.5, work_ms=0.5)
+        costs.observe(1, 20.5, learning_ms=0.5)
     assert costs.plain_ms == pytest.approx(20.0, rel=0.01)
-    costs.observe(8, 900.0, work_ms=400.0)  # what wider steps take says nothing about it
+    costs.observe(8, 900.0, learning_ms=400.0)  # what wider steps take says nothing about it
     assert costs.plain_ms == pytest.approx(20.0, rel=0.01)
 
 
@@ -142,7 +142,7 @@ def test_costs_stay_numbers_above_nothing_whatever_is_seen():
                 case 2:
                     costs.measured(width, ms, ms)
                 case _:
-                    costs.observe(width, ms, work_ms=ms * random.random())
+                    costs.observe(width, ms, learning_ms=ms * random.random())
             for each in (1, 3, 16, 100):
                 assert 0 < costs.of(each) < 1e18
             assert costs.plain_ms is None or 0 < costs.plain_ms < 1e18

@@ -32,7 +32,8 @@ def test_a_switch_that_the_model_reads_itself_is_said_to_it():
     template = "{% if '/no_think' in messages[0].content %}<think></think>{% elif '/think' %}{% endif %}"
     for text in ("/no_think Say hello.", "/no_think", "/think hard about it"):
         assert parse_command(text, lambda: template) is None
-    for text in ("/think", "/think off", "/think HIGH"):
+    kept = ("/think off --keep", "/think HIGH --keep model", "/think --keep")
+    for text in ("/think", "/think off", "/think HIGH", *kept):
         found = parse_command(text, lambda: template)
         assert found is not None and found[0].name == "think"
     with pytest.raises(UsageError, match="no such command: /no_think; did you mean /think"):

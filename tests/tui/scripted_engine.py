@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from trchat.chat.budget import Dropped
+from trchat.chat.engine import Engine
+from trchat.chat.engine_process import RemoteEngine
 from trchat.chat.formats.interface import Marks, Said
 from trchat.chat.formats.tags import TagFormat, Tags
 from trchat.chat.records import Answer, AnyEngine, Delta, Event, ModelFacts, Prefill, Standing, never
@@ -158,3 +160,8 @@ class ScriptedEngine:
             tell(notice)
         self.n_ctx = min(ctx, self.n_ctx)
         yield self
+
+
+def engines(real: Engine, elsewhere: RemoteEngine, scripted: ScriptedEngine) -> list[AnyEngine]:
+    """For the type checker: what holds for one of them in a test holds for the others."""
+    return [real, elsewhere, scripted]

@@ -75,6 +75,16 @@ def test_a_model_is_downloaded_from_within_the_chat_and_used(run_chat, downloads
     run_chat(test)
 
 
+def test_a_model_is_downloaded_by_command(run_chat, downloads):
+    async def test(chat):
+        await chat.send("/model get org/repo")
+        await chat.until(lambda: len(chat.engine.opened) == 2)
+        assert chat.engine.opened[1][0] == downloads.path
+        assert downloads.asked == ["org/repo"]
+
+    run_chat(test)
+
+
 def test_a_download_that_fails_says_why_and_leads_back_to_the_list(run_chat, downloads):
     downloads.error = TrchatError("not enough disk space: 10 MB to download, 1 MB free in /")
 
@@ -90,7 +100,7 @@ def test_a_download_that_fails_says_why_and_leads_back_to_the_list(run_chat, dow
     run_chat(test)
 
 
-def test_a_download_shows_how_far_it_is_and_can_be_canceled(run_chat, downloads):
+def test_a_download_shows_how_far_it_is_and_can_be_cancelled(run_chat, downloads):
     downloads.cancels = True
 
     async def test(chat):

@@ -245,7 +245,14 @@ class Engine(Owned):
             if opening is None
             else format.resumed_parser(tail, opening.reasoning, opening.content)
         )
-        reader = AnswerReader(self.model, format, parser, stops, prompting.think_budget)
+        reader = AnswerReader(
+            self.model,
+            format,
+            parser,
+            stops,
+            prompting.think_budget,
+            ruled=bool(sampling.grammar or sampling.schema),
+        )
         drafter = self.drafter
         if self.earlier is not None:
             self.earlier.prepare(drafter)

@@ -40,10 +40,12 @@ class AnswerReader:
         parser: Parser,
         stops: Sequence[str] = (),
         think_budget: int | None = None,
+        ruled: bool = False,
     ) -> None:
         """``parser`` is one of ``format``'s. An answer ends before the first of ``stops`` in its text.
 
-        Reasoning is closed after ``think_budget`` tokens, those of several stretches together.
+        Reasoning is closed after ``think_budget`` tokens, those of several stretches together. ``ruled``: a
+        grammar rules the answer, so that what looks like a mark in it is none.
         """
         self._vocabulary = vocabulary
         self._format = format
@@ -57,6 +59,7 @@ class AnswerReader:
         self._forced: deque[int] = deque()
         self._over = False
         self._budget = think_budget
+        self._ruled = ruled
         self._closing = False
         """Whether this stretch of reasoning has been told to end."""
         self.reasoning = ""
@@ -72,6 +75,8 @@ class AnswerReader:
 
     def take(self, token: int) -> bool:
         """Read the next token; whether it is the answer's last one."""
+        if self._ruled and self._parser.place is Place.ANSWER:
+            self._parser.rule()
         ends, thinking = self._ends(token), self._parser.place is Place.REASONING
         self._add(Said() if ends else self._before_stop(self._parser.push(self._output(token))))
         self.reasoning_tokens += thinking
@@ -129,6 +134,11 @@ class AnswerReader:
         """
         if self._forced:
             return self._forced.popleft()
+        if (emitted := self._freely(token)) is None:
+            self._parser.rule()
+        return emitted
+
+    def _freely(self, token: int) -> int | None:
         place = self._parser.place
         if place in (Place.ANSWER, Place.CALL):
             return None

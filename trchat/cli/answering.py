@@ -262,7 +262,7 @@ class _Shape:
         """Why an answer that is complete does not fit the schema, so that no program takes it for one."""
         if self.schema is None:
             return None
-        from trchat.grammar.schema import objection
+        from trchat.grammar.fit import objection
 
         fault = objection(answer.text, self.schema.text)
         return fault and f"the answer does not fit --schema: {fault}"

@@ -1,4 +1,4 @@
-"""JSON Schemas: read, refused by name where they cannot be followed, and checked against an answer.
+"""JSON Schemas: read, and refused by name where they cannot be followed.
 
 The grammar engine (llguidance) turns a schema into a grammar. Some of what it would do differently from how
 schemas are checked is put right before: see ``_rewritten``.
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trchat.errors import UsageError
+from trchat.grammar.finite import PLACES, Finite, target_of
+from trchat.grammar.fit import unique
 from trchat.grammar.pattern import UnsupportedPatternError, common_pattern
 from trchat.text.one_line import one_line
 
@@ -23,9 +25,6 @@ SMALLEST = 1e-15
 """No answer is nearer to a bound of 0 that does not belong to the range."""
 
 _DRAFTS = ("draft-04/", "draft-06/", "draft-07/", "draft/2019-09/", "draft/2020-12/")
-_ONE = ("additionalItems", "additionalProperties", "items")
-_LISTS = ("allOf", "anyOf", "items", "oneOf", "prefixItems")
-_MAPS = ("$defs", "definitions", "patternProperties", "properties")
 _COUNTS = ("maxItems", "maxLength", "maxProperties", "minItems", "minLength", "minProperties")
 _NUMBERS = ("exclusiveMaximum", "exclusiveMinimum", "maximum", "minimum", "multipleOf")
 
@@ -71,6 +70,9 @@ _REFUSALS = {
     "Anchor '": '"$ref": \'{rest}',
     "circular references with sibling keys": '"$ref": a circle of references with keywords beside them',
     "lookarounds not supported": '"pattern": word boundaries and the like{rest}',
+    "lexer error: too many": '"pattern", or a count: following it takes too many steps',
+    "Unable to determine if regex is empty": '"pattern": whether anything fits takes too many steps',
+    "Too many items": "it can be read in too many ways at once",
     "Schema intersection stack level exceeded": '"allOf", or keywords beside "$ref", nested too deeply',
 }
 
@@ -95,7 +97,7 @@ class Schema:
 def read_schema(text: str, source: str) -> Schema:
     """A JSON Schema that can be followed, as far as reading it tells; else UsageError, naming ``source``."""
     try:
-        content = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_number)
+        content = json.loads(text, object_pairs_hook=unique, parse_constant=_no_number)
     except RecursionError:
         raise UsageError(f"{source} is nested too deeply") from None
     except ValueError as error:
@@ -133,28 +135,6 @@ def refusal(objection: str) -> str:
     return "too complex, or nothing fits it" if not line or "NoExtension" in line else one_line(line)[:200]
 
 
-def objection(answer: str, schema: str) -> str | None:
-    """Why ``answer`` is not JSON that fits ``schema`` (its text); None where it is.
-
-    What a grammar lets through fits already. This is for the rest: numbers that are rounded when they are
-    read, names that occur twice, and faults in the grammar engine.
-    """
-    import jsonschema
-    from referencing import Registry
-
-    try:
-        value = json.loads(answer, object_pairs_hook=_unique)
-        content = json.loads(schema)
-        kind = jsonschema.validators.validator_for(content, jsonschema.Draft202012Validator)
-        # An empty registry: nothing is fetched from anywhere.
-        error = next(kind(content, registry=Registry()).iter_errors(value), None)
-    except RecursionError:
-        return "it is nested too deeply"
-    except Exception as fault:  # numbers of too many digits, and whatever a validator may meet
-        return str(fault)
-    return None if error is None else f"at {error.json_path}: {error.message}"
-
-
 class _CannotFollowError(Exception):
     """Says which keyword and why."""
 
@@ -185,10 +165,19 @@ class _Rewriting:
 
     def __init__(self, root: dict[str, Any] | bool) -> None:
         self._root = root
+        self._finite = Finite(root)
+        if self._finite.is_endless(root):
+            where = self._finite.endless_reference()
+            raise _CannotFollowError(
+                f'"$ref" at {where}: what fits it holds something of its own kind, that again something, '
+                "and so on without end"
+            )
 
     def rewritten(self, schema: Any, where: str) -> Any:
         if not isinstance(schema, dict):
             return schema
+        if self._finite.is_endless(schema):
+            return False
         new = {
             name: value for name, value in schema.items() if name != "x-guidance"
         }  # the engine's own switches
@@ -218,13 +207,15 @@ class _Rewriting:
             }
         if "oneOf" in new:  # whether choices exclude each other is seen only where they stand
             new["oneOf"] = [self._standing_here(choice) for choice in new["oneOf"]]
-        for name in _ONE:
+        for name in PLACES["one"]:
             if isinstance(new.get(name), dict):
                 new[name] = self.rewritten(new[name], f"{where}/{name}")
-        for name in _LISTS:
+        for name in PLACES["lists"]:
             if isinstance(new.get(name), list):
+                if name in ("anyOf", "oneOf"):
+                    new[name] = [each for each in new[name] if not self._finite.is_endless(each)]
                 new[name] = [self.rewritten(each, f"{where}/{name}/{i}") for i, each in enumerate(new[name])]
-        for name in _MAPS:
+        for name in PLACES["maps"]:
             if isinstance(new.get(name), dict):
                 new[name] = {
                     key: self.rewritten(each, f"{where}/{name}/{key}") for key, each in new[name].items()
@@ -237,15 +228,9 @@ class _Rewriting:
 
     def _standing_here(self, choice: Any) -> Any:
         """A choice that is a mere reference into this file, replaced by what it refers to."""
-        if not isinstance(choice, dict) or set(choice) != {"$ref"} or not choice["$ref"].startswith("#/"):
+        if not isinstance(choice, dict) or set(choice) != {"$ref"}:
             return choice
-        target: Any = self._root
-        try:
-            for step in choice["$ref"][2:].split("/"):
-                name = step.replace("~1", "/").replace("~0", "~")
-                target = target[int(name)] if isinstance(target, list) else target[name]
-        except (LookupError, TypeError, ValueError):
-            return choice
+        target = target_of(self._root, choice["$ref"])
         return target if isinstance(target, dict) and "$id" not in target else choice
 
 
@@ -301,16 +286,6 @@ def _pattern(pattern: str, where: str) -> str:
         return common_pattern(pattern)
     except UnsupportedPatternError as error:
         raise _CannotFollowError(f"{where}, {_shown(pattern)}: {error}") from None
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(
-            f"the name {_shown(next(name for name in names if names.count(name) > 1))} occurs twice"
-        )
-    return found
 
 
 def _no_number(name: str) -> float:

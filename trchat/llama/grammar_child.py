@@ -13,6 +13,8 @@ from typing import Any
 
 TOKENS, TRIED = 4, 512
 """How many are written, out of how many, to see whether a grammar can be followed in reasonable time."""
+WRITTEN = 32
+"""Bytes that are written by a schema for the same reason: into the first strings of an honest one."""
 MEMORY = 4 << 30
 """Bytes of addresses this process may use, where the system can limit that; a build of llama.cpp for GPUs
 maps a good part of that before it does anything."""
@@ -75,8 +77,15 @@ def _try_schema(grammar: bytes) -> str | None:
     from llguidance import LLMatcher, LLTokenizer
 
     matcher = LLMatcher(LLTokenizer("byte"), grammar.decode(), log_level=0)
-    if not matcher.is_error():
-        matcher.compute_bitmask()
+    for step in range(WRITTEN):
+        matcher.consume_tokens(matcher.compute_ff_tokens())
+        if matcher.is_stopped():
+            break
+        bits = matcher.compute_bitmask()
+        allowed = [byte for byte in range(256) if bits[byte // 8] >> byte % 8 & 1]
+        if not allowed:
+            break
+        matcher.consume_token(allowed[len(allowed) * step // WRITTEN])
     return str(matcher.get_error()) if matcher.is_error() else None
 
 

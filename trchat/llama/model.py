@@ -285,7 +285,9 @@ class Model(Owned):
             token for token in candidates if token >= 0 and llama.llama_vocab_is_eog(self._vocab, token)
         )
         turn_ends = (int(llama.llama_vocab_eot(self._vocab)), int(llama.llama_vocab_eos(self._vocab)))
-        self.end_token = next((token for token in turn_ends if token >= 0), -1)
+        # What llama.cpp takes for the end of a turn need not end a generation: gpt-oss's <|end|> does not.
+        ends = (*turn_ends, *sorted(self.end_tokens))
+        self.end_token = next((token for token in ends if token in self.end_tokens), -1)
 
     def _read_suppressed(self) -> NDArray[np.intp]:
         count = ctypes.c_int32()

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from trchat.catalog.download import download
 from trchat.config_file import load_config
 from trchat.config_rules import SETTINGS
 from trchat.errors import UsageError
@@ -173,7 +174,7 @@ class PlainCommands(NewsReader):
         notice("attachments removed")
 
     def model(self, name: str) -> None:
-        """Switch to the model with this name or number, or list all."""
+        """Switch to the model with this name or number, or to the one to ``get``, or list all."""
         name, scope = split_keep(name)
         number = whole_number(name)
         if number is not None:
@@ -181,9 +182,11 @@ class PlainCommands(NewsReader):
             if not 1 <= number <= len(models):
                 raise UsageError(f"there is no model {number}; /model lists them")
             name = str(models[number - 1].model.path)
+        elif name.startswith("get "):
+            name = str(download(name.removeprefix("get "), notice))
         elif not name and not scope:
             write_models(self.session.prepared.model)
-            notice("/model NUMBER or /model NAME switches")
+            notice("/model NUMBER or /model NAME switches, /model get OWNER/NAME downloads one")
             return
         if not name or self.change(model=name):
             notice(f"the model is now {self.session.prepared.model.name}")

@@ -14,9 +14,12 @@ from trchat.recycling.pace import Pace
 from trchat.recycling.proposer import Proposer, make_proposer
 from trchat.recycling.table import CONTEXT
 from trchat.recycling.topk import SAMPLED
-from trchat.recycling.tree import DraftTree
+from trchat.recycling.tree import EMPTY_TREE, DraftTree
 
 _LABELS_AT_ONCE = 96  # some steps': what learning them costs is mostly the same for one as for a hundred
+
+_Took = tuple[float, float, float]
+"""Seconds: drafting for a step, the step itself, and learning from it, which is a part of it."""
 
 
 class AutoDrafter:
@@ -53,9 +56,8 @@ class AutoDrafter:
         proposer = make_proposer(knowledge, without)
         self._proposer: Proposer = ChainProposer(proposer) if chains else proposer
         self._answer_at = 0  # where in the text the answer begins
-        self._put_off: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None  # logits, and a sample
-        self._began: float | None = None  # of the step under way, if it was drafted for
-        self._drafted_s = 0.0  # which of its time drafting took
+        self._drafted: tuple[float, float] | None = None  # when the step under way was drafted for: from, to
+        self._put_off: tuple[Verified, NDArray[np.float32], _Took | None] | None = None  # with a sample
 
     @property
     def rows_learned(self) -> int:
@@ -68,8 +70,9 @@ class AutoDrafter:
         The answer before may be given again, to an edited question or by another seed.
         """
         self.settle()
-        self._began = None
+        self._drafted = None
         self.costs.begin()
+        self._pace.begin()
         before = self._proposer.tokens
         if len(before) > self._answer_at:
             self.remember(before[max(self._answer_at - CONTEXT, 0) :])
@@ -87,50 +90,51 @@ class AutoDrafter:
 
     def draft(self, room: int, n_forced: int = 1) -> DraftTree:
         """Grow the likeliest tree and cut it where more would not pay."""
-        self._began = perf_counter()
+        began = perf_counter()
         proposer = self._proposer
-        proposer.start_tree()
+        proposer.forget()
         if self._width:
             n_nodes = min(room, self._width - 1)
             proposer.grow(n_nodes)
         else:
             self.costs.enter(len(proposer.tokens))
             n_nodes = self._pace.nodes(n_forced, min(LADDER[-1], room + n_forced), proposer.grow)
-        tree = proposer.cut(n_nodes)
-        self._drafted_s = perf_counter() - self._began
+        tree = proposer.cut(n_nodes) if n_nodes else EMPTY_TREE
+        self._drafted = began, perf_counter()
         return tree
 
     def learn(self, verified: Verified, *, put_off: bool = False) -> None:
-        """Label all guesses, recycle every row, index the new tokens, and take in the step's time.
+        """Label all guesses, index the new tokens, recycle every row, and take in the step's time.
 
-        With ``put_off``, rows wait for ``catch_up``. A step's time is that from ``draft`` to here: wider
-        trees also take longer to grow and to learn from. A step that nothing was to be drafted for (the last
-        token of an answer) is not timed.
+        With ``put_off``, all but the first two wait for ``catch_up``. A step that nothing was to be drafted
+        for (the last token of an answer) is not timed.
         """
         verified_at = perf_counter()
-        began, self._began = self._began, None
-        proposer = self._proposer
-        if began is None:
-            proposer.forget()
-        proposer.note(verified.tree, verified.path, verified.emitted)
+        drafted, self._drafted = self._drafted, None
+        if drafted is None:
+            self._proposer.forget()
+        self._proposer.note(verified.tree, verified.path, verified.emitted)
+        sample = None
         if put_off:
             # As soon as a GPU has the next step's logits, they take these ones' place, from the first row on.
-            self._put_off = verified.logits, verified.logits[0, ::SAMPLED].copy()
+            sample = verified.logits[0, ::SAMPLED].copy()
         else:
             self._recycle(verified.logits)
-        if began is None:
-            return
         learned_at = perf_counter()
-        work_s = self._drafted_s + learned_at - verified_at
-        milliseconds = self.costs.observe(verified.width, (learned_at - began) * 1e3, work_s * 1e3)
-        chosen = min(len(verified.emitted), len(verified.path) + 1)  # what a grammar forced came by itself
-        self._pace.step(chosen, milliseconds)
+        took = None
+        if drafted is not None:
+            took = drafted[1] - drafted[0], learned_at - drafted[1], learned_at - verified_at
+        if sample is not None:
+            self._put_off = verified, sample, took
+        else:
+            self._time(verified, took)
 
     def catch_up(self) -> None:
         """Do what was put off, while the model computes the next step."""
-        put_off, self._put_off = self._put_off, None
-        if put_off is not None:
-            self._recycle(*put_off)
+        if self._put_off is not None:
+            (verified, sample, took), self._put_off = self._put_off, None
+            self._recycle(verified.logits, sample)
+            self._time(verified, took)
 
     def settle(self) -> None:
         """Learn what was put off, and hand over the labels that were gathered."""
@@ -141,6 +145,14 @@ class AutoDrafter:
         self._proposer.recycle(logits, sample)
         if self._proposer.n_labels >= _LABELS_AT_ONCE:
             self._learn_labels()
+
+    def _time(self, verified: Verified, took: _Took | None) -> None:
+        if took is None:
+            return
+        drafting_ms, step_ms, learning_ms = (1e3 * seconds for seconds in took)
+        step_ms = self.costs.observe(verified.width, step_ms, learning_ms, drafting_ms)
+        chosen = min(len(verified.emitted), len(verified.path) + 1)  # what a grammar forced came by itself
+        self._pace.step(chosen, step_ms)
 
     def _learn_labels(self) -> None:
         labels = self._proposer.take_labels()

@@ -39,11 +39,6 @@ class ChainProposer:
         """Forget all texts that are over."""
         self._proposer.forget_texts()
 
-    def start_tree(self) -> None:
-        """Guess what follows the text."""
-        self._chain = None
-        self._proposer.start_tree()
-
     def grow(self, limit: int) -> Sequence[float]:
         """The probabilities of the paths down to all nodes of the chain, wherever it ends."""
         return self._likeliest().probabilities or ()
@@ -61,10 +56,12 @@ class ChainProposer:
 
     def forget(self) -> None:
         """What was guessed was for another place."""
+        self._chain = None
         self._proposer.forget()
 
     def note(self, tree: DraftTree, path: Sequence[int], emitted: Sequence[int]) -> None:
         """Say what became of ``tree``, the chain that was cut or its first nodes; then the text goes on."""
+        self._chain = None
         self._proposer.note(tree, path, emitted)
 
     def recycle(self, logits: NDArray[np.float32], sample: NDArray[np.float32] | None = None) -> None:

@@ -47,13 +47,12 @@ class StepCosts:
     Attributes:
         shared: whether one reading of the context serves many rows, as on a GPU or without flash attention;
             else each row reads it anew.
-        last_width: width of the step before; 0 = none since the prompt.
-        work_ms: what drafting and learning take of a step of one token.
+        work_ms: what learning takes of a step of one token.
     """
 
     def __init__(self, shared: bool = False) -> None:
         self.shared = shared
-        self.last_width = 0
+        self._last_width = 0
         self.work_ms = 0.0
         self._one: _Estimate | None = None
         self._ratios: dict[int, _Estimate] = {}  # of the widths above one
@@ -101,24 +100,26 @@ class StepCosts:
 
     def of(self, width: int) -> float:
         """Expected milliseconds of a step of ``width`` tokens; in one-token steps where nothing is known."""
-        return self.of_each((width,))[0]
+        one, n = 1.0 if self._one is None else self._one.value, self._thousands
+        return one * self._ratio(width) + n * (self._per_step.value + self._per_row.value * width)
 
     def of_each(self, widths: Sequence[int]) -> list[float]:
         """As ``of``, for several widths."""
         one = 1.0 if self._one is None else self._one.value
         n, ratios = self._thousands, self._read_off
-        for width in widths:
-            if width not in ratios:
-                ratios[width] = self._ratio(width)
         per_step, per_row = n * self._per_step.value, n * self._per_row.value
-        return [one * ratios[width] + per_step + per_row * width for width in widths]
+        try:
+            return [one * ratios[width] + per_step + per_row * width for width in widths]
+        except KeyError:
+            ratios.update({width: self._ratio(width) for width in widths})
+            return self.of_each(widths)
 
     def _ratio(self, width: int) -> float:
+        if width == 1:
+            return 1.0
         exact = self._ratios.get(width)
         if exact is not None:
             return exact.value
-        if width == 1:
-            return 1.0
         known = self._known
         right = bisect_left(known, width)
         low = known[right - 1]
@@ -168,7 +169,7 @@ class StepCosts:
 
     def begin(self) -> None:
         """Say that a prompt came between."""
-        self.last_width, self._changed, self._slowed = 0, False, _SLOWED
+        self._last_width, self._changed, self._slowed = 0, False, _SLOWED
 
     def measured(self, width: int, milliseconds: float, change_ms: float | None = None) -> None:
         """Begin with what measuring in an empty context found, of ``width`` and of changing to it.
@@ -211,22 +212,24 @@ class StepCosts:
         self._per_step = _Estimate(0.0, step * one, step * one)
         self._per_row = _Estimate(usual * row, spread * row, spread * row)
 
-    def observe(self, width: int, milliseconds: float, work_ms: float = 0.0) -> float:
-        """Take in the time of one step, ``work_ms`` of it spent on drafting and learning.
+    def observe(
+        self, width: int, milliseconds: float, learning_ms: float = 0.0, drafting_ms: float = 0.0
+    ) -> float:
+        """Take in the time of one step, ``learning_ms`` of it spent on that; drafting for it comes on top.
 
-        Returns the milliseconds that it counts as: without what a prompt costs the steps behind it, or what
-        else held it up, which a step of another width would have paid too.
+        Returns the milliseconds that it counts as, drafting included: without what a prompt costs the steps
+        behind it, or what else held it up, which a step of another width would have paid too.
         """
         if self._one is None:
             self.measured(width, milliseconds)
-        changed = width != self.last_width and self.last_width != 0
-        second, self._changed, self.last_width = self._changed and not changed, changed, width
+        changed = width != self._last_width and self._last_width != 0
+        second, self._changed, self._last_width = self._changed and not changed, changed, width
         if self._slowed:
             self._slowed -= 1
-            return min(milliseconds, self.of(width))
+            return drafting_ms + min(milliseconds, self.of(width))
         if width == 1:
-            self.work_ms += 0.1 * (work_ms - self.work_ms)  # as quickly as ``one`` is followed
-        return self._corrected(width, milliseconds, changed, second)
+            self.work_ms += 0.1 * (learning_ms - self.work_ms)  # as quickly as ``one`` is followed
+        return drafting_ms + self._corrected(width, milliseconds, changed, second)
 
     def _corrected(self, width: int, milliseconds: float, changed: bool, second: bool) -> float:
         assert self._one is not None
@@ -267,7 +270,7 @@ class FixedCosts:
         self._curve = sorted(milliseconds.items())
         self.change_ms = change_ms
         self.plain_ms: float | None = self.of(1)
-        self.last_width = 0
+        self._last_width = 0
 
     def of(self, width: int) -> float:
         """Milliseconds of a step of ``width`` tokens, in any context."""
@@ -290,12 +293,14 @@ class FixedCosts:
 
     def begin(self) -> None:
         """Forget the width before."""
-        self.last_width = 0
+        self._last_width = 0
 
-    def observe(self, width: int, milliseconds: float, work_ms: float = 0.0) -> float:
+    def observe(
+        self, width: int, milliseconds: float, learning_ms: float = 0.0, drafting_ms: float = 0.0
+    ) -> float:
         """Remember the width; returns what a step of it would have taken on the curve's machine."""
-        changed = self.last_width not in (0, width)
-        self.last_width = width
+        changed = self._last_width not in (0, width)
+        self._last_width = width
         return self.of(width) + changed * self.change_ms
 
 

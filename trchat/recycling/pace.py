@@ -1,6 +1,9 @@
 """How wide to draft in one step, and that it never costs more than it brings."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from functools import cache
+from itertools import accumulate
 
 from trchat.recycling.cost import LADDER, Costs
 
@@ -37,7 +40,9 @@ class Pace:
     def __init__(self, costs: Costs) -> None:
         self._costs = costs
         self._tokens = self._ms = 0.0
+        self._last = 0  # width of the step before; 0 = none since the prompt
         self._work: dict[int, float] = {}  # what it would have cost, in tokens, to be at each width by now
+        self._at_rest = False  # whether no other width has shown anything for it
         self._balance_ms = 0.0
         self._undrafted_ms = 0.0  # that steps of one token would have taken so far
         self.promised = 0.0
@@ -54,6 +59,10 @@ class Pace:
         allowed = _ALLOWANCE * self._costs.of(1) + 2 * self._costs.change_ms + _LOSS * self._undrafted_ms
         return self._balance_ms > -allowed
 
+    def begin(self) -> None:
+        """Say that a prompt came between."""
+        self._last = 0
+
     def nodes(self, n_forced: int, widest: int, grow: Callable[[int], Sequence[float]]) -> int:
         """How many nodes to draft behind ``n_forced`` known tokens, in a batch of ``widest`` at most.
 
@@ -62,43 +71,55 @@ class Pace:
         """
         self.promised = 0.0
         if not self.affordable:
+            self._last = n_forced
             return 0
-        costs, rate, last = self._costs, self.rate, self._costs.last_width
-        change = rate * costs.change_ms
-        widths = [n_forced, *(width for width in LADDER if n_forced < width <= widest)]
-        prices = [rate * each for each in costs.of_each(widths)]
-        gains: Sequence[float] = ()
-        brings, summed, best = [0.0], 0, -prices[0]
-        for number in range(1, len(widths)):
-            nodes = widths[number] - n_forced
-            if nodes > len(gains):
-                gains = grow(max(nodes, _FIRST))
-            brings.append(brings[-1] + sum(gains[summed:nodes]))
-            summed = nodes
-            best = max(best, brings[-1] - prices[number])
-            # What is still to come hardly gains more than this node did.
-            most = gains[nodes - 1] if nodes <= len(gains) else 0.0
-            for wider in range(number + 1, len(widths)):
-                if brings[-1] + (widths[wider] - widths[number]) * most - prices[wider] > best:
-                    break
-            else:
+        rate, widths = self.rate, _ladder(n_forced, widest)
+        milliseconds = self._costs.of_each(widths)
+        # What the drafts must bring, and what those do that were looked at, in tokens.
+        prices = [rate * (each - milliseconds[0]) for each in milliseconds]
+        brought, best, seen = [0.0], 0.0, 1
+        for width in widths[1:]:
+            limit = max(width, widths[min(_FIRST, len(widths) - 1)]) - n_forced
+            if limit < len(brought):
+                continue
+            gains = grow(limit)
+            brought, n = [0.0, *accumulate(gains)], len(gains)
+            seen = bisect_right(widths, n_forced + n)
+            # What is still to come hardly gains more than the last node.
+            more = gains[-1] if n == limit else 0.0
+            hopes = [
+                brought[min(each - n_forced, n)] + max(each - n_forced - n, 0) * more - price
+                for each, price in zip(widths, prices, strict=True)
+            ]
+            best = max(hopes)
+            if n < limit or best == max(hopes[:seen]):
                 break
-        # What was not looked at brings no more than the last that was.
-        brought = [*brings, *[brings[-1]] * (len(widths) - len(brings))]
-        work = [
-            self._work.get(width, 0.0) + price - tokens
-            for width, price, tokens in zip(widths, prices, brought, strict=True)
+        if best <= 0 and self._at_rest and self._last == n_forced:
+            return 0
+        end = len(brought) - 1
+        gained = [
+            brought[min(each - n_forced, end)] - price for each, price in zip(widths, prices, strict=True)
         ]
-        there = [each if width == last else each + change for width, each in zip(widths, work, strict=True)]
-        chosen = min(range(len(brings)), key=there.__getitem__)
+        nodes = self._moved(widths, gained, seen, rate * self._costs.change_ms) - n_forced
+        self.promised = brought[nodes]
+        return nodes
+
+    def _moved(self, widths: Sequence[int], gained: Sequence[float], seen: int, change: float) -> int:
+        """The one of the first ``seen`` widths to be at now, by the work function algorithm.
+
+        Each of ``widths`` has ``gained`` so many tokens against the first one, and a change costs ``change``.
+        """
+        before, unknown = ({widths[0]: 0.0}, change) if self._at_rest else (self._work, 0.0)
+        work = [before.get(width, unknown) - gain for width, gain in zip(widths, gained, strict=True)]
         least = min(work)
-        for width, each in zip(widths, work, strict=True):
-            self._work[width] = min(each - least, change)
-        self.promised = brings[chosen]
-        return widths[chosen] - n_forced
+        there = [each + change * (width != self._last) for width, each in zip(widths, work, strict=True)]
+        self._last = widths[min(range(seen), key=there.__getitem__)]
+        self._work = {width: min(each - least, change) for width, each in zip(widths, work, strict=True)}
+        self._at_rest = self._last == widths[0] and all(self._work[width] == change for width in widths[1:])
+        return self._last
 
     def step(self, tokens: int, milliseconds: float) -> None:
-        """Take in what one step brought and took."""
+        """Take in what one step brought and took, with the drafting for it."""
         fade = 1 - 1 / _LATELY
         self._tokens = fade * self._tokens + tokens
         self._ms = fade * self._ms + milliseconds
@@ -108,3 +129,9 @@ class Pace:
         saved = self._balance_ms + tokens * one_ms - milliseconds
         # What was saved is not there to be gambled away: the next text may be of another kind.
         self._balance_ms = fade * min(saved, _ALLOWANCE * one_ms)
+
+
+@cache
+def _ladder(n_forced: int, widest: int) -> list[int]:
+    """The widths to choose from."""
+    return [n_forced, *(width for width in LADDER if n_forced < width <= widest)]

@@ -25,6 +25,8 @@ class PlainProposer:
         self._without = without
         self._kinds: list[int] = []
         self._right: list[bool] = []
+        self._growth: Growth | None = None
+        self._guesses: dict[int, Guesses] = {}  # of the tree as it was cut
         self._earlier = EarlierTexts()
         self.begin([])
 
@@ -37,7 +39,7 @@ class PlainProposer:
         self._guesser = Guesser(
             all_sources(self._knowledge, self._text, self._recent, self._without), self._text
         )
-        self._guesses: dict[int, Guesses] = {}
+        self.forget()
 
     def remember(self, text: Sequence[int]) -> None:
         """Take in a text that is over."""
@@ -47,36 +49,39 @@ class PlainProposer:
         """Forget all texts that are over."""
         self._earlier.clear()
 
-    def start_tree(self) -> None:
-        """Guess what follows the text."""
-        text = self._text
-        self._growth = Growth(
-            self._guesser, self._knowledge.calibration.rates, text.context(), text.matches()
-        )
-
     def grow(self, limit: int) -> Sequence[float]:
         """Take nodes until there are ``limit``, if there are as many; the probabilities of all so far."""
+        if self._growth is None:
+            text = self._text
+            self._growth = Growth(
+                self._guesser, self._knowledge.calibration.rates, text.context(), text.matches()
+            )
+            self._guesses = {ROOT: self._growth.guesses[ROOT]}
         return self._growth.to(limit)
 
     def cut(self, n_nodes: int) -> DraftTree:
         """The tree of the likeliest nodes; what was guessed below them is kept to be labelled."""
         growth = self._growth
+        if growth is None:
+            return EMPTY_TREE
         if n_nodes > len(growth.tokens):
             growth.fill(n_nodes, self._text.tokens)
         order = growth.order(min(n_nodes, len(growth.tokens)))
-        self._guesses = {
-            place: growth.guesses[node] for place, node in enumerate(order) if node in growth.guesses
-        }
-        self._guesses[ROOT] = growth.guesses[ROOT]
+        for place, node in enumerate(order):
+            if node in growth.guesses:
+                self._guesses[place] = growth.guesses[node]
         return growth.tree(order) if order else EMPTY_TREE
 
     def forget(self) -> None:
         """What was guessed was for another place."""
+        self._growth = None
         self._guesses = {}
 
     def note(self, tree: DraftTree, path: Sequence[int], emitted: Sequence[int]) -> None:
         """Label all guesses there were for each token the model was asked for; then the text goes on."""
         context, node = self._text.context(), ROOT
+        if not self._guesses:  # no tree was grown here
+            self._guesses[ROOT] = self._guesser.guess(context, self._text.matches())
         asked = emitted[: len(path) + 1]
         for number, token in enumerate(asked):
             guesses = self._guesses.get(node)

@@ -17,8 +17,8 @@ from trchat.recycling.tree import DraftTree
 class Proposer(Protocol):
     """Grows the likeliest trees below a text, and labels what it guessed by what was emitted.
 
-    For each step: ``start_tree``, ``grow`` as often as more nodes may pay, ``cut``; then ``note``,
-    and ``recycle`` as soon as there is time.
+    For each step: ``grow`` as often as more nodes may pay, and ``cut``; then ``note``, and ``recycle`` as
+    soon as there is time.
     """
 
     @property
@@ -34,11 +34,8 @@ class Proposer(Protocol):
     def forget_texts(self) -> None:
         """Forget all texts that are over."""
 
-    def start_tree(self) -> None:
-        """Guess what follows the text."""
-
     def grow(self, limit: int) -> Sequence[float]:
-        """Take nodes, likeliest first, until there are ``limit`` or no guesses are left.
+        """Guess what follows the text: take nodes, likeliest first, up to ``limit`` or until none is left.
 
         Returns the probabilities of the paths down to all nodes so far.
         """

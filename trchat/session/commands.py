@@ -263,7 +263,10 @@ COMMANDS = (
     ),
     Command("detach", "", "Remove the attached files", lambda chat, _: chat.detach()),
     Command(
-        "model", "[NAME]", "Switch to another model, or download one", lambda chat, name: chat.model(name)
+        "model",
+        "[NAME|get OWNER/NAME]",
+        "Switch to another model, or download one",
+        lambda chat, name: chat.model(name),
     ),
     Command("system", "[TEXT|clear]", "Show, set or clear the system prompt", _system),
     Command("persona", "[NAME]", "Use a saved system prompt", use_persona),

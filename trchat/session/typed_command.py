@@ -26,7 +26,7 @@ def parse_command(text: str, template: Callable[[], str | None] = lambda: None) 
         return None
     command = BY_NAME.get(word.lower())
     argument = argument.strip()
-    is_mode = argument.lower() in ("", *THINK_MODES)
+    is_mode = argument.lower().partition("--keep")[0].strip() in ("", *THINK_MODES)
     if (command is None or (command.name == "think" and not is_mode)) and typed_to_the_model(
         text, template()
     ):

@@ -64,6 +64,9 @@ class Parser(Protocol):
     def finish(self) -> Said:
         """What was still held back when the output ended."""
 
+    def rule(self) -> None:
+        """A grammar rules from here on: all is the answer, whatever it looks like."""
+
     def rest_of_mark(self) -> str:
         """What is missing of a mark, spelled in letters, whose beginning is held back; mostly empty."""
 

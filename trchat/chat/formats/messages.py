@@ -71,16 +71,17 @@ class MessageParser:
         self._start, self._message = format.marks.coded(format.start), format.marks.coded(format.message)
         self._ends = tuple(map(format.marks.coded, format.ends))
         self._waiting = ""
-        self._begun: set[Place] = set()
+        self._begun: frozenset[Place] = frozenset()
         """Parts that have words already, in this answer or before it went on."""
         self._parted = False
         """Whether the message we are in has words already."""
         self.place = Place.START
         self._other = False
+        self._ruled = False
         self.header = header or ""
         if header is not None:
             self.place = format.kind(header) or Place.MARKUP
-            self._begun.add(self.place)
+            self._begun |= {self.place}
             self._parted = True
 
     def push(self, text: str) -> Said:
@@ -90,6 +91,9 @@ class MessageParser:
         while True:
             before = self.place, self._other, self._waiting
             if self.place is Place.ENDED:
+                self._waiting = ""
+            elif self.place is Place.ANSWER and self._ruled:
+                said += self._body(self._waiting)
                 self._waiting = ""
             elif self.place in (Place.ANSWER, Place.REASONING) or self._other:
                 said += self._in_body()
@@ -105,13 +109,22 @@ class MessageParser:
             return Said(reasoning=Marks.shown(rest if self._parted else rest.lstrip()))
         return Said(text=Marks.shown(rest)) if self.place is Place.ANSWER else Said()
 
+    def rule(self) -> None:
+        """A grammar rules from here on: all is the answer, whatever it looks like."""
+        self._ruled = True
+        if self.place is Place.START:
+            self._enter(self._format.speaking)
+
     def rest_of_mark(self) -> str:
         """Nothing: the marks of these formats are tokens in every vocabulary."""
         return ""
 
     def expects_blanks(self) -> bool:
-        """Inside a header."""
-        return self.place is Place.MARKUP or bool(self._waiting.strip())
+        """Inside a header, and where one begins with some."""
+        if self.place is not Place.START or self._waiting.strip():
+            return self.place is Place.MARKUP or bool(self._waiting.strip())
+        headers = (self._format.thinking, self._format.speaking)
+        return bool(self._waiting) and any(each.startswith(self._waiting) for each in headers)
 
     def _in_header(self) -> None:
         found = first_of(self._waiting, (self._start, self._message, *self._ends))
@@ -153,7 +166,7 @@ class MessageParser:
         if not words or self._other:
             return Said()
         parted = "\n\n" if self.place in self._begun and not self._parted else ""
-        self._begun.add(self.place)
+        self._begun |= {self.place}
         self._parted = True
         shown = parted + Marks.shown(words)
         return Said(text=shown) if self.place is Place.ANSWER else Said(reasoning=shown)

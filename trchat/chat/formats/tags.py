@@ -156,6 +156,7 @@ class TagParser:
         self._wrapped = wrapped
         self._thought = begun
         self._tagged = begun or wrapped
+        self._ruled = False
         self._quoting = Quoting()
         self._openers = 0
         """Openers in the answer's text that were only mentioned, and wait for their closers."""
@@ -171,6 +172,9 @@ class TagParser:
                     said += self._between_parts()
                 case Place.REASONING:
                     said += self._in_reasoning()
+                case Place.ANSWER if self._ruled:
+                    said += self._say(self._waiting)
+                    self._waiting = ""
                 case Place.ANSWER:
                     said += self._in_answer()
                 case Place.ENDED:
@@ -186,6 +190,12 @@ class TagParser:
         if self.place is Place.MARKUP:
             return Said(text=self._shown(_without_first_blanks(rest)))
         return Said(text=self._shown(rest[: len(rest) - _last(rest, self._tags.last)]))
+
+    def rule(self) -> None:
+        """A grammar rules from here on: all is the answer, whatever it looks like."""
+        self._ruled = True
+        if not self._waiting.strip():  # else a mark was begun, and is written to its end
+            self.place, self._waiting = Place.ANSWER, ""
 
     def rest_of_mark(self) -> str:
         """What is missing of a mark, spelled in letters, whose beginning is held back; mostly empty."""

@@ -119,6 +119,10 @@ class ToolParser:
         blanks, self._blanks = self._blanks, ""
         return said if self._trims else said + Said(text=blanks)
 
+    def rule(self) -> None:
+        """See ``Parser``."""
+        self.inner.rule()
+
     def rest_of_mark(self) -> str:
         """See ``Parser``."""
         return self.inner.rest_of_mark()

@@ -41,7 +41,6 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "remember": (None, [_POINTER, _POINTER, _WHOLE]),
     "forget_texts": (None, [_POINTER]),
     "extend": (None, [_POINTER, _POINTER, _WHOLE]),
-    "start_tree": (None, [_POINTER]),
     "grow": (_WHOLE, [_POINTER, _WHOLE, POINTER(POINTER(c_double))]),
     "cut": (_WHOLE, [_POINTER, _WHOLE] + [_POINTER] * 4),
     "forget_guesses": (None, [_POINTER]),

@@ -282,21 +282,24 @@ static void expand(Grower *grower, Entry *entry) {
     }
 }
 
-API void trchat_start_tree(Grower *grower) {
-    grower->n = grower->n_heap = grower->n_matches = grower->n_guesses = grower->n_order = 0;
+/* What stands at the end of the text, before anything is guessed there. */
+static Entry root_entry(Grower *grower) {
+    grower->n = grower->n_heap = grower->n_guesses = grower->n_order = 0;
     grower->count = 1;
-    grower->root_guessed.n = -1;
     ROOM(grower, matches, room_matches, MOST_MATCHES);
     Entry root = {.path = grower->good, .token = BELOW, .node = ROOT};
     text_context(&grower->text, root.context);
-    root.n_matches = text_matches(&grower->text, grower->matches);
-    grower->n_matches = root.n_matches;
-    expand(grower, &root);
+    grower->n_matches = root.n_matches = text_matches(&grower->text, grower->matches);
+    return root;
 }
 
-/* Take nodes until there are `limit` or no guesses are left; returns how many there are, and their paths'
+/* Begin a tree, if none was begun since the text went on. Take nodes until there are `limit` or no guesses are left; returns how many there are, and their paths'
  * probabilities. */
 API int64_t trchat_grow(Grower *grower, int64_t limit, const double **paths) {
+    if (grower->root_guessed.n < 0) {
+        Entry root = root_entry(grower);
+        expand(grower, &root);
+    }
     while (grower->n_heap && grower->n < limit) {
         Entry entry = pop(grower);
         if (entry.token == BELOW) {
@@ -396,6 +399,10 @@ API void trchat_note(Grower *grower, const int32_t *path, int64_t n_path, const 
     int32_t context[CONTEXT];
     text_context(&grower->text, context);
     Guessed guessed = grower->root_guessed;
+    if (guessed.n < 0) { /* no tree was grown here */
+        const Entry root = root_entry(grower);
+        guessed = guess(grower, root.context, grower->matches, root.n_matches);
+    }
     const int64_t n_asked = n_emitted <= n_path ? n_emitted : n_path + 1;
     for (int64_t each = 0; each < n_asked; each++) {
         if (guessed.n < 0) guessed = guess_anew(grower, context);

@@ -82,11 +82,6 @@ class NativeProposer:
         """Forget all texts that are over."""
         self._kernel.forget_texts(self._handle)
 
-    def start_tree(self) -> None:
-        """Guess what follows the text."""
-        self._n_cut = 0
-        self._kernel.start_tree(self._handle)
-
     def grow(self, limit: int) -> Sequence[float]:
         """Take nodes until there are ``limit``, if there are as many; the probabilities of all so far."""
         n = self._kernel.grow(self._handle, limit, byref(self._probabilities))

@@ -12,7 +12,7 @@ from trchat.session.typed_setting import may_be, split_keep, typed_here
 from trchat.startup import warnings
 from trchat.tui.screens.ask_line import AskLine
 from trchat.tui.screens.base import ChatBase
-from trchat.tui.screens.models import choose_model
+from trchat.tui.screens.models import DownloadScreen, choose_model
 from trchat.tui.screens.pick import Choice, PickScreen, narrowed
 from trchat.tui.screens.settings import SettingsScreen
 from trchat.tui.themes import DEFAULT as DEFAULT_THEME
@@ -66,6 +66,8 @@ class ModelActions(ChatBase):
             return
         if not name:
             name = await choose_model(self.app, self.session.prepared.model) or ""
+        elif name.startswith("get "):
+            name = await self.pick(DownloadScreen(name.removeprefix("get "))) or ""
         if name and name != str(self.session.prepared.model.path) and not self.change(model=name):
             return
         if scope:
