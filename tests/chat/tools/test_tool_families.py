@@ -364,6 +364,13 @@ def test_calls_without_marks(built, text, is_call):
         assert reader.text == ("" if is_call else text)
 
 
+def test_several_calls_without_marks(built):
+    call = '{"name": "look", "arguments": {"at": "Zürich", "size": 3}}'
+    for name in ("llama3", "hermes"):
+        reader, _ = built(name).read([ord(letter) for letter in f"{call}\n{call}\n" + '{"so": 1}'])
+        assert (called(reader), reader.text) == ([("look", ARGS)] * 2, '{"so": 1}')
+
+
 MENDED = [
     ("mistral", '[TOOL_CALLS][{"name": "look", "arguments": {"at": "Zürich", "size": 3}}]'),
     ("mistral", '[TOOL_CALLS] look {"at": "Zürich", "size": 3}'),

@@ -329,6 +329,8 @@ class ToolParser:
             return
         elif self._listed and rest.startswith("{"):
             self._state, self._opened = _State.CALL, 1
+        elif self._opened == 0 and rest.startswith("{"):
+            self._state = _State.CALL  # another one without an opener
         elif not syntax.opener and syntax.reader.begins(rest):
             self._state, self._opened = _State.CALL, 1 if syntax.section else 0
         else:
