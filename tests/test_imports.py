@@ -89,6 +89,7 @@ def test_recycling_needs_numpy_only():
         assert outside <= {"numpy", "trchat"}, file.name
 
 
+@pytest.mark.slow
 def test_help_loads_nothing_heavy():
     code = "import sys, trchat.cli; trchat.cli.build_parser(); print([m for m in %r if m in sys.modules])"
     heavy = [
@@ -125,6 +126,7 @@ def test_only_the_server_imports_a_web_framework():
 FRONT_ENDS = ["trchat.cli.answering", "trchat.plain.chat", "trchat.tui.app", "trchat.serve.running"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("front_end", FRONT_ENDS)
 def test_no_front_end_loads_llama_cpp(front_end):
     code = f"import sys, {front_end}, trchat.session.answering; print('llama_cpp' in sys.modules)"
@@ -133,6 +135,7 @@ def test_no_front_end_loads_llama_cpp(front_end):
     assert done.stdout.strip() == "False"
 
 
+@pytest.mark.slow
 def test_the_engine_s_process_loads_no_textual():
     code = "import sys, trchat.chat.engine_child, trchat.chat.loading; print('textual' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -56,6 +56,7 @@ def test_the_table_says_it_too(capsys):
     assert shown.startswith("tiny.Q8_0 · llama 1B\nNVIDIA H200 (12 of 31 layers), 8 threads\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("wanted", "there", "used"), [("all", True, 3), ("2", True, 2), ("99", True, 3), ("all", False, 0)]
 )

@@ -1,5 +1,7 @@
 """What is measured has learned nothing but what the plan says."""
 
+import pytest
+
 import trchat.bench.measure as measuring
 from tests.tiny_gguf import make
 from trchat.bench.plan import Plan
@@ -13,6 +15,7 @@ from trchat.config import settle
 from trchat.startup import prepare
 
 
+@pytest.mark.slow
 def test_what_is_run_in_is_not_measured(tmp_path, monkeypatch):
     run, run_in = measuring.run, measuring.run_in
     taught, measured = [], []
@@ -40,6 +43,7 @@ def test_what_is_run_in_is_not_measured(tmp_path, monkeypatch):
     assert not {*map(id, taught)} & {*map(id, measured)}
 
 
+@pytest.mark.slow
 def test_what_was_learned_so_far_is_read_once_and_each_question_starts_from_it(tmp_path):
     """From another quantisation's store, which is told."""
     settings = settle({"temp": 0.0, "threads": 1, "ctx": 512})

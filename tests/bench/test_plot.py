@@ -57,6 +57,7 @@ def test_several_reports_share_one_axis_and_only_the_wanted_mode_is_drawn(tmp_pa
     assert "8 threads -->" in drawn and "2 threads -->" in drawn, "which is whose"
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_be_written_is_one_line(tmp_path):
     pytest.importorskip("matplotlib")
     with pytest.raises(TrchatError, match=r"cannot write .*nowhere"):

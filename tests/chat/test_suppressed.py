@@ -24,6 +24,7 @@ def written(path, temp, drafts):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("temp", [0.0, 0.9])
 def test_they_are_never_written(tmp_path, temp):
     wanted = written(make(tmp_path / "free.gguf"), temp, ["off"])["off"]

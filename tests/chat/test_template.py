@@ -191,6 +191,7 @@ def test_no_process_to_be_had_is_one_line(monkeypatch):
         TemplateProcess()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGSTOP"])
 def test_a_process_that_is_killed_or_stopped_is_replaced(name):

@@ -201,6 +201,7 @@ def test_path(program, some, home):
     assert outcome(program("models", "path", "gemma")) == (0, f"{some['ollama']}\n", "")
 
 
+@pytest.mark.slow
 def test_a_name_that_is_no_utf8_is_printed_exactly(nothing_elsewhere):
     path = write_gguf(models_dir() / "plain.gguf")
     try:

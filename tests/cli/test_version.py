@@ -69,6 +69,7 @@ def test_the_home_folder_is_not_spelled_out(monkeypatch, tmp_path):
     assert shortened_home(tmp_path.parent / "b.gguf") == str(tmp_path.parent / "b.gguf")
 
 
+@pytest.mark.slow
 def test_drafting_in_python_is_told_with_what_to_do(here, monkeypatch):
     monkeypatch.setattr(binding, "KERNEL", None)
     assert "install a C compiler" in dict(pairs(here("--version", "-v")[1]))["drafting"]

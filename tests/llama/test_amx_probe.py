@@ -63,6 +63,7 @@ def test_a_child_that_hangs_or_cannot_be_started_means_no_amx(monkeypatch, home,
     assert len(calls) == tries
 
 
+@pytest.mark.slow
 def test_the_probe_runs_as_a_program(home):
     done = subprocess.run([sys.executable, "-m", "trchat.llama.amx_probe"], capture_output=True, check=False)
     survives = done.returncode == 0

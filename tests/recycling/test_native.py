@@ -251,9 +251,11 @@ def test_sequences_of_a_tree_are_the_same(tree):
             sequences = TreeSequences(48, 40)
             sequences.assign(tree)
             seen_by = [sequences.of(node).tolist() for node in range(len(tree))]
-            assigned.append((sequences.depths[: len(tree)].tolist(), seen_by))
+            assigned.append((sequences.n, sequences.depths[: len(tree)].tolist(), seen_by))
     assert assigned[0] == assigned[1]
-    assert {seq for seen in assigned[0][1] for seq in seen} == set(range(len(tree)))
+    n_seq, _, seen_by = assigned[0]
+    assert {seq for seen in seen_by for seq in seen} == set(range(n_seq))
+    assert n_seq == max(len(tree.paths), min(len(tree), 8))
 
 
 def test_a_tree_whose_parents_do_not_come_first_is_refused(either_way):

@@ -7,9 +7,9 @@ from trchat.chat.formats.interface import Said
 from trchat.chat.records import Delta
 from trchat.decoding.step import Step
 from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree
+from trchat.session.guessed_pieces import cut, draw
 from trchat.session.news import Ended, Grown, Loading, Node, Notice, Piece, Speed
 from trchat.session.outbox import Outbox
-from trchat.session.pieces import cut, draw
 from trchat.session.plain_speed import PlainSpeed
 
 TREE = DraftTree(np.array([1, 2, 3], np.int32), np.array([ROOT, 0, ROOT], np.int32), [0.5, 0.25, 0.125])

@@ -7,7 +7,7 @@ from textual.widget import Widget
 
 from tests.tui.scripted_engine import STOP_HERE, ScriptedEngine
 from trchat.tui.widgets.answer_body import ROOM_SHARE
-from trchat.tui.widgets.even import Even
+from trchat.tui.widgets.cheap_redraw import Even
 
 
 def test_containers_drawn_by_one_line_look_as_textual_would_draw_them(run_chat):

@@ -3,8 +3,8 @@
 from tests.tui.scripted_engine import STOP_HERE, ScriptedEngine
 from trchat.recycling.kinds import FILLER, SOURCES
 from trchat.session.news import Node
+from trchat.tui.draft_tree_lines import tree_lines
 from trchat.tui.source_colours import SourceColours
-from trchat.tui.tree_lines import tree_lines
 
 
 def underlined(chat):

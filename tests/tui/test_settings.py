@@ -384,7 +384,7 @@ def test_settings_are_explained_and_kept_by_a_key(run_chat):
 
 def test_every_setting_is_explained():
     from trchat.config_rules import SETTINGS
-    from trchat.session.explained import EXPLAINED
+    from trchat.session.setting_help import EXPLAINED
 
     assert EXPLAINED.keys() == SETTINGS.keys()
 

@@ -100,7 +100,7 @@ def _list(store: "ConversationStore", args: argparse.Namespace) -> None:
 
 
 def _search(store: "ConversationStore", args: argparse.Namespace) -> None:
-    from trchat.cli.found import print_found
+    from trchat.cli.search_results import print_found
 
     query = " ".join(args.words)
     if not query.strip():

@@ -1,4 +1,4 @@
-"""The decoding loop: draft, verify, accept, learn, rewind."""
+"""The decoding loop: draft, verify, accept, rewind, learn."""
 
 from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
@@ -66,18 +66,18 @@ def generate(
             forced,
         )
         accepted = perf_counter()
-        width = len(known) + len(tree)
-        verified = Verified(known[-1], tree, logits, path, tokens, width)
-        drafter.learn(verified, put_off=cache.computes_apart)
-        learned = perf_counter()
+        width, root = len(known) + len(tree), known[-1]
         kept = cache.keep(path)
         known = [*cache.again, *tokens[kept:]]
+        settled = perf_counter()
+        verified = Verified(root, tree, logits, path, tokens, width)
+        drafter.learn(verified, put_off=cache.computes_apart)
+        learned = perf_counter()
         left -= len(tokens)
         finish = "stop" if ended else "length" if left == 0 else None
-        settled = perf_counter()
         draft_s, accept_s = drafted - start, accepted - decoded
         beside_s = caught_up - submitted if cache.waited else 0.0
-        learn_s = (learned - accepted) + (caught_up - submitted) - beside_s
+        learn_s = (learned - settled) + (caught_up - submitted) - beside_s
         yield Step(
             tokens=tokens,
             tree=tree,
@@ -89,7 +89,7 @@ def generate(
             accept_s=accept_s,
             learn_s=learn_s,
             # All the rest.
-            cache_s=(settled - start) - (draft_s + cache.decode_s + beside_s + accept_s + learn_s),
+            cache_s=(learned - start) - (draft_s + cache.decode_s + beside_s + accept_s + learn_s),
             beside_s=beside_s,
         )
         if finish:

@@ -8,10 +8,13 @@ from trchat.recycling.native.binding import address
 from trchat.recycling.tree import ROOT, DraftTree
 
 _TWINS_SEE = 3  # nodes of the way down to the first leaf
+# Sequences of all but the smallest trees: of a real model's, one in thirty has more leaves. Each one costs a
+# pass over all cells where a tree comes and another where it goes, and must be shown the whole text once.
+_USUAL = 8
 
 
 class TreeSequences:
-    """As many sequences as nodes: one for each leaf, which sees the way down to it, and twins of the first.
+    """A sequence for each leaf, which sees the way down to it; up to the usual number, twins of the first.
 
     llama.cpp reuses its compute graph, and a GPU the recorded launches of its kernels, only for batches of
     as many tokens *and* as many sequences as the one before; trees of one size differ in how many leaves
@@ -39,19 +42,21 @@ class TreeSequences:
 
         Raises ValueError where a parent does not come before its child.
         """
-        n = len(tree)
-        self.n = min(n, self.n_seq)
+        least = min(len(tree), _USUAL, self.n_seq)
         if binding.KERNEL is None:
-            self._assign(tree)
-        elif not binding.KERNEL.sequences(address(tree.parents), n, self.n, _TWINS_SEE, *self._places):
+            self._assign(tree, least)
+            return
+        self.n = binding.KERNEL.sequences(address(tree.parents), len(tree), least, _TWINS_SEE, *self._places)
+        if self.n < 0:
             raise ValueError("a draft's parents come before their children")
 
-    def _assign(self, tree: DraftTree) -> None:
+    def _assign(self, tree: DraftTree, least: int) -> None:
         n = len(tree)
         if (tree.parents >= np.arange(n)).any() or (tree.parents < ROOT).any():
             raise ValueError("a draft's parents come before their children")
         paths = tree.paths
-        paths = paths + [paths[0][:_TWINS_SEE]] * (self.n - len(paths))
+        paths = paths + [paths[0][:_TWINS_SEE]] * (least - len(paths))
+        self.n = len(paths)
         self.depths[:n] = tree.depths
         counts = [0] * n
         for seq, path in enumerate(paths):

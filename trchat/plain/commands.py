@@ -13,9 +13,9 @@ from trchat.plain.output import label, notice, write
 from trchat.session.attachments import Attachment, read_attachment
 from trchat.session.clipboard import copy_natively
 from trchat.session.commands import COMMANDS, current_conversation, in_force
-from trchat.session.explained import EXPLAINED
 from trchat.session.models import models_to_choose
 from trchat.session.news import Compared, Ready
+from trchat.session.setting_help import EXPLAINED
 from trchat.session.typed_setting import split_keep
 from trchat.startup import Prepared
 from trchat.storage.export import heading

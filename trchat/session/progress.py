@@ -5,8 +5,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from trchat.chat.formats.interface import Said
+from trchat.session.guessed_pieces import cut, draw, sources_of
 from trchat.session.news import Drafted, Grown, Piece, Speed
-from trchat.session.pieces import cut, draw, sources_of
 from trchat.session.plain_speed import PlainSpeed
 
 if TYPE_CHECKING:

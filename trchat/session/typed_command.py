@@ -8,7 +8,7 @@ from trchat.chat.thinking import typed_to_the_model
 from trchat.config_rules import SETTINGS, THINK_MODES
 from trchat.errors import UsageError
 from trchat.session.commands import BY_NAME, COMMANDS, Command
-from trchat.session.explained import EXPLAINED
+from trchat.session.setting_help import EXPLAINED
 from trchat.text.one_line import one_line
 
 

@@ -42,6 +42,7 @@ def test_halving_on_both_sides_leaves_counts_that_can_be():
     assert np.array_equal(hit_rates.sound(joint)[:100], joint[:100])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, -1.0, 1e30, -1e30, 3e38, 1e-40])
 def test_made_up_numbers_leave_rates_that_are_rates(value):
     random = np.random.default_rng(1)

@@ -1,7 +1,7 @@
 """The compiled kernel: where it is, and how its functions are called."""
 
 import weakref
-from ctypes import POINTER, PyDLL, c_bool, c_double, c_int, c_int32, c_int64, c_uint8, c_uint32, c_void_p
+from ctypes import POINTER, PyDLL, c_double, c_int, c_int32, c_int64, c_uint8, c_uint32, c_void_p
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "rates_learn": (None, [_POINTER, _POINTER, _POINTER, _WHOLE]),
     "rate": (c_double, [_POINTER, c_int32]),
     "rates_free": (None, [_POINTER]),
-    "sequences": (c_bool, [_POINTER] + [c_int32] * 3 + [_POINTER] * 3 + [_WHOLE, _POINTER]),
+    "sequences": (c_int32, [_POINTER] + [c_int32] * 3 + [_POINTER] * 3 + [_WHOLE, _POINTER]),
     "grower_new": (
         _POINTER,
         [_POINTER] * 4

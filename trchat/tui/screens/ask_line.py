@@ -9,7 +9,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from trchat.tui.widgets.in_order import LineInput
+from trchat.tui.widgets.key_order import LineInput
 from trchat.tui.widgets.keys_line import KeysLine
 
 

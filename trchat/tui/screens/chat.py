@@ -29,7 +29,7 @@ from trchat.tui.screens.conversation_actions import ConversationActions
 from trchat.tui.screens.find_actions import FindActions
 from trchat.tui.screens.help import HelpScreen
 from trchat.tui.screens.model_actions import ModelActions
-from trchat.tui.widgets.in_order import types
+from trchat.tui.widgets.key_order import types
 
 
 class NewsArrived(Message):

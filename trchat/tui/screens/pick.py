@@ -14,7 +14,7 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from trchat.text.one_line import one_line
-from trchat.tui.widgets.in_order import LineInput
+from trchat.tui.widgets.key_order import LineInput
 from trchat.tui.widgets.keys_line import KeysLine
 
 

@@ -8,7 +8,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import OptionList, Static
 
-from trchat.session.explained import EXPLAINED
+from trchat.session.setting_help import EXPLAINED
 from trchat.tui.screens.pick import Choice, PickScreen, narrowed
 
 

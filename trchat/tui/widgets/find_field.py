@@ -5,7 +5,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from trchat.tui.widgets.in_order import LineInput
+from trchat.tui.widgets.key_order import LineInput
 
 
 class FindField(LineInput):

@@ -11,8 +11,8 @@ from textual.widgets import Static
 
 from trchat.session.news import Drafted, Grown
 from trchat.text.one_line import one_line
+from trchat.tui.draft_tree_lines import tree_lines
 from trchat.tui.source_colours import SourceColours
-from trchat.tui.tree_lines import tree_lines
 
 TREE_LINES = 18
 BELOW_TREE = 20

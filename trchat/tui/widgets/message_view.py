@@ -8,7 +8,7 @@ from textual.containers import Vertical
 from textual.message import Message as TextualMessage
 
 from trchat.storage.records import Message
-from trchat.tui.widgets.even import Even
+from trchat.tui.widgets.cheap_redraw import Even
 
 FOUND = "bold reverse"
 """How words that were looked for are marked."""

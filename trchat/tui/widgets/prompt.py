@@ -11,7 +11,7 @@ from textual.widgets import TextArea
 from trchat.session.attachments import complete_path
 from trchat.session.typed_command import Suggestion, Words, suggestions
 from trchat.text.visible import visible
-from trchat.tui.widgets.in_order import InOrder
+from trchat.tui.widgets.key_order import InOrder
 from trchat.tui.widgets.suggestions import Suggestions
 
 

@@ -10,7 +10,7 @@ from textual.widgets import Static
 from trchat.storage.records import Message
 from trchat.text.visible import visible
 from trchat.tui.widgets.answer_view import AnswerView
-from trchat.tui.widgets.even import Even
+from trchat.tui.widgets.cheap_redraw import Even
 from trchat.tui.widgets.message_view import MessageView
 from trchat.tui.widgets.question_view import QuestionView
 from trchat.tui.widgets.welcome import Welcome
