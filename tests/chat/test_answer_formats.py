@@ -300,6 +300,21 @@ def test_an_answer_that_was_cut_goes_on_where_it_was(built):
     assert whole
 
 
+@pytest.mark.parametrize("name", ["Qwen3", "Qwen3.5", "Ministral 3", "Hy3", "Apriel 1.6"])
+def test_a_tag_that_was_cut_is_written_anew(built):
+    family, vocabulary, _template, builder = built
+    prompt = builder.build([Turn("user", "U")], family.thinking)
+    if vocabulary.special_ids:
+        pytest.skip("a token is not cut")
+    closer = builder.format.tags.closer
+    at = family.output.index(Marks.spelled(closer))
+    for cut in range(at + 1, at + len(Marks.spelled(closer))):
+        reasoning, text, _ = read(vocabulary, builder, prompt.tail, family.output[:cut])
+        assert (reasoning.rstrip(), text) == (family.reasoning, "")
+        ids = builder.build([Turn("user", "U")], family.thinking, Turn("assistant", "", reasoning)).ids
+        assert vocabulary.spelled(ids).endswith(family.reasoning)
+
+
 def test_a_tag_counts_only_where_template_or_vocabulary_has_it(process):
     plain = "{% for m in messages %}{{ m.content }}{% endfor %}>"
     for marks, expected in (((), ""), (("<think>", "</think>"), "because")):

@@ -180,6 +180,17 @@ def test_what_a_grammar_lets_through_is_text_even_where_it_looks_like_a_mark(tai
     assert (reader.reasoning, reader.text) == ("why" * (tail == "<think>"), "".join(pieces[2:]))
 
 
+def test_words_that_begin_reasoning_are_written_to_their_end():
+    pieces = [*"<Why it.\n{}", "[END]"]
+    format = TagFormat(Tags(closing="[END]\n", closer="[END]", lead="Why it.\n"), Marks((), {}, ()))
+    for chosen in ("Why it.\ny[END]{}", "W{{{{{{y[END]{}", "Why {{{y[END]{}"):
+        vocabulary = Vocabulary(pieces)
+        reader = AnswerReader(vocabulary, format, format.parser(""), ruled=True)
+        _emitted, asked = grammar_sees(reader, vocabulary.tokenize(chosen))
+        assert "".join(pieces[token] for token in asked) == "{}"
+        assert reader.reasoning.startswith("Why it.") and reader.text == "{}"
+
+
 def test_a_grammar_waits_for_the_header_of_a_message_that_begins_with_a_blank():
     """Tokens of single letters, as Muse Glimmer's " to=self" may come."""
     marks = ["<|start|>", "<|message|>", "<|eom|>", "<|eot|>"]

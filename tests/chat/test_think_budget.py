@@ -1,5 +1,6 @@
 """Reasoning ends after so many tokens, by the closer that the template has, whatever is drafted."""
 
+import json
 from functools import partial
 
 import pytest
@@ -11,6 +12,8 @@ from trchat.chat.settings import Remember, sampling_of
 from trchat.chat.template import Turn
 from trchat.chat.thinking import Prompting
 from trchat.config import settle
+from trchat.grammar.fit import objection
+from trchat.grammar.schema import read_schema
 
 CLOSING = "\n</think>\n\n"
 TEMPLATE = (
@@ -35,10 +38,11 @@ def engine(request, tmp_path_factory):
         yield opened
 
 
-def written(engine, prompting, *, temp=0.0, draft="off", tokens=40):
+def written(engine, prompting, *, temp=0.0, draft="off", tokens=40, schema=""):
     engine.use_draft(draft)
     answer = new_answer(3)
-    sampling = sampling_of(settle({"temp": temp, "repeat_penalty": 1.1 if temp else 1.0}), 3)
+    settings = settle({"temp": temp, "repeat_penalty": 1.1 if temp else 1.0})
+    sampling = sampling_of(settings, 3, schema=schema)
     for _ in engine.answer(TURNS, sampling, tokens, answer, prompting=prompting):
         pass
     return answer
@@ -71,3 +75,26 @@ def test_without_reasoning_nothing_is_closed(engine):
 
 def test_a_budget_that_is_not_used_up_changes_nothing(engine):
     assert written(engine, Prompting(think_budget=1000)).token_ids == written(engine, Prompting()).token_ids
+
+
+@pytest.mark.parametrize("temp", [0.0, 0.9])
+def test_a_schema_rules_the_answer_behind_the_reasoning(engine, temp):
+    """Reasoning is free, its end is the template's, and what follows fits; with drafts and without."""
+    content = {
+        "type": "object",
+        "properties": {"</think>": {"type": "integer", "minimum": 0, "maximum": 9}, "b": {"type": "boolean"}},
+        "required": ["</think>", "b"],
+        "additionalProperties": False,
+    }
+    schema = read_schema(json.dumps(content), "x").grammar
+    free = written(engine, Prompting(), temp=temp)
+    answer = written(engine, Prompting(think_budget=7), temp=temp, tokens=100, schema=schema)
+    assert answer.reasoning and free.reasoning.startswith(answer.reasoning)
+    assert (objection(answer.text, json.dumps(content)), answer.finish) == (None, "stop")
+    for draft in ("lookup", "recycling", "auto"):
+        drafted = written(
+            engine, Prompting(think_budget=7), temp=temp, draft=draft, tokens=100, schema=schema
+        )
+        assert (drafted.token_ids, drafted.text) == (answer.token_ids, answer.text)
+    off = written(engine, Prompting("off"), temp=temp, tokens=100, schema=schema)
+    assert (off.reasoning, objection(off.text, json.dumps(content))) == ("", None)

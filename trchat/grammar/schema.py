@@ -14,6 +14,7 @@ from trchat.errors import UsageError
 from trchat.grammar.finite import PLACES, Finite, target_of
 from trchat.grammar.fit import unique
 from trchat.grammar.pattern import UnsupportedPatternError, common_pattern
+from trchat.grammar.plainer import plainer
 from trchat.text.one_line import one_line
 
 if TYPE_CHECKING:
@@ -165,6 +166,7 @@ class _Rewriting:
 
     def __init__(self, root: dict[str, Any] | bool) -> None:
         self._root = root
+        self._anchors_say_nothing = '"$dynamicRef"' not in json.dumps(root)
         self._finite = Finite(root)
         if self._finite.is_endless(root):
             where = self._finite.endless_reference()
@@ -178,9 +180,10 @@ class _Rewriting:
             return schema
         if self._finite.is_endless(schema):
             return False
-        new = {
-            name: value for name, value in schema.items() if name != "x-guidance"
-        }  # the engine's own switches
+        new = plainer(schema, self._root)
+        new.pop("x-guidance", None)  # the engine's own switches
+        if self._anchors_say_nothing:
+            new.pop("$dynamicAnchor", None)
         for name in _COUNTS:
             if name in new:  # 2.0 is a whole number too
                 new[name] = int(new[name])
@@ -190,8 +193,6 @@ class _Rewriting:
         for name in ("const", "enum", "properties", "required"):
             if name in new:
                 _check_value(new[name] if name != "properties" else list(new[name]), f'"{name}" at {where}')
-        if new.get("uniqueItems") is False:
-            del new["uniqueItems"]
         if not _exact(new.get("multipleOf", 1)):
             raise _CannotFollowError(
                 f'"multipleOf" at {where}: no binary number is exactly {new["multipleOf"]}, so that even its '

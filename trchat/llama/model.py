@@ -182,10 +182,12 @@ class Model(Owned):
         )
 
     def _grammar_piece(self, token: int) -> bytes:
-        """The bytes of a token; one that is no text, such as ``<think>``, is marked in the engine's way."""
+        """The bytes of a token; one that is no text, as control tokens are, is marked in the engine's way.
+
+        User-defined ones, ``<think>`` often among them, are text: llama.cpp writes such a name with them.
+        """
         piece = self.piece(token)
-        tag = piece[:1] == b"<" and piece.decode("utf-8", "replace") in self.user_defined_texts
-        spelling = self.piece(token, special=True) if tag or not piece else b""
+        spelling = b"" if piece else self.piece(token, special=True)
         return b"\xff" + spelling if spelling else piece
 
     def _read_metadata(self) -> dict[str, str]:

@@ -106,6 +106,7 @@ class MessageParser:
         """What was still held back when the output ended."""
         rest, self._waiting = self._waiting, ""
         if self.place is Place.REASONING:
+            rest = rest[: len(rest) - held(rest, self._ends)].rstrip()  # a mark that was cut is no thought
             return Said(reasoning=Marks.shown(rest if self._parted else rest.lstrip()))
         return Said(text=Marks.shown(rest)) if self.place is Place.ANSWER else Said()
 

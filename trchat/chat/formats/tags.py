@@ -186,6 +186,8 @@ class TagParser:
         """What was still held back when the output ended."""
         rest, self._waiting = self._waiting, ""
         if self.place is Place.REASONING:
+            # A tag that was cut is no thought, and is written anew where the answer goes on.
+            rest = rest[: len(rest) - held(rest, (self._tags.closer, *self._tags.ends))].rstrip()
             return Said(reasoning=self._shown(rest if self._begun else rest.lstrip()))
         if self.place is Place.MARKUP:
             return Said(text=self._shown(_without_first_blanks(rest)))
@@ -202,6 +204,8 @@ class TagParser:
         body = self._waiting.lstrip()
         ways = {self._tags.closer: Place.MARKUP} if self.place is Place.REASONING else self._ways()
         likely = Place.REASONING if self.place is Place.START else Place.ANSWER
+        if self.place is Place.START:
+            ways[self._tags.lead.strip()] = Place.REASONING
         begun = max(ways, key=lambda mark: (held(body, [mark]), ways[mark] is likely), default="")
         length = held(body, [begun])
         return Marks.spelled(begun[length:]) if length else ""
@@ -210,7 +214,10 @@ class TagParser:
         """At the end of a closing tag, and where the template puts some before an opening one."""
         if self.place is Place.MARKUP:
             return not self._waiting.strip(" \t\n")
-        return bool(self._waiting) and self._tags.opening.startswith(self._waiting)
+        tags, body = self._tags, self._waiting.lstrip()
+        return bool(self._waiting) and (
+            tags.opening.startswith(self._waiting) or (bool(body) and tags.lead.startswith(body))
+        )
 
     def _ways(self) -> dict[str, Place]:
         """The marks that may stand before a part, and what each of them begins."""
