@@ -6,7 +6,7 @@ import pytest
 def test_help_is_read_in_a_narrow_window(run_chat):
     async def test(chat):
         await chat.pilot.press("f1")
-        await chat.sees("ctrl+c Copy, stop or clear interrupt")
+        await chat.sees("enter Send the question, or run the command (send)")
         page = [line.strip() for line in str(chat.app.screen.query_one("#help").visual).splitlines()]
         assert page[page.index("/undo") + 1] == "Restore the conversation deleted last"
 
@@ -16,7 +16,8 @@ def test_help_is_read_in_a_narrow_window(run_chat):
 def test_help_shows_keys_and_commands(run_chat):
     async def test(chat):
         await chat.pilot.press("f1")
-        await chat.sees("ctrl+l", "/attach FILE")
+        await chat.sees("ctrl+l", "/attach FILE", "Regenerate the last answer on a new branch (regenerate)")
+        await chat.sees("ctrl+j, shift+enter, alt+enter Add a line (newline)")
         await chat.pilot.press("escape")
         await chat.until(lambda: chat.app.screen is chat.screen)
 

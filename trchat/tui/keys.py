@@ -7,37 +7,96 @@ from textual.keys import Keys
 
 from trchat.config_file import ConfigFile
 from trchat.errors import UsageError
+from trchat.session.commands import BY_NAME
 from trchat.text.one_line import one_line
 
+
+def _command(
+    key: str, name: str, description: str, id: str, argument: str = "", tooltip: str = ""
+) -> Binding:
+    """A key that runs one of the chat's commands; ``tooltip`` where it does less than all of that."""
+    action = f"command({name!r}, {argument!r})"
+    return Binding(key, action, description, id=id, tooltip=tooltip or BY_NAME[name].help)
+
+
 CHAT_KEYS: list[Binding] = [
-    Binding("escape", "stop", "Stop", id="stop"),
-    Binding("f1", "command('help')", "Help", id="help"),
-    Binding("alt+left", "command('branch', 'previous')", "Branch ‹", id="branch-previous"),
-    Binding("alt+right", "command('branch', 'next')", "Branch ›", id="branch-next"),
-    Binding("ctrl+l", "command('lens')", "Lens", id="lens"),
-    Binding("ctrl+t", "command('compare')", "Compare", id="compare"),
-    Binding("ctrl+g", "command('continue')", "Continue", id="continue"),
-    Binding("ctrl+f", "find", "Find", id="find"),
-    Binding("ctrl+n", "command('new')", "New", id="new"),
-    Binding("ctrl+o", "command('conversations')", "History", id="conversations"),
-    Binding("ctrl+r", "command('regen')", "Regenerate", id="regenerate"),
-    Binding("f2", "command('edit')", "Edit", id="edit"),
-    Binding("f8", "command('copy')", "Copy", id="copy"),
-    Binding("f3", "command('model')", "Model", id="model"),
-    Binding("f4", "command('settings')", "Settings", id="settings"),
-    Binding("f5", "command('persona')", "Persona", id="personas"),
-    Binding("f9", "think", "Think", id="think", show=False),
-    Binding("ctrl+c", "interrupt", "Copy, stop or clear", id="interrupt", show=False, priority=True),
-    Binding("ctrl+end", "to_end", "To the end", id="end", show=False, priority=True),
-    Binding("alt+up", "message(-1)", "Message above", id="message-above", show=False),
-    Binding("alt+down", "message(1)", "Message below", id="message-below", show=False),
+    Binding(
+        "escape", "stop", "Stop", id="stop", tooltip="Stop the answer, close a list, or clear the prompt"
+    ),
+    _command("f1", "help", "Help", "help"),
+    _command("alt+left", "branch", "Branch ‹", "branch-previous", "previous", "Show the previous branch"),
+    _command("alt+right", "branch", "Branch ›", "branch-next", "next", "Show the next branch"),
+    _command("ctrl+l", "lens", "Lens", "lens"),
+    _command("ctrl+t", "compare", "Compare", "compare"),
+    _command("ctrl+g", "continue", "Continue", "continue"),
+    Binding("ctrl+f", "find", "Find", id="find", tooltip="Find words in this conversation"),
+    _command("ctrl+n", "new", "New", "new"),
+    _command("ctrl+o", "conversations", "History", "conversations"),
+    _command("ctrl+r", "regen", "Regenerate", "regenerate"),
+    _command("f2", "edit", "Edit", "edit"),
+    _command("f8", "copy", "Copy", "copy", tooltip="Copy the last answer"),
+    _command("f3", "model", "Model", "model"),
+    _command("f4", "settings", "Settings", "settings"),
+    _command("f5", "persona", "Persona", "personas"),
+    Binding(
+        "f9",
+        "think",
+        "Think",
+        id="think",
+        show=False,
+        tooltip="Switch how the model thinks before it answers",
+    ),
+    Binding(
+        "ctrl+c",
+        "interrupt",
+        "Copy, stop or clear",
+        id="interrupt",
+        show=False,
+        priority=True,
+        tooltip="Copy what is selected, stop the answer, or clear the prompt; twice, exit",
+    ),
+    Binding(
+        "ctrl+end",
+        "to_end",
+        "To the end",
+        id="end",
+        show=False,
+        priority=True,
+        tooltip="Go to the end of the conversation",
+    ),
+    Binding(
+        "alt+up",
+        "message(-1)",
+        "Message above",
+        id="message-above",
+        show=False,
+        tooltip="Select the message above",
+    ),
+    Binding(
+        "alt+down",
+        "message(1)",
+        "Message below",
+        id="message-below",
+        show=False,
+        tooltip="Select the message below",
+    ),
 ]
-"""Keys of the chat screen; ``command`` runs one of ``trchat.session.commands``."""
+"""Keys of the chat screen."""
 
 APP_KEYS: list[Binding] = [
-    Binding("ctrl+q", "quit", "Quit", id="quit", priority=True),
-    Binding("ctrl+p", "command_palette", "Commands", id="palette", priority=True),
-    Binding("ctrl+z", "suspend_process", "Suspend", id="suspend", show=False, priority=True),
+    Binding("ctrl+q", "quit", "Quit", id="quit", priority=True, tooltip="Save and exit"),
+    Binding(
+        "ctrl+p", "command_palette", "Commands", id="palette", priority=True, tooltip="Search the commands"
+    ),
+    Binding(
+        "ctrl+z",
+        "suspend_process",
+        "Suspend",
+        id="suspend",
+        show=False,
+        priority=True,
+        tooltip="Suspend trchat; fg in the shell brings it back",
+    ),
 ]
 """Keys that work everywhere."""
 

@@ -30,6 +30,7 @@ from trchat.tui.screens.find_actions import FindActions
 from trchat.tui.screens.help import HelpScreen
 from trchat.tui.screens.model_actions import ModelActions
 from trchat.tui.widgets.key_order import types
+from trchat.tui.widgets.keys_line import ORDER
 
 
 class NewsArrived(Message):
@@ -113,12 +114,15 @@ class ChatScreen(ConversationActions, FindActions, ModelActions, AnswerActions):
 
     def help_page(self) -> None:
         """All commands and keys."""
-        found = [
-            (key, each.binding.description, each.binding.id)
-            for key, each in self.active_bindings.items()
-            if each.binding.id
-        ]
-        self.app.push_screen(HelpScreen(found))
+        found: dict[str, tuple[list[str], str]] = {}
+        for key, each in self.active_bindings.items():
+            if each.binding.id:
+                does = each.binding.tooltip or each.binding.description
+                found.setdefault(each.binding.id, ([], does))[0].append(key)
+        names = sorted(found, key=lambda name: ORDER.get(name, -1))  # the prompt's own come first
+        self.app.push_screen(
+            HelpScreen([(", ".join(found[name][0]), found[name][1], name) for name in names])
+        )
 
     def _model_ready(self, news: Ready) -> None:
         self.session.ready(news.n_ctx, news.thinking)

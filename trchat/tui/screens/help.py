@@ -1,7 +1,7 @@
 """All commands and keys on one page."""
 
 from collections.abc import Iterable
-from textwrap import fill
+from textwrap import wrap
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -18,7 +18,7 @@ NARROW = 80
 """Columns below which what stands side by side would be cut in two."""
 
 ARGUMENTS = 40
-"""Columns for a command and its argument; what it does stands beside them, in as many lines as it takes."""
+"""Columns for keys, or a command and its argument; beside them stands, in some lines, what they do."""
 
 ELSEWHERE = (
     "In the prompt: ↑ ↓ recall earlier questions, Tab completes, @ names a file to attach, PageUp and "
@@ -60,20 +60,21 @@ class HelpScreen(ModalScreen[None]):
 
     def _page(self, width: int, narrow: bool) -> Content:
         parts = [Content.styled("Keys\n", "bold $accent")]
-        for key, does, name in self._keys:
-            columns = f"{key} {does}" if narrow else f"  {key:<22} {does:<16}"
-            parts.append(Content(columns) + Content.styled(f" {name}\n", "$text-muted"))
+        parts += [_row(key, f"{does} ({name})", width, narrow) for key, does, name in self._keys]
         parts.append(
             Content.styled(
-                "To rebind one, by its name on the right: trchat config set keys.NAME KEY\n\n", "$text-muted"
+                "To rebind one, by its name in brackets: trchat config set keys.NAME KEY\n\n", "$text-muted"
             )
         )
         parts.append(Content.styled("Commands\n", "bold $accent"))
-        for command in COMMANDS:
-            typed = command.usage
-            does = fill(command.help, max(width - ARGUMENTS, 1), subsequent_indent=" " * ARGUMENTS)
-            parts.append(
-                Content(f"{typed}\n  {command.help}\n" if narrow else f"{f'  {typed}':<{ARGUMENTS}}{does}\n")
-            )
+        parts += [_row(command.usage, command.help, width, narrow) for command in COMMANDS]
         parts.append(Content.styled(f"\n{ELSEWHERE}", "$text-muted"))
         return Content("").join(parts)
+
+
+def _row(what: str, does: str, width: int, narrow: bool) -> Content:
+    """What is pressed or typed, and what it does: side by side, or one below the other."""
+    if narrow:
+        return Content(f"{what}\n  {does}\n")
+    told = f"\n{' ' * ARGUMENTS}".join(wrap(does, max(width - ARGUMENTS, 1), break_on_hyphens=False))
+    return Content(f"{f'  {what}':<{ARGUMENTS}}{told}\n")

@@ -19,9 +19,11 @@ class Prompt(InOrder, TextArea):
     """A text field that grows with its text; Enter sends, and Up on its first line recalls earlier ones."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "send", "Send", id="send"),
-        Binding("ctrl+j,shift+enter,alt+enter", "newline", "New line", id="newline"),
-        Binding("ctrl+underscore,super+z", "undo", "Undo", id="undo-typing", show=False),
+        Binding("enter", "send", "Send", id="send", tooltip="Send the question, or run the command"),
+        Binding("ctrl+j,shift+enter,alt+enter", "newline", "New line", id="newline", tooltip="Add a line"),
+        Binding(
+            "ctrl+underscore,super+z", "undo", "Undo", id="undo-typing", show=False, tooltip="Undo typing"
+        ),
         Binding("tab", "complete", "Complete", show=False),
         Binding("pageup", "page(-1)", "Scroll up", show=False),
         Binding("pagedown", "page(1)", "Scroll down", show=False),
