@@ -5,6 +5,8 @@ Each can be followed, but for a reference that refers to nothing but itself, whi
 
 from random import Random
 
+from trchat.grammar.finite import Finite
+
 WORDS = ["a", "b", "name", "straße", "日本", "👍", 'say "hi"', "C:\\new", "two\nlines", "", "a/b~c", "\t"]
 PATTERNS = [
     "^[a-c]{2,4}$",
@@ -36,10 +38,13 @@ class Schemas:
 
     def whole(self):
         """A schema with its definitions; a person may also have written ``true``."""
-        schema = self.schema(0)
-        if self.definitions and isinstance(schema, dict):
-            schema["$defs"] = self.definitions
-        return schema
+        while True:
+            self.definitions = {}
+            schema = self.schema(0)
+            if self.definitions and isinstance(schema, dict):
+                schema["$defs"] = self.definitions
+            if not Finite(schema).circle():  # which is refused
+                return schema
 
     def schema(self, depth):
         random = self.random

@@ -68,9 +68,31 @@ def test_what_only_endless_values_fit_is_refused(schema, where):
 def test_what_comes_to_an_end_is_followed(schema, yes):
     finite = Finite(schema)
     assert not finite.is_endless(schema)
+    assert finite.circle() == ""
     assert finite.endless_reference() == ""
     if yes is not None:
         assert lets_through(read_schema(json.dumps(schema), "x"), yes)
+
+
+@pytest.mark.parametrize(
+    ("schema", "where"),
+    [
+        ({"anyOf": [SELF, {"type": "null"}]}, "#/anyOf/0"),
+        ({"anyOf": [{"type": "null"}, {"oneOf": [{"allOf": [SELF]}]}]}, "#/anyOf/1/oneOf/0/allOf/0"),
+        (
+            held({"$ref": "#/$defs/a"})
+            | {"$defs": {"a": {"anyOf": [{"$ref": "#/$defs/b"}, {}]}, "b": {"$ref": "#/$defs/a"}}},
+            "#/$defs/a/anyOf/0",
+        ),
+    ],
+)
+def test_references_in_a_circle_are_refused(schema, where):
+    """Validators do not come back from them."""
+    with pytest.raises(UsageError) as caught:
+        read_schema(json.dumps(schema), "my.json")
+    assert str(caught.value) == (
+        f'my.json cannot be followed: "$ref" at {where}: it leads back to itself without going into a value'
+    )
 
 
 def test_endless_parts_are_never_begun():

@@ -14,10 +14,11 @@ from trchat.serve.wishes import read_chat
 pytestmark = pytest.mark.slow
 CONTROL = ("<|im_start|>", "<tool_call>", "</tool_call>", "<|im_end|>")
 TEMPLATE = chatml('<tool_call>{"name": "{{ c.name }}", "arguments": {{ c.arguments | tojson }}}</tool_call>')
-LOOK = {"type": "object", "properties": {"at": {"type": "string"}}, "required": ["at"]}
+AT = {"type": "string", "maxLength": 9}
+LOOK = {"type": "object", "properties": {"at": AT}, "required": ["at"], "additionalProperties": False}
 TOOLS = [
     {"type": "function", "function": {"name": "look", "description": "Look.", "parameters": LOOK}},
-    {"type": "function", "function": {"name": "now"}},
+    {"type": "function", "function": {"name": "now", "parameters": {"additionalProperties": False}}},
 ]
 ASKED = [{"role": "user", "content": "What is there?"}]
 CALLED = [
@@ -122,6 +123,27 @@ def test_one_call_at_a_time(calling):
     assert len(told["message"]["tool_calls"]) == 1 and told["finish_reason"] == "tool_calls"
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_call_that_there_must_be(calling, stream):
+    """This model would say something first."""
+    named = {"type": "function", "function": {"name": "look"}}
+    for choice, names in (("required", {"look", "now"}), (named, {"look"})):
+        if stream:
+            found = calling.streamed(messages=ASKED, tools=TOOLS, tool_choice=choice, max_tokens=200)
+            told = [chunk["choices"][0] for chunk in found]
+            text = "".join(each["delta"].get("content") or "" for each in told)
+            calls = [call for each in told for call in each["delta"].get("tool_calls", [])]
+            name, arguments = calls[0]["function"]["name"], calls[1]["function"]["arguments"]
+            finish = told[-1]["finish_reason"]
+        else:
+            whole = ask(calling, ASKED, tool_choice=choice).json()["choices"][0]
+            text, finish = whole["message"]["content"] or "", whole["finish_reason"]
+            (call,) = whole["message"]["tool_calls"]
+            name, arguments = call["function"]["name"], call["function"]["arguments"]
+        assert (text, finish) == ("", "tool_calls") and name in names
+        assert name == "now" or isinstance(json.loads(arguments)["at"], str)
+
+
 def test_a_malformed_call_is_told(calling):
     choice = ask(calling, OTHER).json()["choices"][0]
     assert choice["finish_reason"] == "stop" and "tool_calls" not in choice["message"]
@@ -150,6 +172,29 @@ def test_drafts_change_nothing(talkative, tmp_path):
             answers.append((message["content"], [each["function"] for each in message["tool_calls"]]))
         server.end()
     assert all(each == answers[0] for each in answers)
+
+
+def test_a_template_of_its_own_for_tools(talkative, tmp_path):
+    """As Hermes has it: the usual template knows none."""
+    from gguf import GGUFReader, GGUFValueType, GGUFWriter
+    from gguf.scripts.gguf_new_metadata import MetadataDetails, copy_with_new_metadata
+
+    from tests.serve.conftest import Server
+
+    plain = "{% for m in messages %}{{ m.content }}<|im_end|>\n{% endfor %}<|im_start|>assistant\n"
+    reader = GGUFReader(talkative)
+    writer = GGUFWriter(tmp_path / "two.gguf", "gpt2")
+    changed = {
+        "tokenizer.chat_template": MetadataDetails(GGUFValueType.STRING, plain),
+        "tokenizer.chat_template.tool_use": MetadataDetails(GGUFValueType.STRING, TEMPLATE),
+    }
+    copy_with_new_metadata(reader, writer, changed, [])
+    server = Server(tmp_path / "two.gguf", tmp_path / "home")
+    message = ask(server, ASKED).json()["choices"][0]["message"]
+    assert [each["function"]["name"] for each in message["tool_calls"]] == ["look", "now"]
+    assert ask(server, ANSWERED).json()["choices"][0]["message"]["content"] == "There is tea."
+    assert server.chat().status_code == 200
+    server.end()
 
 
 def test_calls_in_saved_conversations(talkative, tmp_path, monkeypatch):

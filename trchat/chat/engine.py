@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from time import perf_counter
 
 import numpy as np
@@ -14,14 +15,20 @@ from trchat.chat.reader import AnswerReader
 from trchat.chat.records import Answer, Delta, Event, ModelFacts, Prefill, Standing, never
 from trchat.chat.returns import points_of_return
 from trchat.chat.template import ChatTemplate, Turn, Verbatim
-from trchat.chat.thinking import AS_IT_IS, Prompting, find_switch, variables_for, with_system_line
+from trchat.chat.thinking import (
+    AS_IT_IS,
+    Prompting,
+    ThinkingSwitch,
+    find_switch,
+    variables_for,
+    with_system_line,
+)
 from trchat.chat.waking import Waking
 from trchat.decoding.kv_cache import KVCache
 from trchat.decoding.loop import generate
 from trchat.decoding.start_costs import measure_start
 from trchat.decoding.state_cache import Cache, StateCache
 from trchat.drafting import make_drafter
-from trchat.errors import UsageError
 from trchat.llama.context import Context, ContextOptions
 from trchat.llama.model import Model
 from trchat.llama.owned import Owned
@@ -45,6 +52,7 @@ class Engine(Owned):
         on_answer_end: called with each answer when it is complete or was left.
         earlier: tells drafters what was answered in earlier conversations; None tells them nothing.
         waking: keeps what was read for later, and reads it back; None reads every text anew.
+        tool_source: a chat template for conversations with tools, where the usual one knows none.
         came_free: tells how many tokens drafting has saved with this model since its first day.
     """
 
@@ -64,6 +72,8 @@ class Engine(Owned):
         self.on_answer_end: Callable[[Answer], None] | None = None
         self.earlier: EarlierAnswers | None = None
         self.waking: Waking | None = None
+        self.tool_source: str | None = None
+        self._tool_prompting: tuple[PromptBuilder, ThinkingSwitch] | None = None
         self.came_free: Callable[[], int] = lambda: 0
         self.template = template or ChatTemplate(model.chat_template, model.bos_text, model.eos_text)
         self.prompts = PromptBuilder(self.template, model)
@@ -139,6 +149,8 @@ class Engine(Owned):
         """Free the context and end the template's process. May be called twice."""
         self.context.close()
         self.template.close()
+        if self._tool_prompting is not None:
+            self._tool_prompting[0].template.close()
 
     def learn_costs(self, load_s: float) -> None:
         """Measure step times, for about 0.3 s or 5 % of ``load_s`` at most, on a GPU for twice as long."""
@@ -184,18 +196,20 @@ class Engine(Owned):
         leaves no room (or all of it does not), what the template raises, and DecodeError from llama.cpp.
         """
 
-        variables = variables_for(prompting, self._thinking, self.template.reads)
-        line = self._thinking.plan(prompting.think).system
-        format, tools = self.prompts.format, prompting.tools
+        prompts, switch, tools = self.prompts, self._thinking, prompting.tools
+        if tools is not None or (not isinstance(turns, Verbatim) and any(turn.calls for turn in turns)):
+            prompts, switch = self._for_tools()
+        variables = variables_for(prompting, switch, prompts.template.reads)
+        line = switch.plan(prompting.think).system
+        format = prompts.format
         if tools is not None:
+            format = prompts.format_with(tools)
             if tools.must:
-                raise UsageError("this model's calls of tools cannot be forced; use 'tool_choice': 'auto'")
-            ruled = bool(sampling.schema or sampling.grammar)
-            format = self.prompts.format_with(tools, ruled=ruled)
+                sampling = replace(sampling, schema=prompts.rules_for(tools))
 
         def build(some: Sequence[Turn]) -> Prompt:
             definitions = tools.definitions if tools else ()
-            return self.prompts.build(with_system_line(some, line), variables, opening, definitions)
+            return prompts.build(with_system_line(some, line), variables, opening, definitions)
 
         if isinstance(turns, Verbatim):
             fitted = fit_whole(self.prompts.verbatim(turns), (), self.context.n_ctx)
@@ -269,6 +283,15 @@ class Engine(Owned):
                 told = zip(chain.likely(len(step.tokens)), reader.spoken(), strict=False)
                 likely = tuple(each if spoken else None for each, spoken in told)
                 yield Delta(step, tuple(reader.news()), likely)
+
+    def _for_tools(self) -> tuple[PromptBuilder, ThinkingSwitch]:
+        """By what to make prompts where there are tools."""
+        if self.tool_source is None or self.prompts.tool_use.variable is not None:
+            return self.prompts, self._thinking
+        if self._tool_prompting is None:
+            template = ChatTemplate(self.tool_source, self.model.bos_text, self.model.eos_text)
+            self._tool_prompting = PromptBuilder(template, self.model), find_switch(template)
+        return self._tool_prompting
 
     @contextmanager
     def _until_the_end_of(self, answer: Answer, drafter: Drafter) -> Iterator[None]:

@@ -59,12 +59,14 @@ def open_engine(
         start = perf_counter()
         model = stack.enter_context(Model(path, layers, progress))
         load_s = perf_counter() - start
+        tool_source = model.tool_template if source is None else None
         source = model.chat_template if source is None else source
         template = ChatTemplate(source, model.bos_text, model.eos_text, process)
         mode = settings.draft if model.can_draft else "off"
         if mode != "off":  # without drafts all batches are alike, which is what graphs are for
             choose_graphs(path, model, options, layers, tell)
         engine = stack.enter_context(Engine(model, options, template))
+        engine.tool_source = tool_source
         remembering = Remembering(engine, path, layers, remember, tell, recall=settings.recall == "on")
         stack.callback(remembering.close)
         if settings.recall == "on":

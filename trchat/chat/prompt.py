@@ -18,6 +18,7 @@ from trchat.chat.plain_text import (
 from trchat.chat.template import ChatTemplate, Turn, Verbatim
 from trchat.chat.tools.calls import ToolCall, Tools
 from trchat.chat.tools.find import ToolUse, find_tool_use
+from trchat.chat.tools.ruled import call_grammar
 from trchat.chat.tools.values import read_json, written
 from trchat.errors import TrchatError, UsageError
 
@@ -63,11 +64,12 @@ class PromptBuilder:
     """Renders by ``template`` and tokenises with ``vocabulary``; what the turns contain stays plain text.
 
     Attributes:
+        template: what renders.
         format: how the model writes its answers, as far as template and vocabulary tell.
     """
 
     def __init__(self, template: ChatTemplate, vocabulary: Vocabulary) -> None:
-        self._template = template
+        self.template = template
         self._vocabulary = vocabulary
         written = template.source
         markers = markers_in(written, self._sample(), [turn.content for turn in _SAMPLE])
@@ -83,7 +85,7 @@ class PromptBuilder:
     @cached_property
     def tool_use(self) -> ToolUse:
         """How the template takes tools, and the model calls them; looked for when first there are any."""
-        template = self._template
+        template = self.template
         use = find_tool_use(template.source, template.reads, template.sample, self._vocabulary, self.format)
         if use.shape is not None:
             template.shape = use.shape
@@ -91,8 +93,8 @@ class PromptBuilder:
             template.write_calls = use.syntax.write
         return use
 
-    def format_with(self, tools: Tools, *, ruled: bool) -> Format:
-        """How the model writes answers that may call ``tools``; ``ruled``: a grammar says what it may write.
+    def format_with(self, tools: Tools) -> Format:
+        """How the model writes answers that may call ``tools``.
 
         Raises UsageError where the template knows no tools, or it is not known how calls are written.
         """
@@ -101,7 +103,18 @@ class PromptBuilder:
             raise UsageError("the chat template of this model knows no tools; ask without them")
         if use.syntax is None:
             raise UsageError("how this model writes calls of tools is not known; ask without tools")
-        return use.format(self.format, tools, self._vocabulary, ruled=ruled)
+        return use.format(self.format, tools, self._vocabulary)
+
+    def rules_for(self, tools: Tools) -> str:
+        """A grammar (``Sampling.schema``) for answers that must call one of ``tools.must``.
+
+        Raises UsageError where there can be none.
+        """
+        syntax = self.tool_use.syntax
+        grammar = syntax and call_grammar(syntax, tools, self._vocabulary)
+        if not grammar:
+            raise UsageError("this model cannot be made to call a tool; only 'tool_choice': 'auto' works")
+        return grammar
 
     def build(
         self,
@@ -130,7 +143,7 @@ class PromptBuilder:
         contents += [each.text for each in written if not each.markup]
 
         def rendered(mark: str) -> str:
-            whole = self._template.render([self._broken(turn, mark) for turn in turns], told(mark))
+            whole = self.template.render([self._broken(turn, mark) for turn in turns], told(mark))
             parts = (
                 each.text if each.markup else self.plain_text.break_up(each.text, mark) for each in written
             )
@@ -158,7 +171,7 @@ class PromptBuilder:
         """What the template writes behind the last question, whatever it asks."""
         system = [turn for turn in turns[:1] if turn.role == "system"]
         try:
-            return tail_of(self._template.render([*system, _SAMPLE[1]], variables), _SAMPLE[1].content)
+            return tail_of(self.template.render([*system, _SAMPLE[1]], variables), _SAMPLE[1].content)
         except TrchatError:
             return ""
 
@@ -204,7 +217,7 @@ class PromptBuilder:
         """A prompt of harmless turns, to see the template's own words; empty when it refuses them."""
         for turns in (_SAMPLE, _SAMPLE[1:], _SAMPLE[1:2]):
             try:
-                return self._template.render(turns)
+                return self.template.render(turns)
             except TrchatError:
                 continue
         return ""

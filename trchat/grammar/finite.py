@@ -1,4 +1,4 @@
-"""Schemas that refer to themselves: whether any value that fits one comes to an end.
+"""Schemas that refer to themselves: whether values that fit them end, and whether checking a value does.
 
 ``{"properties": {"next": {"$ref": "#"}}, "required": ["next"]}`` means something, but no text: an answer
 would go on for ever. A grammar is never done with it.
@@ -44,7 +44,7 @@ class Finite:
         self._root = root
         self._parts: dict[int, dict[str, Any]] = {}
         self._users: defaultdict[int, set[int]] = defaultdict(set)
-        self._references: list[tuple[str, Any]] = []
+        self._references: list[tuple[str, dict[str, Any], Any]] = []
         self._collect()
         # From nothing upwards: what comes to an end. From everything downwards: what also may go on for ever.
         self._ending = self._settled(NONE)
@@ -57,7 +57,35 @@ class Finite:
 
     def endless_reference(self) -> str:
         """Where the first reference stands to something that is endless; empty where none does."""
-        return next((where for where, target in self._references if self.is_endless(target)), "")
+        return next((where for where, _, target in self._references if self.is_endless(target)), "")
+
+    def circle(self) -> str:
+        """Where the first reference stands that leads back to where it came from without going into a value.
+
+        Who checks a value by it never comes to an end. Empty where there is none.
+        """
+        ahead = {key: [id(each) for each in self._in_place(part)] for key, part in self._parts.items()}
+        left = {key: sum(each in ahead for each in others) for key, others in ahead.items()}
+        before: defaultdict[int, list[int]] = defaultdict(list)
+        for key, others in ahead.items():
+            for each in others:
+                before[each].append(key)
+        waiting = [key for key, count in left.items() if not count]
+        while waiting:  # what leads nowhere, and then what leads only there
+            key = waiting.pop()
+            del left[key]
+            for each in before[key]:
+                left[each] -= 1
+                if not left[each]:
+                    waiting.append(each)
+        return next((at for at, one, other in self._references if id(one) in left and id(other) in left), "")
+
+    def _in_place(self, schema: dict[str, Any]) -> Iterator[Any]:
+        """The schemas that see the same value as this one."""
+        if "$ref" in schema:
+            yield target_of(self._root, schema["$ref"])
+        for name in ("allOf", "anyOf", "oneOf"):
+            yield from schema.get(name, ())
 
     def _collect(self) -> None:
         waiting = [(self._root, "#")]
@@ -68,7 +96,7 @@ class Finite:
             self._parts[id(schema)] = schema
             inner = list(_inner(schema, where))
             if (target := target_of(self._root, schema.get("$ref"))) is not None:
-                self._references.append((where, target))
+                self._references.append((where, schema, target))
                 inner.append((target, str(schema["$ref"])))
             for part, _ in inner:
                 self._users[id(part)].add(id(schema))

@@ -174,6 +174,8 @@ class _Rewriting:
                 f'"$ref" at {where}: what fits it holds something of its own kind, that again something, '
                 "and so on without end"
             )
+        if where := self._finite.circle():
+            raise _CannotFollowError(f'"$ref" at {where}: it leads back to itself without going into a value')
 
     def rewritten(self, schema: Any, where: str) -> Any:
         if not isinstance(schema, dict):

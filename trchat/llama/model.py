@@ -130,6 +130,11 @@ class Model(Owned):
         """The Jinja chat template that came with the model."""
         return self.metadata.get("tokenizer.chat_template")
 
+    @property
+    def tool_template(self) -> str | None:
+        """The one for conversations with tools, where a model has two (Hermes, Command R)."""
+        return self.metadata.get("tokenizer.chat_template.tool_use")
+
     def tokenize(self, text: str, *, add_special: bool = False, parse_special: bool = False) -> list[int]:
         """Turn text into token ids.
 

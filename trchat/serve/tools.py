@@ -31,7 +31,7 @@ def read_tools(body: Json) -> Tools | None:
     must = _callable(choice, names)
     if not definitions or choice == "none":
         return None
-    return Tools(tuple(definitions), must, parallel)
+    return Tools(tuple(definitions), must, parallel=parallel)
 
 
 def _callable(choice: Any, names: Sequence[str]) -> tuple[str, ...]:

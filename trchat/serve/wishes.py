@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -90,7 +90,7 @@ def read_chat(body: Json) -> Wish:
     alternatives = fields.number(body, "top_logprobs", _ALTERNATIVES)
     if alternatives is not None and not fields.flag(body, "logprobs"):
         raise bad_request("'top_logprobs' needs 'logprobs': true", "top_logprobs")
-    tools = read_tools(body)
+    tools = _ruled(read_tools(body))
     schema = _read_format(body)
     if tools is not None and schema is not None:
         raise unsupported("response_format", "'response_format' cannot be had together with 'tools' here")
@@ -255,12 +255,20 @@ def _tried(text: str) -> Schema:
     return schema
 
 
-def followed(text: str) -> Schema:
+def _ruled(tools: Tools | None) -> Tools | None:
+    """``tools`` with the grammars that a call needs which there must be. Raises ApiError."""
+    if tools is None or not tools.must:
+        return tools
+    schemas = (followed(json.dumps(tools.parameters(name)), "tools") for name in tools.must)
+    return replace(tools, grammars=tuple(schema.grammar for schema in schemas))
+
+
+def followed(text: str, param: str = "response_format") -> Schema:
     """The schema in ``text``, tried whether it can be followed; takes half a second where it is a new one.
 
-    Raises ApiError.
+    Raises ApiError, over ``param``.
     """
     try:
         return _tried(text)
     except UsageError as error:
-        raise unsupported("response_format", str(error)) from None
+        raise unsupported(param, str(error)) from None

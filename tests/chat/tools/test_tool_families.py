@@ -5,6 +5,7 @@ import json
 import random
 
 import pytest
+from llguidance import LLMatcher, LLTokenizer
 
 from tests.chat.test_answer_formats import SPECIAL, Letters
 from tests.chat.tools.tool_families import ARGS, FAMILIES, MENTIONS, MORE
@@ -15,6 +16,7 @@ from trchat.chat.template import ChatTemplate, Turn
 from trchat.chat.template_process import TemplateProcess
 from trchat.chat.tools.calls import ToolCall, Tools
 from trchat.errors import UsageError
+from trchat.grammar.schema import read_schema
 
 
 def tool(name, **properties):
@@ -75,7 +77,7 @@ class Built:
 
     def read(self, ids, tools=TOOLS):
         """What a reader makes of tokens, and what each of them brought."""
-        format = self.prompts.format_with(tools, ruled=False)
+        format = self.prompts.format_with(tools)
         reader = AnswerReader(self.vocabulary, format, format.parser(""))
         for token in ids:
             if reader.take(token):
@@ -93,7 +95,7 @@ def called(reader):
 
 def parsed(builder, text, cuts, tools=TOOLS):
     """What the parser makes of ``text``, cut at these places."""
-    format = builder.prompts.format_with(tools, ruled=False)
+    format = builder.prompts.format_with(tools)
     parser, said = format.parser(""), Said()
     coded = format.marks.coded(text)
     for start, end in zip([0, *cuts], [*cuts, len(coded)], strict=True):
@@ -118,7 +120,7 @@ def test_calls_are_read_token_by_token(built, name, kind):
 def test_calls_are_read_in_any_pieces(built, name, kind):
     family, builder = FAMILIES[name], built(name, kind)
     random.seed(name)
-    format = builder.prompts.format_with(TOOLS, ruled=False)
+    format = builder.prompts.format_with(TOOLS)
     length = len(format.marks.coded(family.two))
     for count in (0, 0, 1, 2, 3, 5, 9, 20):
         said = parsed(builder, family.two, sorted(random.sample(range(length), count)))
@@ -280,7 +282,7 @@ def test_a_call_may_stand_in_reasoning_that_is_not_ended(process):
     )
     vocabulary = Letters(("<think>", "</think>", "<tool_call>", "</tool_call>", "<|im_end|>"), True)
     builder = Built(template, vocabulary, process)
-    format = builder.prompts.format_with(TOOLS, ruled=False)
+    format = builder.prompts.format_with(TOOLS)
 
     def read(text):
         reader = AnswerReader(vocabulary, format, format.parser("<|im_start|>assistant\n<think>\n"))
@@ -297,12 +299,34 @@ def test_a_call_may_stand_in_reasoning_that_is_not_ended(process):
     assert calls == [("look", ARGS)] and text == "" and "perhaps" in reasoning
 
 
+FORCED = Tools(TOOLS.definitions, ("find", "look"), (read_schema("{}", "").grammar,) * 2)
+
+
+@pytest.mark.parametrize("name", [name for name in FAMILIES if FAMILIES[name].forced])
+def test_a_grammar_lets_nothing_but_calls_through(built, name):
+    builder = built(name, "letters")
+    grammar = builder.prompts.rules_for(FORCED)
+    opener, _, rest = FAMILIES[name].output.partition(json.dumps(ARGS, ensure_ascii=False))
+    assert "look" not in rest
+    matcher = LLMatcher(LLTokenizer("byte"), grammar, log_level=0)
+    whole = (opener + "{}").encode()
+    assert matcher.validate_tokens(list(whole)) == len(whole)
+    assert matcher.validate_tokens(list(whole.replace(b"look", b"fold"))) < len(whole)
+    assert matcher.validate_tokens(list(b"Hello!")) == 0
+
+
+@pytest.mark.parametrize("name", [name for name in FAMILIES if not FAMILIES[name].forced])
+def test_calls_that_no_grammar_rules(built, name):
+    with pytest.raises(UsageError, match="auto"):
+        built(name).prompts.rules_for(FORCED)
+
+
 def test_a_template_that_knows_no_tools(process):
     source = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
     template = ChatTemplate(source, "<s>", "</s>", process)
     prompts = PromptBuilder(template, Letters((), False))
     with pytest.raises(UsageError, match="knows no tools"):
-        prompts.format_with(TOOLS, ruled=False)
+        prompts.format_with(TOOLS)
     call = Turn("assistant", "", calls=(ToolCall("1", "look", "{}"),))
     with pytest.raises(UsageError, match="takes no calls"):
         prompts.build([Turn("user", "Q"), call])
@@ -314,7 +338,7 @@ def test_a_template_with_calls_in_a_way_of_its_own(process):
     )
     template = ChatTemplate(source, "<s>", "</s>", process)
     with pytest.raises(UsageError, match="not known"):
-        PromptBuilder(template, Letters((), False)).format_with(TOOLS, ruled=False)
+        PromptBuilder(template, Letters((), False)).format_with(TOOLS)
 
 
 BARE = [
@@ -338,6 +362,13 @@ def test_calls_without_marks(built, text, is_call):
         reader, _ = built(name).read([ord(letter) for letter in text])
         assert bool(reader.calls) == is_call
         assert reader.text == ("" if is_call else text)
+
+
+def test_several_calls_without_marks(built):
+    call = '{"name": "look", "arguments": {"at": "Zürich", "size": 3}}'
+    for name in ("llama3", "hermes"):
+        reader, _ = built(name).read([ord(letter) for letter in f"{call}\n{call}\n" + '{"so": 1}'])
+        assert (called(reader), reader.text) == ([("look", ARGS)] * 2, '{"so": 1}')
 
 
 MENDED = [

@@ -26,11 +26,13 @@ class Tools:
     Attributes:
         definitions: as OpenAI's protocol has them: ``{"type": "function", "function": {"name", ...}}``.
         must: names of those of which an answer must call one; empty where it need not call any.
+        grammars: of each of these, its arguments' schema for the grammar engine (``Schema.grammar``).
         parallel: an answer may hold several calls.
     """
 
     definitions: tuple[Mapping[str, Any], ...]
     must: tuple[str, ...] = ()
+    grammars: tuple[str, ...] = ()
     parallel: bool = True
 
     @property

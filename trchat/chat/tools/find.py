@@ -48,14 +48,14 @@ class ToolUse:
     shape: Shape | None
     syntax: Syntax | None
 
-    def format(self, format: Format, tools: Tools, vocabulary: Vocabulary, *, ruled: bool) -> ToolFormat:
+    def format(self, format: Format, tools: Tools, vocabulary: Vocabulary) -> ToolFormat:
         """A format that finds calls in answers besides."""
         assert self.syntax is not None
         # What is a token and has a text is read as that anyway.
         hidden = [each for each in vocabulary.control_texts if each in self.syntax.sample]
         spellings = [*format.marks.spellings, *hidden]
         marks = Marks(spellings, vocabulary.special_ids, vocabulary.control_texts)
-        return ToolFormat(format, self.syntax, tools, marks, ruled)
+        return ToolFormat(format, self.syntax, tools, marks)
 
 
 def find_tool_use(
@@ -131,7 +131,7 @@ def _by_name(source: str, special: Collection[str]) -> Syntax | None:
             closing="".join(closers),
         )
     if has("[TOOL_CALLS]"):
-        return Syntax(JsonCalls(), section="[TOOL_CALLS]", separated=_LIST)
+        return Syntax(JsonCalls(), section="[TOOL_CALLS]", separated=_LIST, lead="[TOOL_CALLS][", closing="]")
     if has("<tool_call>"):
         return Syntax(
             JsonCalls(),
@@ -142,7 +142,9 @@ def _by_name(source: str, special: Collection[str]) -> Syntax | None:
             separated="}",
         )
     if has("<|tool_call|>"):  # Granite 3
-        return Syntax(JsonCalls(), section="<|tool_call|>", separated=_LIST)
+        return Syntax(
+            JsonCalls(), section="<|tool_call|>", separated=_LIST, lead="<|tool_call|>[", closing="]"
+        )
     if has("<|python_tag|>"):
         return Syntax(JsonCalls({"name": "name", "parameters": "arguments"}), bare="line", separated=_LIST)
     return None
@@ -211,6 +213,7 @@ class _Sample:
         if self._two[:end] == self._one[:end] and (at := self._two.find("{", end)) >= 0:
             between = self._two[end:at]
         section, opener = self._opener(start, between)
+        lead = section + opener
         listed = "," in between or section.rstrip().endswith("[") or opener.rstrip().endswith("[")
         if listed:
             section, opener = (_without_bracket(each) for each in (section, opener))
@@ -227,6 +230,7 @@ class _Sample:
             opener,
             closers,
             bare=bare,
+            lead=lead,
             separated=_LIST if listed else "}",
             closing=closing,
         )

@@ -18,12 +18,11 @@ _BEGINNING = 500
 class ToolFormat:
     """A format whose answers may hold calls; see ``trchat.chat.formats.interface.Format``."""
 
-    def __init__(self, format: Format, syntax: Syntax, tools: Tools, marks: Marks, ruled: bool) -> None:
-        """``marks`` are those of ``format`` and of ``syntax``. ``ruled``: a grammar rules calls too."""
+    def __init__(self, format: Format, syntax: Syntax, tools: Tools, marks: Marks) -> None:
+        """``marks`` are those of ``format`` and of ``syntax``."""
         self._format = format
         self.syntax = syntax
         self.tools = tools
-        self.ruled = ruled
         self.marks = marks
         self.closing = format.closing
 
@@ -103,7 +102,7 @@ class ToolParser:
         if self._state is _State.DOUBT:
             return Place.REASONING
         if self._state is not _State.TEXT or self._ruled_opener():
-            return Place.CALL if self._format.ruled else Place.MARKUP
+            return Place.CALL if self._tools.must else Place.MARKUP
         place = self.inner.place
         return Place.MARKUP if place is Place.ENDED and self._syntax.behind_end else place
 
@@ -133,7 +132,8 @@ class ToolParser:
         return self._state is not _State.TEXT or self.inner.expects_blanks()
 
     def _ruled_opener(self) -> bool:
-        return self._format.ruled and bool(self._waiting) and self.inner.place is not Place.REASONING
+        """Whether there is the beginning of an opener, where a call is all that there can be."""
+        return bool(self._tools.must and self._waiting) and self.inner.place is not Place.REASONING
 
     def _worth_reading(self, text: str) -> bool:
         return len(self._waiting) < _BEGINNING or _MAY_COMPLETE.search(text) is not None
@@ -329,6 +329,8 @@ class ToolParser:
             return
         elif self._listed and rest.startswith("{"):
             self._state, self._opened = _State.CALL, 1
+        elif self._opened == 0 and rest.startswith("{"):
+            self._state = _State.CALL  # another one without an opener
         elif not syntax.opener and syntax.reader.begins(rest):
             self._state, self._opened = _State.CALL, 1 if syntax.section else 0
         else:

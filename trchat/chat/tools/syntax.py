@@ -75,6 +75,8 @@ class Syntax:
             (``line``), or nowhere (``""``).
         header: openers stand in the header of a message, not in its text.
         separated: what stands between calls of one section, besides blanks.
+        lead: all that the template writes before the first call; None is ``section`` and
+            ``opener``.
         closing: all that the template writes behind the last call.
         behind_end: calls may stand behind what otherwise ends an answer.
     """
@@ -86,6 +88,7 @@ class Syntax:
     bare: str = ""
     header: bool = False
     separated: str = ""
+    lead: str | None = None
     closing: str = ""
     behind_end: bool = False
 
