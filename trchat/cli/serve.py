@@ -14,9 +14,10 @@ from trchat.errors import UsageError
 KEY_VARIABLE = "TRCHAT_API_KEY"
 
 DESCRIPTION = """\
-Answer other programs' requests by OpenAI's protocol: /v1/chat/completions, /v1/completions, /v1/models, and
-/health, which also tells who is waiting. Requests are answered one after another.
-Sampling and thinking set here are for requests that do not set them.
+Answer other programs' requests by OpenAI's protocol: /v1/chat/completions (tools included, where
+the model's template knows them), /v1/completions and /v1/models; /health tells who is waiting.
+Requests are answered one after another. Sampling and thinking set here are for those that do not
+set them.
 """
 
 EPILOG = f"""examples:

@@ -29,9 +29,9 @@ class Pace:
     function algorithm (Borodin, Linial and Saks, 1992) says when to move: once staying has cost more than
     moving does. Where changes are free, that is the best width of each step.
 
-    The only safety is a balance, in milliseconds, of what drafts saved and lost against steps of one token.
-    Where it has lost more than a hundredth lately, steps are one token wide until time has made the loss a
-    small part.
+    The only safety is a balance, in milliseconds, of what drafts saved and lost against steps of one token,
+    looking for something to draft included. Where it has lost more than a hundredth lately, steps are one
+    token wide, without a look, until time has made the loss a small part.
 
     Attributes:
         promised: tokens that the drafts of the step under way are expected to bring.
@@ -42,7 +42,7 @@ class Pace:
         self._tokens = self._ms = 0.0
         self._last = 0  # width of the step before; 0 = none since the prompt
         self._work: dict[int, float] = {}  # what it would have cost, in tokens, to be at each width by now
-        self._at_rest = False  # whether no other width has shown anything for it
+        self._at_rest = False  # whether nothing speaks for another width than the narrowest, as mostly
         self._balance_ms = 0.0
         self._undrafted_ms = 0.0  # that steps of one token would have taken so far
         self.promised = 0.0

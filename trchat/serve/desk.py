@@ -309,7 +309,7 @@ class Desk:
         try:
             self._stack.close()
         except Exception as trouble:
-            self._tell(f"the model was not freed in good order: {one_line(str(trouble))}")
+            self._tell(f"the model could not be closed cleanly: {one_line(str(trouble))}")
 
     def _log(self, errand: Errand, answer: Answer, finish: str, start: float) -> None:
         waited = start - errand.asked_at
