@@ -24,7 +24,7 @@ from trchat.recycling.knowledge import Knowledge
 from trchat.recycling.native.sources import FILE, sources_hash
 from trchat.recycling.proposer import make_proposer
 from trchat.recycling.topk import top_k_and_mass
-from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree
+from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree, chain_tree
 
 COMPILER = any(shutil.which(name) for name in ("cc", "gcc", "clang"))
 KERNEL = kernel.KERNEL
@@ -258,3 +258,18 @@ def test_a_tree_whose_parents_do_not_come_first_is_refused(either_way):
     for parents in ([0], [-1, 1], [-2]):
         with pytest.raises(ValueError, match="parents come before"):
             TreeSequences(16, 14).assign(DraftTree(np.zeros(len(parents)), np.array(parents)))
+
+
+@compiled
+def test_what_would_make_the_kernel_look_beyond_its_memory_is_refused():
+    proposer = make_proposer(Knowledge())
+    proposer.begin([1, 2, 3, 1, 2])
+    proposer.grow(2)
+    tree = proposer.cut(2)
+    for whole, path in ((tree, (2,)), (tree, (-1,)), (EMPTY_TREE, (0,)), (chain_tree(np.arange(3)), ())):
+        with pytest.raises(ValueError, match="tree that was cut"):
+            proposer.note(whole, path, (3, 4))
+    proposer.note(tree, (0,), (3, 4))
+    for rows in (np.zeros((2, 8)), np.zeros((3, 16))[:, ::2]):
+        with pytest.raises(ValueError, match="tree that was noted"):
+            proposer.recycle(rows.astype(np.float32) if len(rows) == 2 else rows)

@@ -106,22 +106,30 @@ class NativeProposer:
         self._kernel.forget_guesses(self._handle)
 
     def note(self, tree: DraftTree, path: Sequence[int], emitted: Sequence[int]) -> None:
-        """Label all guesses there were for each emitted token; then the text goes on."""
+        """Label all guesses there were for each emitted token; then the text goes on.
+
+        Raises ValueError where ``tree`` is no part of the one that was cut, or ``path`` not in it: the kernel
+        would look beyond its memory.
+        """
+        if len(tree) > self._n_cut or any(not 0 <= node < len(tree) for node in path):
+            raise ValueError("not a part of the tree that was cut, or a path that is not in it")
         if len(emitted) > len(self._emitted):
             self._make_room(len(emitted))
         self._path[: len(path)] = list(path)
         self._emitted[: len(emitted)] = list(emitted)
         self.tokens.extend(emitted)
         self._n_rows = 1 + len(tree)
-        assert len(tree) <= self._n_cut and max(path, default=-1) < len(tree), "of the tree that was cut"
         self._kernel.note(self._handle, self._path, len(path), self._emitted, len(emitted), len(tree))
 
     def recycle(self, logits: NDArray[np.float32], sample: NDArray[np.float32] | None = None) -> None:
-        """Learn the candidates of all rows; those beside an emitted token may come a little later."""
+        """Learn the candidates of all rows; those beside an emitted token may come a little later.
+
+        Raises ValueError for rows that are not those of the tree that was noted.
+        """
         clock = self._knowledge.clock + 1
         stride, size = logits.strides
-        assert len(logits) == self._n_rows, "rows of the tree that was noted"
-        assert size == logits.itemsize, "a row of logits lies in one piece"
+        if len(logits) != self._n_rows or size != logits.itemsize:
+            raise ValueError("rows of logits, each in one piece, are wanted for the tree that was noted")
         learned = self._kernel.recycle(
             self._handle,
             address(logits),
