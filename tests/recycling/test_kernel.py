@@ -273,3 +273,20 @@ def test_what_would_make_the_kernel_look_beyond_its_memory_is_refused():
     for rows in (np.zeros((2, 8)), np.zeros((3, 16))[:, ::2]):
         with pytest.raises(ValueError, match="tree that was noted"):
             proposer.recycle(rows.astype(np.float32) if len(rows) == 2 else rows)
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("where", [slice(None), slice(0, 1), slice(3, None, 7)])
+def test_logits_that_are_no_numbers_break_nothing(either_way, odd, where):
+    """The answer ends there, but rows of guesses that were not followed have been seen by then."""
+    proposer = make_proposer(Knowledge())
+    proposer.begin([1, 2, 3, 1, 2])
+    for n_vocab in (16, 8000):
+        rows = np.random.default_rng(1).normal(size=(1, n_vocab)).astype(np.float32)
+        rows[:, where] = odd
+        proposer.grow(4)
+        proposer.note(EMPTY_TREE, (), (3,))
+        with np.errstate(all="ignore"):
+            proposer.recycle(rows)
+    assert all(0 <= probability <= 1 for probability in proposer.grow(20))
+    assert all(0 <= token < 8000 for token in proposer.cut(20).tokens.tolist())

@@ -36,7 +36,7 @@ from trchat.recycling.calibration import (
 from trchat.recycling.candidates import CONTEXT, CandidateTables, pack
 from trchat.recycling.knowledge import CANDIDATES, Knowledge
 from trchat.recycling.suffix import Context, EarlierTexts, Match, SuffixIndex
-from trchat.recycling.topk import SAMPLED, top_k_and_mass
+from trchat.recycling.topk import NOTHING, SAMPLED, top_k_and_mass
 from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree
 
 FADE = 0.85
@@ -456,8 +456,8 @@ class PlainProposer:
         best, values, mass = top_k_and_mass(logits, CANDIDATES, changing=sample is not None)
         if sample is not None and (logits[0, ::SAMPLED] != sample).any():
             return
-        certain = values - mass[:, None]
-        self._knowledge.learn(self._contexts, pack(best, certain))
+        certain = np.where(values > NOTHING, values - mass[:, None], -np.inf)
+        self._knowledge.learn(self._contexts, np.where(np.isfinite(certain), pack(best, certain), 0))
         chances = np.exp(certain[self._chosen])
         self._recent.step(best[self._chosen].tolist(), chances.tolist(), self._emitted)
 

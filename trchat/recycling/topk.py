@@ -19,6 +19,9 @@ MOST_CONTENDED = 128
 SAMPLED = 4096
 """One logit in so many tells whether a row is still the same."""
 
+NOTHING = np.float32(-1e30)
+"""Stands for a logit that is no number, or infinite: no candidate, but one can reckon with it."""
+
 GROUP_SIZE = 64
 _FEW = 2  # rows, up to which a second look at whole rows is cheaper than gathering groups
 _ROWS_OF_A_THREAD = 12  # with fewer, handing them over costs more than it saves
@@ -53,6 +56,8 @@ def top_k_and_mass(rows: NDArray[np.float32], k: int, *, changing: bool = False)
         return _compiled(kernel.KERNEL, rows, k)
     if changing:
         rows = rows.copy()
+    if not np.isfinite(rows).all():
+        rows = np.where(np.isfinite(rows), rows, NOTHING)
     n, width = rows.shape
     if width // GROUP_SIZE <= 4 * k:
         return _by_sorting(rows, k)

@@ -75,9 +75,7 @@ API Grower *trchat_grower_new(Tables *tables, Rates *rates, const int32_t *row_k
                               int with_suffix, int with_earlier, int with_recent, double good, double least,
                               int longest_checked, int remembered, int64_t most_earlier, double fade, double recent_least, double recent_most,
                               double unit_at_most, const double *edges, int n_edges, int recent_stride) {
-    int64_t room = 0;
-    Grower *grower = grown(NULL, &room, 1, sizeof *grower);
-    memset(grower, 0, sizeof *grower);
+    Grower *grower = cleared(sizeof *grower);
     grower->tables = tables;
     grower->rates = rates;
     for (int number = 0; number < tables->n; number++) {
@@ -445,6 +443,12 @@ API void trchat_note(Grower *grower, const int32_t *path, int64_t n_path, const 
     text_extend(&grower->text, emitted, n_emitted);
 }
 
+/* The logarithm of a candidate's probability; minus infinity where that is no number, which is no candidate. */
+static float certainty(float value, float mass) {
+    const float certain = value - mass;
+    return isfinite(certain) ? certain : -INFINITY;
+}
+
 /* Learn the k largest of each row noted, of `width` logits, `stride` apart. With a `sample` of the first row (one
  * in `sampled`), only if that is still the same after the search: returns whether it was. */
 API int trchat_recycle(Grower *grower, const float *rows, int64_t width, int64_t stride, int k, uint32_t clock,
@@ -462,7 +466,8 @@ API int trchat_recycle(Grower *grower, const float *rows, int64_t width, int64_t
     }
     ROOM(grower, packed, room_packed, n_cells);
     for (int64_t cell = 0; cell < n_cells; cell++) {
-        grower->packed[cell] = packed_candidate(best[cell], values[cell] - mass[cell / k]);
+        const float certain = certainty(values[cell], mass[cell / k]);
+        grower->packed[cell] = isfinite(certain) ? packed_candidate(best[cell], certain) : 0;
     }
     trchat_tables_learn(grower->tables, grower->contexts, grower->packed, grower->n_rows, k, clock);
 
@@ -472,7 +477,7 @@ API int trchat_recycle(Grower *grower, const float *rows, int64_t width, int64_t
     for (int64_t cell = 0; cell < n_chosen; cell++) {
         const int64_t row = grower->chosen[cell / k], from = row * k + cell % k;
         grower->candidates[cell] = best[from];
-        grower->chances[cell] = expf(values[from] - mass[row]);
+        grower->chances[cell] = expf(certainty(values[from], mass[row]));
     }
     recent_step(&grower->recent, grower->candidates, grower->chances, k, grower->n_emitted, grower->emitted);
     return 1;

@@ -20,7 +20,8 @@
 enum { ROOT = -1 }; /* a node's parent: the last known token */
 enum { CONTEXT = 3, WAYS = 4, MOST_TABLES = 8, MOST_CANDIDATES = 16, MOST_SOURCES = 8 };
 
-/* Memory that grows. Where there is none left the process ends: there is nothing sensible to go on with. */
+/* Memory of zeros, and memory that grows. Where there is none left the process ends: there is nothing sensible to go on with. */
+void *cleared(size_t size);
 void *grown(void *memory, int64_t *room, int64_t needed, size_t size);
 
 /* --- topk.c --- */
@@ -138,6 +139,8 @@ enum { RECENT_SLOTS = 8192, RECENT_EDGES = 8 };
 typedef struct {
     int32_t token[RECENT_SLOTS]; /* -1 = free */
     double weight[RECENT_SLOTS];
+    int32_t kept_token[RECENT_SLOTS / 2]; /* scratch */
+    double kept_weight[RECENT_SLOTS / 2];
     int used;
     double unit, fade, least, most, unit_at_most;
     int n_edges, stride;

@@ -8,8 +8,7 @@
 API Rates *trchat_rates_new(int n_sources, int n_levels, const int32_t *sizes, float *hits, float *seen,
                             float *weights, float *bias, float *set_weights, float *set_bias, float *stretched,
                             const int64_t *version, double rate, double set_rate, double sure, int at_once) {
-    int64_t room = 0;
-    Rates *rates = grown(NULL, &room, 1, sizeof *rates);
+    Rates *rates = cleared(sizeof *rates);
     *rates = (Rates){
         .n_sources = n_sources,
         .n_levels = n_levels,

@@ -21,12 +21,11 @@ void recent_clear(Recent *recent) {
 /* Drop what has faded and count in a unit of 1 again. */
 static void renew(Recent *recent) {
     const double unit = recent->unit;
-    static const int32_t none = FREE;
-    int32_t token[RECENT_SLOTS];
-    double weight[RECENT_SLOTS];
+    int32_t *token = recent->kept_token;
+    double *weight = recent->kept_weight;
     int n = 0;
     for (int slot = 0; slot < RECENT_SLOTS; slot++) {
-        if (recent->token[slot] != none && recent->weight[slot] >= recent->least * unit) {
+        if (recent->token[slot] != FREE && recent->weight[slot] >= recent->least * unit) {
             token[n] = recent->token[slot];
             weight[n++] = recent->weight[slot] / unit;
         }

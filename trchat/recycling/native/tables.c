@@ -1,7 +1,6 @@
 /* Recycled candidates in hashed tables: twin of trchat/recycling/candidates.py. */
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "kernel.h"
 
@@ -13,9 +12,7 @@ enum { MOST_COUNTED = 255 };
 static const uint64_t FACTORS[CONTEXT] = {0x9E3779B97F4A7C15u, 0xC2B2AE3D27D4EB4Fu, 0x165667B19E3779F9u};
 
 API Tables *trchat_tables_new(uint32_t *tags, uint32_t *stamps, uint8_t *counts, uint32_t *packed) {
-    int64_t room = 0;
-    Tables *tables = grown(NULL, &room, 1, sizeof *tables);
-    memset(tables, 0, sizeof *tables);
+    Tables *tables = cleared(sizeof *tables);
     tables->tags = tags;
     tables->stamps = stamps;
     tables->counts = counts;
