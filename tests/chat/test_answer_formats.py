@@ -13,7 +13,7 @@ from trchat.chat.prompt import PromptBuilder
 from trchat.chat.reader import AnswerReader
 from trchat.chat.template import ChatTemplate, Turn
 from trchat.chat.template_process import TemplateProcess
-from trchat.chat.thinking import find_switch, remembering, with_system_line
+from trchat.chat.thinking import remembering, with_system_line
 
 SPECIAL = 0x110000
 """Ids of special tokens begin where characters end."""
@@ -153,8 +153,8 @@ SWITCHED = [name for name, family in FAMILIES.items() if family.silent]
 
 @pytest.mark.parametrize("name", SWITCHED)
 def test_the_switch_works(built):
-    family, vocabulary, template, builder = built
-    switch = find_switch(template, builder.format)
+    family, vocabulary, _, builder = built
+    switch = builder.switch
     off = builder.build([Turn("user", "U")], switch.plan("off").variables)
     assert off.tail == builder.build([Turn("user", "U")], family.silent).tail
     assert builder.format.parser(off.tail).place is not Place.REASONING
@@ -212,8 +212,8 @@ def test_each_family_has_a_test_of_its_switch():
 
 @pytest.mark.parametrize("name", OTHER_SWITCHES)
 def test_other_switches_are_found_and_do_what_they_say(built, name):
-    family, vocabulary, template, builder = built
-    switch = find_switch(template, builder.format)
+    family, vocabulary, _, builder = built
+    switch = builder.switch
     assert bool(switch.kinds) is (OTHER_SWITCHES[name]["off"][1] != CANNOT)
     for mode, (given, note) in OTHER_SWITCHES[name].items():
         plan = switch.plan(mode)

@@ -15,14 +15,7 @@ from trchat.chat.reader import AnswerReader
 from trchat.chat.records import Answer, Delta, Event, ModelFacts, Prefill, Standing, never
 from trchat.chat.returns import points_of_return
 from trchat.chat.template import ChatTemplate, Turn, Verbatim
-from trchat.chat.thinking import (
-    AS_IT_IS,
-    Prompting,
-    ThinkingSwitch,
-    find_switch,
-    variables_for,
-    with_system_line,
-)
+from trchat.chat.thinking import AS_IT_IS, Prompting, variables_for, with_system_line
 from trchat.chat.waking import Waking
 from trchat.decoding.kv_cache import KVCache
 from trchat.decoding.loop import generate
@@ -73,11 +66,10 @@ class Engine(Owned):
         self.earlier: EarlierAnswers | None = None
         self.waking: Waking | None = None
         self.tool_source: str | None = None
-        self._tool_prompting: tuple[PromptBuilder, ThinkingSwitch] | None = None
+        self._tool_prompts: PromptBuilder | None = None
         self.came_free: Callable[[], int] = lambda: 0
         self.template = template or ChatTemplate(model.chat_template, model.bos_text, model.eos_text)
         self.prompts = PromptBuilder(self.template, model)
-        self._thinking = find_switch(self.template, self.prompts.format)
         self.context = Context(model, options)
         self.cache: Cache = (
             StateCache(self.context, saved_bytes) if model.keeps_state else KVCache(self.context)
@@ -95,7 +87,7 @@ class Engine(Owned):
             can_draft=self.model.can_draft,
             n_ctx=self.context.n_ctx,
             brings_template=not self.template.is_fallback,
-            thinking=self._thinking,
+            thinking=self.prompts.switch,
             template_reads=self.template.reads,
             reasons=bool(self.prompts.format.closing),
         )
@@ -149,8 +141,8 @@ class Engine(Owned):
         """Free the context and end the template's process. May be called twice."""
         self.context.close()
         self.template.close()
-        if self._tool_prompting is not None:
-            self._tool_prompting[0].template.close()
+        if self._tool_prompts is not None:
+            self._tool_prompts.template.close()
 
     def learn_costs(self, load_s: float) -> None:
         """Measure step times, for about 0.3 s or 5 % of ``load_s`` at most, on a GPU for twice as long."""
@@ -196,11 +188,11 @@ class Engine(Owned):
         leaves no room (or all of it does not), what the template raises, and DecodeError from llama.cpp.
         """
 
-        prompts, switch, tools = self.prompts, self._thinking, prompting.tools
+        prompts, tools = self.prompts, prompting.tools
         if tools is not None or (not isinstance(turns, Verbatim) and any(turn.calls for turn in turns)):
-            prompts, switch = self._for_tools()
-        variables = variables_for(prompting, switch, prompts.template.reads)
-        line = switch.plan(prompting.think).system
+            prompts = self._for_tools()
+        variables = variables_for(prompting, prompts.switch, prompts.template.reads)
+        line = prompts.switch.plan(prompting.think).system
         format = prompts.format
         if tools is not None:
             format = prompts.format_with(tools)
@@ -284,14 +276,14 @@ class Engine(Owned):
                 likely = tuple(each if spoken else None for each, spoken in told)
                 yield Delta(step, tuple(reader.news()), likely)
 
-    def _for_tools(self) -> tuple[PromptBuilder, ThinkingSwitch]:
+    def _for_tools(self) -> PromptBuilder:
         """By what to make prompts where there are tools."""
         if self.tool_source is None or self.prompts.tool_use.variable is not None:
-            return self.prompts, self._thinking
-        if self._tool_prompting is None:
+            return self.prompts
+        if self._tool_prompts is None:
             template = ChatTemplate(self.tool_source, self.model.bos_text, self.model.eos_text)
-            self._tool_prompting = PromptBuilder(template, self.model), find_switch(template)
-        return self._tool_prompting
+            self._tool_prompts = PromptBuilder(template, self.model)
+        return self._tool_prompts
 
     @contextmanager
     def _until_the_end_of(self, answer: Answer, drafter: Drafter) -> Iterator[None]:

@@ -16,6 +16,7 @@ from trchat.chat.plain_text import (
     without_mark,
 )
 from trchat.chat.template import ChatTemplate, Turn, Verbatim
+from trchat.chat.thinking import ThinkingSwitch, find_switch
 from trchat.chat.tools.calls import ToolCall, Tools
 from trchat.chat.tools.find import ToolUse, find_tool_use
 from trchat.chat.tools.ruled import call_grammar
@@ -81,6 +82,11 @@ class PromptBuilder:
         found = find_format(written, template.sample, vocabulary)
         self.format = found.format
         template.carry = found.carry
+
+    @cached_property
+    def switch(self) -> ThinkingSwitch:
+        """How the template has the model think, or not."""
+        return find_switch(self.template, self.format)
 
     @cached_property
     def tool_use(self) -> ToolUse:

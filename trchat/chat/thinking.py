@@ -148,7 +148,7 @@ def notes_on(
 
 
 def find_switch(template: ChatTemplate, format: Format | None = None) -> ThinkingSwitch:
-    """Try what ``template`` reads. It takes some milliseconds; templates without a switch cost nothing.
+    """Try what ``template`` reads: by many renderings, so call it once. Those without a switch cost nothing.
 
     ``format`` tells where in an answer a prompt ends; without one nothing is known of that.
     """
