@@ -16,6 +16,7 @@ from trchat.chat.engine_process import EngineStarter
 from trchat.chat.records import Answer, AnyEngine, Delta, Prefill, new_answer
 from trchat.chat.settings import Remember, prompting_of, sampling_of, stops_of
 from trchat.errors import CrashError, ModelError
+from trchat.grammar.fit import objection
 from trchat.model_crashes import known_crash
 from trchat.serve.news import Ended, Failed, Grown, News, Reading, Token
 from trchat.serve.problems import (
@@ -24,6 +25,7 @@ from trchat.serve.problems import (
     from_trouble,
     shutting_down,
     too_many,
+    unfit,
     unknown_model,
 )
 from trchat.serve.saving import Saving
@@ -195,6 +197,12 @@ class Desk:
             self._get_ready(errand)
             self._answer(errand, answer)
             finish = answer.finish
+            if (
+                finish == "stop"
+                and errand.wish.schema
+                and (fault := objection(answer.text, errand.wish.schema.text))
+            ):
+                raise unfit(fault)
             if finish == "cancelled":
                 errand.hear(Failed(shutting_down() if self._closed else ApiError(499, "the client left")))
             else:
