@@ -8,12 +8,12 @@ from time import perf_counter
 import numpy as np
 
 from trchat.chat.budget import fit, fit_whole
+from trchat.chat.checkpoints import checkpoints
 from trchat.chat.earlier import EarlierAnswers
 from trchat.chat.formats.tags import AS_WRITTEN
 from trchat.chat.prompt import Prompt, PromptBuilder
 from trchat.chat.reader import AnswerReader
 from trchat.chat.records import Answer, Delta, Event, ModelFacts, Prefill, Standing, never
-from trchat.chat.returns import points_of_return
 from trchat.chat.template import ChatTemplate, Turn, Verbatim
 from trchat.chat.thinking import AS_IT_IS, Prompting, variables_for, with_system_line
 from trchat.chat.waking import Waking
@@ -216,7 +216,7 @@ class Engine(Owned):
             yield fitted.dropped
         points: Sequence[int] = ()
         if not self.cache.goes_back and fitted.turns:
-            points = points_of_return(fitted.turns, build, prompt)
+            points = checkpoints(fitted.turns, build, prompt)
         room = self.context.n_ctx - len(prompt)
         limit = min(room, max_tokens or room)
         start = perf_counter()
