@@ -5,9 +5,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from time import perf_counter
 
+from trchat.chat.cuda_graph_choice import choose_graphs
 from trchat.chat.earlier import EarlierAnswers
 from trchat.chat.engine import Engine
-from trchat.chat.graphs import choose_graphs
 from trchat.chat.remembering import Remembering, Tell
 from trchat.chat.settings import REMEMBER, Remember, template_source
 from trchat.chat.template import ChatTemplate
