@@ -8,79 +8,12 @@ import json
 import pytest
 
 from tests.chat.answer_formats import ANSWER, FAMILIES
+from tests.chat.letters import Letters
 from trchat.chat.formats.interface import Marks, Place
 from trchat.chat.prompt import PromptBuilder
 from trchat.chat.reader import AnswerReader
 from trchat.chat.template import ChatTemplate, Turn
-from trchat.chat.template_process import TemplateProcess
 from trchat.chat.thinking import remembering, with_system_line
-
-SPECIAL = 0x110000
-"""Ids of special tokens begin where characters end."""
-
-
-class Letters:
-    """A vocabulary with a token a character, and these special ones."""
-
-    adds_bos = False
-    bos_text = ""
-
-    def __init__(self, marks, control, ends=()):
-        self.special_ids = {mark: SPECIAL + number for number, mark in enumerate(marks)}
-        self.control_texts = frozenset(marks) if control else frozenset()
-        self.user_defined_texts = frozenset(marks) - self.control_texts
-        self.end_tokens = {self.special_ids[end] for end in ends if end in self.special_ids}
-
-    def tokenize(self, text, *, add_special=False, parse_special=False):
-        ids = []
-        while text:
-            known = [mark for mark in self.special_ids if text.startswith(mark)]
-            if parse_special and known:
-                mark = max(known, key=len)
-                ids.append(self.special_ids[mark])
-                text = text[len(mark) :]
-            else:
-                ids.append(ord(text[0]))
-                text = text[1:]
-        return ids
-
-    def piece(self, token):
-        if token < SPECIAL:
-            return chr(token).encode()
-        spelling = next(mark for mark, number in self.special_ids.items() if number == token)
-        return b"" if spelling in self.control_texts else spelling.encode()
-
-    def spelled(self, ids):
-        names = {number: mark for mark, number in self.special_ids.items()}
-        return "".join(names.get(token) or chr(token) for token in ids)
-
-
-class LastingProcess(TemplateProcess):
-    """One for all templates; what the same one was asked before, it still knows."""
-
-    def __init__(self, seconds):
-        super().__init__(seconds)
-        self.source, self.compiled, self.answers = None, None, {}
-
-    def request(self, content):
-        self.source = content if "source" in content else self.source
-        key = json.dumps([self.source, content])
-        if key not in self.answers:
-            if content is not self.source != self.compiled:
-                super().request(self.source)
-            self.compiled = self.source
-            self.answers[key] = super().request(content)
-        return self.answers[key]
-
-    def close(self):
-        pass
-
-
-@pytest.fixture(scope="module")
-def process():
-    process = LastingProcess(30.0)
-    yield process
-    TemplateProcess.close(process)
 
 
 @pytest.fixture(params=["control", "user-defined", "spelled"])
