@@ -14,11 +14,11 @@ from tests.tiny_gguf import make
 from trchat.chat import engine_process
 from trchat.chat.crash import describe_end
 from trchat.chat.engine_process import EngineStarter
+from trchat.chat.engine_protocol import Growth, apply
 from trchat.chat.loading import open_engine
 from trchat.chat.records import Answer, Delta, Prefill, new_answer
 from trchat.chat.settings import Remember, sampling_of
 from trchat.chat.template import Turn
-from trchat.chat.wire import Growth, apply
 from trchat.config import Settings
 from trchat.errors import ContextError, CrashError, ModelError
 from trchat.model_crashes import known_crash

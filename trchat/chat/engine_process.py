@@ -17,12 +17,7 @@ from time import monotonic
 from typing import Any
 
 from trchat.chat.crash import describe_end
-from trchat.chat.engine_start import start_engine
-from trchat.chat.records import Answer, Delta, Event, ModelFacts, Standing, never
-from trchat.chat.settings import REMEMBER, Remember
-from trchat.chat.template import Turn, Verbatim
-from trchat.chat.thinking import ThinkingSwitch
-from trchat.chat.wire import (
+from trchat.chat.engine_protocol import (
     CLOSE,
     STOP,
     Finished,
@@ -34,6 +29,11 @@ from trchat.chat.wire import (
     Told,
     apply,
 )
+from trchat.chat.engine_start import start_engine
+from trchat.chat.records import Answer, Delta, Event, ModelFacts, Standing, never
+from trchat.chat.settings import REMEMBER, Remember
+from trchat.chat.template import Turn, Verbatim
+from trchat.chat.thinking import ThinkingSwitch
 from trchat.config import Settings
 from trchat.errors import CrashError, ModelError
 from trchat.llama.sampling import Sampling

@@ -7,8 +7,8 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from time import perf_counter
 
-from trchat.chat.ending import CUT, remark_on
 from trchat.chat.engine_process import EngineStarter
+from trchat.chat.finish_reason import CUT, remark_on
 from trchat.chat.formats.interface import Said
 from trchat.chat.recorder import Recorder, with_question
 from trchat.chat.records import Answer, AnyEngine, Delta, Prefill, new_answer, unfulfilled

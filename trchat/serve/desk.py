@@ -28,8 +28,8 @@ from trchat.serve.problems import (
     unfit,
     unknown_model,
 )
+from trchat.serve.requests import AnswerRequest
 from trchat.serve.saving import Saving
-from trchat.serve.wishes import Wish
 from trchat.startup import Prepared, note_used, prepare, warnings
 from trchat.text.one_line import one_line
 
@@ -45,8 +45,8 @@ Tell = Callable[[str], None]
 class Errand:
     """One request on its way through the queue. ``hear`` is called on the desk's thread."""
 
-    def __init__(self, wish: Wish, kind: str, hear: Callable[[News], object]) -> None:
-        self.wish = wish
+    def __init__(self, asked: AnswerRequest, kind: str, hear: Callable[[News], object]) -> None:
+        self.asked = asked
         self.kind = kind
         self.id = f"{'chatcmpl' if kind == 'chat' else 'cmpl'}-{secrets.token_hex(12)}"
         self.model = ""
@@ -218,29 +218,29 @@ class Desk:
         self._log(errand, answer, finish, start)
 
     def _answer(self, errand: Errand, answer: Answer) -> None:
-        engine, loaded, wish = self._engine, self._loaded, errand.wish
+        engine, loaded, asked = self._engine, self._loaded, errand.asked
         assert engine is not None and loaded is not None
-        given: dict[str, Any] = dict(wish.settings)
+        given: dict[str, Any] = dict(asked.settings)
         settings = replace(loaded.settings, **given)
         if settings.seed is not None:
             answer.seed = settings.seed
-        schema = wish.schema.grammar if wish.schema else ""
+        schema = asked.schema.grammar if asked.schema else ""
         sampling = replace(
             sampling_of(settings, answer.seed, schema=schema),
-            frequency_penalty=wish.frequency_penalty,
-            presence_penalty=wish.presence_penalty,
-            alternatives=wish.alternatives,
+            frequency_penalty=asked.frequency_penalty,
+            presence_penalty=asked.presence_penalty,
+            alternatives=asked.alternatives,
         )
         prompting = prompting_of(settings)
-        record = self._saving and self._saving.begin(wish, loaded.model, settings, sampling, self._tell)
+        record = self._saving and self._saving.begin(asked, loaded.model, settings, sampling, self._tell)
         events = engine.answer(
-            wish.turns,
+            asked.turns,
             sampling,
             settings.max_tokens,
             answer,
-            opening=wish.opening,
+            opening=asked.opening,
             prompting=replace(
-                prompting, variables={**prompting.variables, **wish.variables}, tools=wish.tools
+                prompting, variables={**prompting.variables, **asked.variables}, tools=asked.tools
             ),
             stops=stops_of(settings),
             whole=True,
@@ -267,7 +267,7 @@ class Desk:
 
     def _get_ready(self, errand: Errand) -> None:
         """Have the model loaded that the request names. Raises ApiError or ModelError."""
-        wanted = self._wanted(errand.wish.model)
+        wanted = self._wanted(errand.asked.model)
         if self._engine is None or self._loaded is None or wanted.model.path != self._loaded.model.path:
             for line in warnings(wanted):
                 self._tell(line)
