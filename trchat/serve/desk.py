@@ -197,12 +197,8 @@ class Desk:
             self._get_ready(errand)
             self._answer(errand, answer)
             finish = answer.finish
-            if (
-                finish == "stop"
-                and errand.wish.schema
-                and (fault := objection(answer.text, errand.wish.schema.text))
-            ):
-                raise unfit(fault)
+            if finish == "stop":
+                _hold_to_schema(errand.asked, answer)
             if finish == "cancelled":
                 errand.hear(Failed(shutting_down() if self._closed else ApiError(499, "the client left")))
             else:
@@ -327,6 +323,12 @@ class Desk:
             f"{answer.prompt_s:.1f} s, wrote {len(answer.token_ids)} in {answer.statistics.seconds:.1f} s "
             f"({answer.statistics.tokens_per_s:.1f} tokens/s), {finish}"
         )
+
+
+def _hold_to_schema(asked: AnswerRequest, answer: Answer) -> None:
+    """Raise ApiError where a complete answer is not what the request's schema allows."""
+    if asked.schema is not None and (fault := objection(answer.text, asked.schema.text)):
+        raise unfit(fault)
 
 
 def _memory_for_texts() -> int:
