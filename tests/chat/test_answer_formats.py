@@ -8,79 +8,12 @@ import json
 import pytest
 
 from tests.chat.answer_formats import ANSWER, FAMILIES
+from tests.chat.letters import Letters
 from trchat.chat.formats.interface import Marks, Place
 from trchat.chat.prompt import PromptBuilder
 from trchat.chat.reader import AnswerReader
 from trchat.chat.template import ChatTemplate, Turn
-from trchat.chat.template_process import TemplateProcess
 from trchat.chat.thinking import remembering, with_system_line
-
-SPECIAL = 0x110000
-"""Ids of special tokens begin where characters end."""
-
-
-class Letters:
-    """A vocabulary with a token a character, and these special ones."""
-
-    adds_bos = False
-    bos_text = ""
-
-    def __init__(self, marks, control, ends=()):
-        self.special_ids = {mark: SPECIAL + number for number, mark in enumerate(marks)}
-        self.control_texts = frozenset(marks) if control else frozenset()
-        self.user_defined_texts = frozenset(marks) - self.control_texts
-        self.end_tokens = {self.special_ids[end] for end in ends if end in self.special_ids}
-
-    def tokenize(self, text, *, add_special=False, parse_special=False):
-        ids = []
-        while text:
-            known = [mark for mark in self.special_ids if text.startswith(mark)]
-            if parse_special and known:
-                mark = max(known, key=len)
-                ids.append(self.special_ids[mark])
-                text = text[len(mark) :]
-            else:
-                ids.append(ord(text[0]))
-                text = text[1:]
-        return ids
-
-    def piece(self, token):
-        if token < SPECIAL:
-            return chr(token).encode()
-        spelling = next(mark for mark, number in self.special_ids.items() if number == token)
-        return b"" if spelling in self.control_texts else spelling.encode()
-
-    def spelled(self, ids):
-        names = {number: mark for mark, number in self.special_ids.items()}
-        return "".join(names.get(token) or chr(token) for token in ids)
-
-
-class LastingProcess(TemplateProcess):
-    """One for all templates; what the same one was asked before, it still knows."""
-
-    def __init__(self, seconds):
-        super().__init__(seconds)
-        self.source, self.compiled, self.answers = None, None, {}
-
-    def request(self, content):
-        self.source = content if "source" in content else self.source
-        key = json.dumps([self.source, content])
-        if key not in self.answers:
-            if content is not self.source != self.compiled:
-                super().request(self.source)
-            self.compiled = self.source
-            self.answers[key] = super().request(content)
-        return self.answers[key]
-
-    def close(self):
-        pass
-
-
-@pytest.fixture(scope="module")
-def process():
-    process = LastingProcess(30.0)
-    yield process
-    TemplateProcess.close(process)
 
 
 @pytest.fixture(params=["control", "user-defined", "spelled"])
@@ -313,6 +246,20 @@ def test_a_tag_that_was_cut_is_written_anew(built):
         assert (reasoning.rstrip(), text) == (family.reasoning, "")
         ids = builder.build([Turn("user", "U")], family.thinking, Turn("assistant", "", reasoning)).ids
         assert vocabulary.spelled(ids).endswith(family.reasoning)
+
+
+@pytest.mark.parametrize("name", ["Qwen3", "Granite 3.3", "Apriel 1.5", "gpt-oss"])
+def test_a_mark_that_an_answer_was_cut_in_says_nothing(built):
+    family, vocabulary, _template, builder = built
+    tail = builder.build([Turn("user", "U")], family.thinking).tail
+    whole = read(vocabulary, builder, tail, family.output)[1]
+    tokens = vocabulary.tokenize(family.output, parse_special=True)
+    for cut in range(1, len(tokens)):
+        reader = AnswerReader(vocabulary, builder.format, builder.format.parser(tail))
+        for token in tokens[:cut]:
+            reader.take(token)
+        reader.finish(cut=True)
+        assert whole.startswith(reader.text) and family.reasoning.startswith(reader.reasoning)
 
 
 def test_a_tag_counts_only_where_template_or_vocabulary_has_it(process):

@@ -14,11 +14,11 @@ from tests.tiny_gguf import make
 from trchat.chat import engine_process
 from trchat.chat.crash import describe_end
 from trchat.chat.engine_process import EngineStarter
+from trchat.chat.engine_protocol import Growth, apply
 from trchat.chat.loading import open_engine
 from trchat.chat.records import Answer, Delta, Prefill, new_answer
 from trchat.chat.settings import Remember, sampling_of
 from trchat.chat.template import Turn
-from trchat.chat.wire import Growth, apply
 from trchat.config import Settings
 from trchat.errors import ContextError, CrashError, ModelError
 from trchat.model_crashes import known_crash
@@ -59,6 +59,7 @@ def test_all_that_is_said_and_counted_is_as_in_this_process(engine, model):
     with open_engine(model, SETTINGS, remember=COLD) as local:
         here, events_here = ask(local)
         assert engine.facts == local.facts
+        assert engine.thinking == local.thinking
         assert engine.standing.mode == local.standing.mode
         assert engine.standing.rows_learned == local.standing.rows_learned > 0
         tokens = {token for event in events_here if isinstance(event, Delta) for token in event.step.tokens}

@@ -71,12 +71,14 @@ THINK = TagFormat(
 )
 
 
-def switch_of(source, format=None):
-    template = ChatTemplate(source, "<s>", "</s>")
-    try:
-        return find_switch(template, format)
-    finally:
-        template.close()
+@pytest.fixture
+def switch_of(templates):
+    """The switch that is found in a template."""
+
+    def find(source, format=None):
+        return find_switch(ChatTemplate(source, "<s>", "</s>", templates.process()), format)
+
+    return find
 
 
 def told(switch, mode, has_system=False):
@@ -95,7 +97,7 @@ def told(switch, mode, has_system=False):
         (MODE, "thinking_mode", "disabled", "enabled"),
     ],
 )
-def test_on_and_off(source, name, off, on):
+def test_on_and_off(switch_of, source, name, off, on):
     switch = switch_of(source)
     assert (switch.kinds, switch.steps) == ((name,), ("auto", "off", "on"))
     assert told(switch, "off") == ({name: off}, "")
@@ -127,7 +129,7 @@ def test_on_and_off(source, name, off, on):
         ),
     ],
 )
-def test_which_way_a_switch_goes_is_seen_in_the_prompt_and_not_in_its_name(source, off, on):
+def test_which_way_a_switch_goes_is_seen_in_the_prompt_and_not_in_its_name(switch_of, source, off, on):
     switch = switch_of(source, THINK)
     assert list(switch.plan("off").variables.values()) == ([] if off is None else [off])
     assert list(switch.plan("on").variables.values()) == ([] if on is None else [on])
@@ -135,7 +137,7 @@ def test_which_way_a_switch_goes_is_seen_in_the_prompt_and_not_in_its_name(sourc
     assert switch.plan("off").note == ""
 
 
-def test_an_effort_that_leaves_no_room_for_reasoning_is_off():
+def test_an_effort_that_leaves_no_room_for_reasoning_is_off(switch_of):
     switch = switch_of(LEAST, THINK)
     assert told(switch, "off") == ({"reasoning_effort": "minimal"}, "")
     assert told(switch, "low") == (
@@ -146,7 +148,7 @@ def test_an_effort_that_leaves_no_room_for_reasoning_is_off():
     assert switch.steps == ("auto", "off", "high")
 
 
-def test_efforts_without_an_off():
+def test_efforts_without_an_off(switch_of):
     """As gpt-oss has it: the word is repeated, whatever it is; it was trained on three."""
     switch = switch_of(CHANNELS)
     assert switch.steps == ("auto", "low", "medium", "high")
@@ -159,7 +161,7 @@ def test_efforts_without_an_off():
     )
 
 
-def test_efforts_that_refuse_what_they_do_not_know():
+def test_efforts_that_refuse_what_they_do_not_know(switch_of):
     switch = switch_of(STRICT)
     assert switch.steps == ("auto", "off", "low", "high")
     assert told(switch, "off") == ({"reasoning_effort": "no_think"}, "")
@@ -171,7 +173,7 @@ def test_efforts_that_refuse_what_they_do_not_know():
     )
 
 
-def test_efforts_where_what_is_unknown_is_off():
+def test_efforts_where_what_is_unknown_is_off(switch_of):
     source = TURNS + "{% if reasoning_effort is undefined or reasoning_effort == 'no_think' or "
     source += "reasoning_effort not in ['low', 'high'] %}<think></think>{% else %}<think>{% endif %}"
     switch = switch_of(source)
@@ -181,7 +183,7 @@ def test_efforts_where_what_is_unknown_is_off():
     assert told(switch, "high") == ({"reasoning_effort": "high"}, "")
 
 
-def test_a_switch_and_efforts_in_two_variables():
+def test_a_switch_and_efforts_in_two_variables(switch_of):
     switch = switch_of(TWO)
     assert (switch.kinds, switch.steps) == (
         ("thinking", "thinking_effort"),
@@ -193,7 +195,7 @@ def test_a_switch_and_efforts_in_two_variables():
     assert told(switch, "medium")[0] == {"thinking": True, "thinking_effort": "high"}
 
 
-def test_efforts_that_ignore_what_they_do_not_know():
+def test_efforts_that_ignore_what_they_do_not_know(switch_of):
     switch = switch_of(LEAST)
     assert told(switch, "off")[0] == {"reasoning_effort": "minimal"}
     assert told(switch, "low") == ({"reasoning_effort": "low"}, "")
@@ -204,7 +206,7 @@ def test_efforts_that_ignore_what_they_do_not_know():
     assert told(switch, "high") == ({"reasoning_effort": "high"}, "")
 
 
-def test_a_number_of_tokens():
+def test_a_number_of_tokens(switch_of):
     switch = switch_of(BUDGET)
     assert switch.steps == ("auto", "off", "low", "medium", "high")
     assert [switch.plan(mode).variables for mode in ("off", "on", "low", "medium", "high")] == [
@@ -214,7 +216,7 @@ def test_a_number_of_tokens():
     assert switch_of(QWEN3).budget(77) == {}
 
 
-def test_a_word_in_the_system_prompt():
+def test_a_word_in_the_system_prompt(switch_of):
     switch = switch_of(WORDS)
     assert (switch.kinds, switch.steps) == (("/no_think",), ("auto", "off"))
     assert switch.plan("off").system == "/no_think"
@@ -231,7 +233,7 @@ def test_a_word_in_the_system_prompt():
     ]
 
 
-def test_a_template_that_looks_only_without_a_system_prompt():
+def test_a_template_that_looks_only_without_a_system_prompt(switch_of):
     switch = switch_of(WITHOUT_SYSTEM)
     assert told(switch, "on", has_system=False) == ({"thinking": True}, "")
     deaf = "this model's chat template can switch thinking only in conversations without a system prompt"
@@ -242,14 +244,14 @@ def test_a_template_that_looks_only_without_a_system_prompt():
 @pytest.mark.parametrize(
     "source", [TURNS, PAST, UNREAD, "{{ reasoning_content }}" + TURNS, TURNS + "{# /no_think #}"]
 )
-def test_nothing_to_switch(source):
+def test_nothing_to_switch(switch_of, source):
     switch = switch_of(source)
     assert (switch.kinds, switch.steps) == ((), ("auto",))
     for mode in ("on", "off", "low", "medium", "high"):
         assert told(switch, mode) == ({}, CANNOT)
 
 
-def test_a_template_that_always_fails_has_no_switch():
+def test_a_template_that_always_fails_has_no_switch(switch_of):
     assert switch_of("{{ raise_exception(enable_thinking) }}").kinds == ()
 
 

@@ -9,7 +9,7 @@ from tests.parrot_gguf import parrot
 from trchat.chat.prompt import PromptBuilder
 from trchat.chat.template import ChatTemplate, Turn
 from trchat.llama.model import Model
-from trchat.serve.wishes import read_chat
+from trchat.serve.requests import read_chat
 
 pytestmark = pytest.mark.slow
 CONTROL = ("<|im_start|>", "<tool_call>", "</tool_call>", "<|im_end|>")
@@ -56,9 +56,9 @@ def talkative(tmp_path_factory):
         template = ChatTemplate(model.chat_template, model.bos_text, model.eos_text)
         prompts = PromptBuilder(template, model)
         for messages, pieces in SCRIPTS:
-            wish = read_chat({"messages": messages, "tools": TOOLS})
-            assert not isinstance(wish.turns, Turn) and wish.tools
-            scripts[len(prompts.build(wish.turns, tools=wish.tools.definitions).ids)] = pieces
+            asked = read_chat({"messages": messages, "tools": TOOLS})
+            assert not isinstance(asked.turns, Turn) and asked.tools
+            scripts[len(prompts.build(asked.turns, tools=asked.tools.definitions).ids)] = pieces
         template.close()
     assert len(scripts) == len(SCRIPTS)
     return parrot(folder / "talkative.gguf", TEMPLATE, CONTROL, scripts)

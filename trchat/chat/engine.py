@@ -8,15 +8,22 @@ from time import perf_counter
 import numpy as np
 
 from trchat.chat.budget import fit, fit_whole
+from trchat.chat.checkpoints import checkpoints
+from trchat.chat.disk_cache import DiskCache
 from trchat.chat.earlier import EarlierAnswers
 from trchat.chat.formats.tags import AS_WRITTEN
 from trchat.chat.prompt import Prompt, PromptBuilder
 from trchat.chat.reader import AnswerReader
 from trchat.chat.records import Answer, Delta, Event, ModelFacts, Prefill, Standing, never
-from trchat.chat.returns import points_of_return
 from trchat.chat.template import ChatTemplate, Turn, Verbatim
-from trchat.chat.thinking import AS_IT_IS, Prompting, variables_for, with_system_line
-from trchat.chat.waking import Waking
+from trchat.chat.thinking import (
+    AS_IT_IS,
+    NO_SWITCH,
+    Prompting,
+    ThinkingSwitch,
+    variables_for,
+    with_system_line,
+)
 from trchat.decoding.kv_cache import KVCache
 from trchat.decoding.loop import generate
 from trchat.decoding.start_costs import measure_start
@@ -25,7 +32,7 @@ from trchat.drafting import make_drafter
 from trchat.llama.context import Context, ContextOptions
 from trchat.llama.model import Model
 from trchat.llama.owned import Owned
-from trchat.llama.sampler import SamplerChain
+from trchat.llama.sampler import SamplerChain, check_in_time
 from trchat.llama.sampling import Sampling
 from trchat.recycling.cost import StepCosts
 from trchat.recycling.drafter import Drafter, NoDrafter
@@ -44,7 +51,7 @@ class Engine(Owned):
         make_drafter: makes a drafter for a mode, going on from what was learned; for changes of mode.
         on_answer_end: called with each answer when it is complete or was left.
         earlier: tells drafters what was answered in earlier conversations; None tells them nothing.
-        waking: keeps what was read for later, and reads it back; None reads every text anew.
+        disk_cache: keeps what was read for later, and reads it back; None reads every text anew.
         tool_source: a chat template for conversations with tools, where the usual one knows none.
         came_free: tells how many tokens drafting has saved with this model since its first day.
     """
@@ -64,7 +71,7 @@ class Engine(Owned):
         )
         self.on_answer_end: Callable[[Answer], None] | None = None
         self.earlier: EarlierAnswers | None = None
-        self.waking: Waking | None = None
+        self.disk_cache: DiskCache | None = None
         self.tool_source: str | None = None
         self._tool_prompts: PromptBuilder | None = None
         self.came_free: Callable[[], int] = lambda: 0
@@ -77,6 +84,8 @@ class Engine(Owned):
         self._contenders = Contenders(model.n_vocab)
         self.costs = StepCosts(shared=options.on_gpu or self.context.attention.flash == "off")
         self._drafters: dict[str, Drafter] = {}
+        self._followed = ""
+        """The schema that was last seen to be one that can be followed in time."""
 
     @property
     def facts(self) -> ModelFacts:
@@ -87,10 +96,14 @@ class Engine(Owned):
             can_draft=self.model.can_draft,
             n_ctx=self.context.n_ctx,
             brings_template=not self.template.is_fallback,
-            thinking=self.prompts.switch,
             template_reads=self.template.reads,
             reasons=bool(self.prompts.format.closing),
         )
+
+    @property
+    def thinking(self) -> ThinkingSwitch:
+        """How its chat template has the model think, or not."""
+        return self.prompts.switch
 
     @property
     def standing(self) -> Standing:
@@ -108,15 +121,15 @@ class Engine(Owned):
         return self.model.piece(token)
 
     def belongs_to(self, conversation: int | None) -> None:
-        """Say, after an answer, which saved conversation it belongs to (see waking and earlier)."""
+        """Say, after an answer, which saved conversation it belongs to (see disk_cache and earlier)."""
         if self.earlier is not None:
             self.earlier.belongs_to(conversation)
-        if self.waking is not None:
-            self.waking.belongs_to(conversation)
+        if self.disk_cache is not None:
+            self.disk_cache.belongs_to(conversation)
 
     def pause(self) -> bool:
         """Use a pause for a few milliseconds of work that was put off; whether there is more of it."""
-        more = self.waking is not None and self.waking.pause()
+        more = self.disk_cache is not None and self.disk_cache.pause()
         return (self.earlier is not None and self.earlier.pause()) or more
 
     def interrupt(self, wanted: bool = True) -> None:
@@ -191,13 +204,17 @@ class Engine(Owned):
         prompts, tools = self.prompts, prompting.tools
         if tools is not None or (not isinstance(turns, Verbatim) and any(turn.calls for turn in turns)):
             prompts = self._for_tools()
-        variables = variables_for(prompting, prompts.switch, prompts.template.reads)
-        line = prompts.switch.plan(prompting.think).system
+        switch = prompts.switch if prompting.switches else NO_SWITCH
+        variables = variables_for(prompting, switch, prompts.template.reads)
+        line = switch.plan(prompting.think).system
         format = prompts.format
         if tools is not None:
             format = prompts.format_with(tools)
             if tools.must:
                 sampling = replace(sampling, schema=prompts.rules_for(tools))
+        if sampling.schema != self._followed:
+            check_in_time(self.model, sampling.schema)
+            self._followed = sampling.schema
 
         def build(some: Sequence[Turn]) -> Prompt:
             definitions = tools.definitions if tools else ()
@@ -216,19 +233,19 @@ class Engine(Owned):
             yield fitted.dropped
         points: Sequence[int] = ()
         if not self.cache.goes_back and fitted.turns:
-            points = points_of_return(fitted.turns, build, prompt)
+            points = checkpoints(fitted.turns, build, prompt)
         room = self.context.n_ctx - len(prompt)
         limit = min(room, max_tokens or room)
         start = perf_counter()
-        cached = (self.waking or self.cache).reuse(prompt)
+        cached = (self.disk_cache or self.cache).reuse(prompt)
         answer.cached_prompt_tokens = cached
         reading = perf_counter()
         for done in self.cache.prefill(prompt[cached:-1], points):
             answer.prompt_s = perf_counter() - start
             yield Prefill(cached + done, len(prompt), cached)
         answer.prompt_s = perf_counter() - start
-        if self.waking is not None:
-            self.waking.has_read(len(prompt) - 1 - cached, perf_counter() - reading)
+        if self.disk_cache is not None:
+            self.disk_cache.has_read(len(prompt) - 1 - cached, perf_counter() - reading)
 
         format = AS_WRITTEN if isinstance(turns, Verbatim) else format
         tail = fitted.prompt.tail
@@ -266,7 +283,7 @@ class Engine(Owned):
                 answer.statistics.add(step)
                 answer.token_ids.extend(step.tokens)
                 if step.finish:
-                    reader.finish()
+                    reader.finish(cut=step.finish == "length")
                     out_of_room = step.finish == "length" and limit == room and limit != max_tokens
                     answer.finish = "context" if out_of_room else step.finish
                 answer.reasoning, answer.text = reader.reasoning, reader.text
@@ -291,7 +308,7 @@ class Engine(Owned):
             yield
         finally:
             drafter.settle()
-            if self.waking is not None:
-                self.waking.answered(answer.prompt_tokens if answer.reasoning else None)
+            if self.disk_cache is not None:
+                self.disk_cache.answered(answer.prompt_tokens if answer.reasoning else None)
             if self.on_answer_end is not None:
                 self.on_answer_end(answer)

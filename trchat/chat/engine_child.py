@@ -18,8 +18,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from trchat.chat.engine import Engine
+    from trchat.chat.engine_protocol import Order, Report
     from trchat.chat.records import Answer, Event
-    from trchat.chat.wire import Order, Report
 
 INTERVAL_S = 0.05
 """Records are sent at once, but no oftener: what comes meanwhile goes together. More than an eye sees."""
@@ -158,7 +158,7 @@ class _Child:
         return self._orders.get()
 
     def _listen(self) -> None:
-        from trchat.chat.wire import CLOSE, STOP
+        from trchat.chat.engine_protocol import CLOSE, STOP
 
         with contextlib.suppress(EOFError, OSError, pickle.UnpicklingError):
             while (order := pickle.load(self._reader)).name != CLOSE:
@@ -181,7 +181,7 @@ class _Child:
             self._engine.interrupt(wanted)
 
     def _carry_out(self, work: Callable[[], object]) -> None:
-        from trchat.chat.wire import Finished
+        from trchat.chat.engine_protocol import Finished
 
         error = None
         try:
@@ -193,18 +193,21 @@ class _Child:
         self._sender.put(Finished(error), at_once=True)
 
     def _loading(self, fraction: float) -> bool:
-        from trchat.chat.wire import Loading
+        from trchat.chat.engine_protocol import Loading
 
         self._sender.put(Loading(fraction))
         return not self._stop.is_set()
 
     def _tell(self, line: str) -> None:
-        from trchat.chat.wire import Told
+        from trchat.chat.engine_protocol import Told
 
         self._sender.put(Told(line))
 
     def _use_draft(self, engine: "Engine", mode: str) -> None:
         engine.use_draft(mode)
+
+    def _find_thinking(self, engine: "Engine") -> None:
+        self._sender.put(engine.thinking)
 
     def _belongs_to(self, engine: "Engine", conversation: int | None) -> None:
         engine.belongs_to(conversation)
@@ -218,7 +221,7 @@ class _Child:
         answer: "Answer",
         **more: Any,
     ) -> None:
-        from trchat.chat.wire import Growth, Said
+        from trchat.chat.engine_protocol import Growth, Said
         from trchat.llama.context import Interrupted
 
         growth = Growth(answer)
@@ -237,8 +240,8 @@ class _Child:
 
     def _spell(self, engine: "Engine", event: "Event") -> None:
         """Send the bytes of tokens along that the other side has not seen yet."""
+        from trchat.chat.engine_protocol import Spellings
         from trchat.chat.records import Delta
-        from trchat.chat.wire import Spellings
 
         if isinstance(event, Delta):
             tokens = {*event.step.tokens, *map(int, event.step.tree.tokens)}

@@ -5,14 +5,14 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from time import perf_counter
 
+from trchat.chat.cuda_graph_choice import choose_graphs
+from trchat.chat.disk_cache import open_disk_cache
 from trchat.chat.earlier import EarlierAnswers
 from trchat.chat.engine import Engine
-from trchat.chat.graphs import choose_graphs
 from trchat.chat.remembering import Remembering, Tell
 from trchat.chat.settings import REMEMBER, Remember, template_source
 from trchat.chat.template import ChatTemplate
 from trchat.chat.template_process import TemplateProcess
-from trchat.chat.waking import open_waking
 from trchat.config import Settings
 from trchat.errors import ModelError
 from trchat.gpu_layers import place
@@ -74,11 +74,11 @@ def open_engine(
         engine.make_drafter = remembering.drafter
         engine.drafter = remembering.drafter(mode)
         with suppress(ModelError):  # a file that cannot be read any more: nothing can be kept of it
-            engine.waking = open_waking(
+            engine.disk_cache = open_disk_cache(
                 engine.cache, engine.context, remembering.identity(), layers, settings.kv_disk, remember
             )
-        if engine.waking is not None:
-            stack.callback(engine.waking.close)
+        if engine.disk_cache is not None:
+            stack.callback(engine.disk_cache.close)
         if mode == "auto" and not remembering.costs_known:
             engine.learn_costs(load_s)
         yield engine

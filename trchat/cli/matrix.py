@@ -82,7 +82,7 @@ def _info(args: argparse.Namespace) -> None:
 
 def _facts(path: Path) -> dict[str, Any] | None:
     """All that a store says; None where it is empty."""
-    from trchat.storage.recycled.about import moment
+    from trchat.storage.recycled.metadata import moment
     from trchat.storage.recycled.store import RecycledStore
 
     size = path.stat().st_size if path.exists() else 0

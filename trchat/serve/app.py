@@ -21,12 +21,12 @@ from trchat.serve.guard import Guard
 from trchat.serve.news import Ended, Failed, Grown, News, Reading
 from trchat.serve.problems import ApiError, from_trouble, too_large, unknown_model
 from trchat.serve.replies import DONE, ChatReply, Reply, TextReply, event
-from trchat.serve.wishes import Wish, read_chat, read_completion
+from trchat.serve.requests import AnswerRequest, read_chat, read_completion
 
 LARGEST_BODY = 16_000_000
 """Bytes; the words of a context of a million tokens, written in JSON's longest way, are about as many."""
 
-Read = Callable[[Json], Wish]
+Read = Callable[[Json], AnswerRequest]
 
 
 def make_app(desk: Desk, key: str | None, origins: Collection[str]) -> ASGIApp:
@@ -82,9 +82,9 @@ async def _answer(desk: Desk, kind: str, read: Read, request: Request) -> Respon
         body = await _body(request)
     except ClientDisconnect:
         return Response(status_code=499)
-    wish = await run_in_threadpool(_read, read, body)
+    asked = await run_in_threadpool(_read, read, body)
     del body  # it may be large, and the wait long
-    hearing = _Hearing(desk, wish, kind, request)
+    hearing = _Hearing(desk, asked, kind, request)
     try:
         first = await hearing.first()
         if first is None:
@@ -94,10 +94,10 @@ async def _answer(desk: Desk, kind: str, read: Read, request: Request) -> Respon
         reply: Reply = make(
             hearing.errand.id,
             hearing.errand.model,
-            include_usage=wish.include_usage,
-            logprobs=wish.alternatives is not None,
+            include_usage=asked.include_usage,
+            logprobs=asked.alternatives is not None,
         )
-        if not wish.stream:
+        if not asked.stream:
             return JSONResponse(await _whole(hearing, reply, first), headers=headers)
         # A proxy that collects what it passes on would defeat the purpose.
         headers |= {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
@@ -108,7 +108,7 @@ async def _answer(desk: Desk, kind: str, read: Read, request: Request) -> Respon
             hearing.close()
 
 
-def _read(read: Read, body: bytes) -> Wish:
+def _read(read: Read, body: bytes) -> AnswerRequest:
     return read(read_object(body))
 
 
@@ -156,7 +156,7 @@ async def _stream(hearing: "_Hearing", reply: Reply, first: News) -> AsyncIterat
 class _Hearing:
     """Listens to the desk for one client, as long as that is there."""
 
-    def __init__(self, desk: Desk, wish: Wish, kind: str, request: Request) -> None:
+    def __init__(self, desk: Desk, asked: AnswerRequest, kind: str, request: Request) -> None:
         """Put the request into the queue. Raises ApiError."""
         self._desk = desk
         self._news: asyncio.Queue[News | None] = asyncio.Queue()
@@ -166,7 +166,7 @@ class _Hearing:
             with contextlib.suppress(RuntimeError):  # the loop has ended
                 loop.call_soon_threadsafe(self._news.put_nowait, news)
 
-        self.errand = Errand(wish, kind, hear)
+        self.errand = Errand(asked, kind, hear)
         self.is_streamed = False
         desk.submit(self.errand)
         self._watch = asyncio.create_task(self._until_it_leaves(request))

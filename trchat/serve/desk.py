@@ -16,6 +16,7 @@ from trchat.chat.engine_process import EngineStarter
 from trchat.chat.records import Answer, AnyEngine, Delta, Prefill, new_answer
 from trchat.chat.settings import Remember, prompting_of, sampling_of, stops_of
 from trchat.errors import CrashError, ModelError
+from trchat.grammar.fit import objection
 from trchat.model_crashes import known_crash
 from trchat.serve.news import Ended, Failed, Grown, News, Reading, Token
 from trchat.serve.problems import (
@@ -24,10 +25,11 @@ from trchat.serve.problems import (
     from_trouble,
     shutting_down,
     too_many,
+    unfit,
     unknown_model,
 )
+from trchat.serve.requests import AnswerRequest
 from trchat.serve.saving import Saving
-from trchat.serve.wishes import Wish
 from trchat.startup import Prepared, note_used, prepare, warnings
 from trchat.text.one_line import one_line
 
@@ -43,8 +45,8 @@ Tell = Callable[[str], None]
 class Errand:
     """One request on its way through the queue. ``hear`` is called on the desk's thread."""
 
-    def __init__(self, wish: Wish, kind: str, hear: Callable[[News], object]) -> None:
-        self.wish = wish
+    def __init__(self, asked: AnswerRequest, kind: str, hear: Callable[[News], object]) -> None:
+        self.asked = asked
         self.kind = kind
         self.id = f"{'chatcmpl' if kind == 'chat' else 'cmpl'}-{secrets.token_hex(12)}"
         self.model = ""
@@ -195,6 +197,8 @@ class Desk:
             self._get_ready(errand)
             self._answer(errand, answer)
             finish = answer.finish
+            if finish == "stop":
+                _hold_to_schema(errand.asked, answer)
             if finish == "cancelled":
                 errand.hear(Failed(shutting_down() if self._closed else ApiError(499, "the client left")))
             else:
@@ -210,29 +214,29 @@ class Desk:
         self._log(errand, answer, finish, start)
 
     def _answer(self, errand: Errand, answer: Answer) -> None:
-        engine, loaded, wish = self._engine, self._loaded, errand.wish
+        engine, loaded, asked = self._engine, self._loaded, errand.asked
         assert engine is not None and loaded is not None
-        given: dict[str, Any] = dict(wish.settings)
+        given: dict[str, Any] = dict(asked.settings)
         settings = replace(loaded.settings, **given)
         if settings.seed is not None:
             answer.seed = settings.seed
-        schema = wish.schema.grammar if wish.schema else ""
+        schema = asked.schema.grammar if asked.schema else ""
         sampling = replace(
             sampling_of(settings, answer.seed, schema=schema),
-            frequency_penalty=wish.frequency_penalty,
-            presence_penalty=wish.presence_penalty,
-            alternatives=wish.alternatives,
+            frequency_penalty=asked.frequency_penalty,
+            presence_penalty=asked.presence_penalty,
+            alternatives=asked.alternatives,
         )
         prompting = prompting_of(settings)
-        record = self._saving and self._saving.begin(wish, loaded.model, settings, sampling, self._tell)
+        record = self._saving and self._saving.begin(asked, loaded.model, settings, sampling, self._tell)
         events = engine.answer(
-            wish.turns,
+            asked.turns,
             sampling,
             settings.max_tokens,
             answer,
-            opening=wish.opening,
+            opening=asked.opening,
             prompting=replace(
-                prompting, variables={**prompting.variables, **wish.variables}, tools=wish.tools
+                prompting, variables={**prompting.variables, **asked.variables}, tools=asked.tools
             ),
             stops=stops_of(settings),
             whole=True,
@@ -259,7 +263,7 @@ class Desk:
 
     def _get_ready(self, errand: Errand) -> None:
         """Have the model loaded that the request names. Raises ApiError or ModelError."""
-        wanted = self._wanted(errand.wish.model)
+        wanted = self._wanted(errand.asked.model)
         if self._engine is None or self._loaded is None or wanted.model.path != self._loaded.model.path:
             for line in warnings(wanted):
                 self._tell(line)
@@ -319,6 +323,12 @@ class Desk:
             f"{answer.prompt_s:.1f} s, wrote {len(answer.token_ids)} in {answer.statistics.seconds:.1f} s "
             f"({answer.statistics.tokens_per_s:.1f} tokens/s), {finish}"
         )
+
+
+def _hold_to_schema(asked: AnswerRequest, answer: Answer) -> None:
+    """Raise ApiError where a complete answer is not what the request's schema allows."""
+    if asked.schema is not None and (fault := objection(answer.text, asked.schema.text)):
+        raise unfit(fault)
 
 
 def _memory_for_texts() -> int:

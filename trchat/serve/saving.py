@@ -14,7 +14,7 @@ from trchat.chat.template import Turn, Verbatim
 from trchat.config import Settings
 from trchat.errors import TrchatError
 from trchat.llama.sampling import Sampling
-from trchat.serve.wishes import Wish
+from trchat.serve.requests import AnswerRequest
 from trchat.storage.conversations import ConversationStore
 from trchat.storage.records import Message
 
@@ -30,11 +30,16 @@ class Saving:
         self._known: OrderedDict[bytes, int] = OrderedDict()
 
     def begin(
-        self, wish: Wish, model: Model, settings: Settings, sampling: Sampling, warn: Callable[[str], object]
+        self,
+        asked: AnswerRequest,
+        model: Model,
+        settings: Settings,
+        sampling: Sampling,
+        warn: Callable[[str], object],
     ) -> "Record | None":
         """Write down what is asked; None where it cannot be, which ``warn`` is told."""
         try:
-            return self._begin(wish, model, settings, sampling, warn)
+            return self._begin(asked, model, settings, sampling, warn)
         except TrchatError as error:
             warn(f"this answer is not saved: {error}")
             return None
@@ -47,9 +52,14 @@ class Saving:
             self._known.popitem(last=False)
 
     def _begin(
-        self, wish: Wish, model: Model, settings: Settings, sampling: Sampling, warn: Callable[[str], object]
+        self,
+        asked: AnswerRequest,
+        model: Model,
+        settings: Settings,
+        sampling: Sampling,
+        warn: Callable[[str], object],
     ) -> "Record":
-        turns = _turns(wish)
+        turns = _turns(asked)
         store = self._store
         conversation, parent = self._going_on(turns[:-1])
         if conversation is None:
@@ -58,7 +68,7 @@ class Saving:
                 parent = store.add_message(conversation, *_kept(turn), parent).id
         question = store.add_message(conversation, *_kept(turns[-1]), parent)
         message = store.begin_answer(question.id, model.name, kept_settings(settings, model.path, sampling))
-        return Record(self, store, turns, message, wish.opening, warn)
+        return Record(self, store, turns, message, asked.opening, warn)
 
     def _going_on(self, turns: Sequence[Turn]) -> tuple[int | None, int | None]:
         """The conversation that ends with ``turns``, and its last message."""
@@ -107,11 +117,11 @@ class Record:
         self._saving.learn(self._turns, answer, self._message)
 
 
-def _turns(wish: Wish) -> list[Turn]:
-    if isinstance(wish.turns, Verbatim):
-        given = wish.turns.text
+def _turns(asked: AnswerRequest) -> list[Turn]:
+    if isinstance(asked.turns, Verbatim):
+        given = asked.turns.text
         return [Turn("user", given if isinstance(given, str) else " ".join(map(str, given)))]
-    return list(wish.turns)
+    return list(asked.turns)
 
 
 def _kept(turn: Turn) -> tuple[str, str]:

@@ -30,7 +30,7 @@ def write_answer(
 
     ``stop`` ends it early and keeps what there is; ``lens`` asks for the draft trees as well.
     """
-    from trchat.chat.ending import remark_on
+    from trchat.chat.finish_reason import remark_on
     from trchat.chat.records import new_answer
     from trchat.chat.saved_answer import SavedAnswer
 

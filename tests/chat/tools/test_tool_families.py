@@ -7,13 +7,12 @@ import random
 import pytest
 from llguidance import LLMatcher, LLTokenizer
 
-from tests.chat.test_answer_formats import SPECIAL, Letters
+from tests.chat.letters import SPECIAL, Letters
 from tests.chat.tools.tool_families import ARGS, FAMILIES, MENTIONS, MORE
 from trchat.chat.formats.interface import Place, Said
 from trchat.chat.prompt import PromptBuilder
 from trchat.chat.reader import AnswerReader
 from trchat.chat.template import ChatTemplate, Turn
-from trchat.chat.template_process import TemplateProcess
 from trchat.chat.tools.calls import ToolCall, Tools
 from trchat.errors import UsageError
 from trchat.grammar.schema import read_schema
@@ -31,22 +30,8 @@ TOOLS = Tools((tool("look"), tool("find")))
 KINDS = ("control", "user", "letters")
 
 
-class OneProcess(TemplateProcess):
-    """For all templates of a test run; starting one takes a tenth of a second."""
-
-    def close(self):
-        """It goes on."""
-
-
 @pytest.fixture(scope="module")
-def process():
-    one = OneProcess()
-    yield one
-    TemplateProcess.close(one)
-
-
-@pytest.fixture(scope="module")
-def built(process):
+def built(templates):
     """``built(name, kind)``: a builder whose vocabulary has the family's marks as tokens, or not."""
     made = {}
 
@@ -57,23 +42,18 @@ def built(process):
             source = template or family.template
             marks = () if kind == "letters" or family is None else (*family.marks, family.end)
             vocabulary = Letters(tuple(dict.fromkeys(marks)), kind == "control", marks[-1:])
-            made[key] = Built(source, vocabulary, process)
-        return made[key].again()
+            made[key] = Built(source, vocabulary, templates.process())
+        return made[key]
 
     return get
 
 
 class Built:
     def __init__(self, source, vocabulary, process):
-        self.source, self.vocabulary, self._process = source, vocabulary, process
+        self.source, self.vocabulary = source, vocabulary
         self.template = ChatTemplate(source, "<s>", "</s>", process)
         self.prompts = PromptBuilder(self.template, vocabulary)
         assert self.prompts.tool_use.variable == "tools"
-
-    def again(self):
-        """The process knows only one template at a time."""
-        self._process.request({"source": self.source, "bos": "<s>", "eos": "</s>"})
-        return self
 
     def read(self, ids, tools=TOOLS):
         """What a reader makes of tokens, and what each of them brought."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from trchat.storage.database import StorageError, Warn, open_database
 from trchat.storage.files import PRIVATE_FILE_MODE, set_aside
-from trchat.storage.recycled import about, hit_rates, segments
+from trchat.storage.recycled import hit_rates, metadata, segments
 from trchat.storage.recycled.records import Change, Identity, Loaded, Saved, Totals
 from trchat.storage.recycled.rows import MAX_GENERATION
 from trchat.storage.recycled.schema import APPLICATION_ID, MIGRATIONS
@@ -35,8 +35,8 @@ class RecycledStore:
         """
         self._clock = clock
         self._database = open_database(path, MIGRATIONS, APPLICATION_ID, warn)
-        found = self._database.read(about.read)
-        self._identity = identity or about.owner(found)
+        found = self._database.read(metadata.read)
+        self._identity = identity or metadata.owner(found)
         self._shapes = shapes_of(self._identity.vocabulary)
         if found.get("weights", self._identity.weights) != self._identity.weights and self.path:
             self._database.close()
@@ -66,7 +66,7 @@ class RecycledStore:
         """All rows and the calibration."""
 
         def operation(db: sqlite3.Connection) -> Loaded:
-            reset_at = about.reset_at(db)
+            reset_at = metadata.reset_at(db)
             newest = segments.newest(db)
             found = segments.read(db, self._shapes)
             rows = {source: saved.aged(newest) for source, saved in found.items()}
@@ -81,11 +81,11 @@ class RecycledStore:
         """
 
         def operation(db: sqlite3.Connection) -> None:
-            generation = max(segments.newest(db), about.reset_at(db)) + 1
+            generation = max(segments.newest(db), metadata.reset_at(db)) + 1
             for table in ("segments", "calibration", "step_costs", "totals", "about"):
                 db.execute(f"DELETE FROM {table}")
-            about.sign(db, self._identity, self._clock())
-            about.mark_reset(db, generation)
+            metadata.sign(db, self._identity, self._clock())
+            metadata.mark_reset(db, generation)
 
         self._database.write(operation)
         self._database.read(_free)
@@ -106,7 +106,7 @@ class RecycledStore:
 
     def about(self) -> dict[str, str | int | float]:
         """Whose store it is, and ``created_at`` and ``updated_at`` in seconds since 1970."""
-        return self._database.read(about.read)
+        return self._database.read(metadata.read)
 
     def row_counts(self) -> dict[str, int]:
         """Rows by source."""
@@ -138,17 +138,17 @@ class RecycledStore:
 
         def operation(db: sqlite3.Connection) -> Saved:
             segments.drop_useless(db, self._shapes)
-            generation = max(segments.newest(db), about.reset_at(db)) + 1
+            generation = max(segments.newest(db), metadata.reset_at(db)) + 1
             if generation >= MAX_GENERATION - 1:
                 # Nobody saves that often: the file was made up.
                 db.execute("DELETE FROM segments")
-                about.mark_reset(db, 0)
+                metadata.mark_reset(db, 0)
                 generation = 1
             foreign = segments.read(db, self._shapes, change.seen) if generation > change.seen + 1 else {}
             calibration = self._save_calibration(db, change)
             self._save_costs(db, change)
             self._save_totals(db, change.totals)
-            about.sign(db, self._identity, self._clock())
+            metadata.sign(db, self._identity, self._clock())
             segments.add(db, self._shapes, change.rows, generation, segments.room_beside(_other_bytes(db)))
             return Saved(change, generation, foreign, calibration)
 
@@ -165,7 +165,7 @@ class RecycledStore:
         if change.before is None or change.after is None:
             return None
         base = _calibration(db)
-        if base is None and change.seen < about.reset_at(db):
+        if base is None and change.seen < metadata.reset_at(db):
             base = hit_rates.nothing_learned()  # what this process knew before was to be forgotten
         joint = change.after if base is None else hit_rates.add(base, change.before, change.after)
         db.execute("DELETE FROM calibration")

@@ -47,7 +47,7 @@ class _Piece:
     name: Name
 
 
-class Waking:
+class DiskCache:
     """Between one engine's cache and the store of states; used on the engine's thread."""
 
     def __init__(self, cache: Cache, store: StateStore, *, write: bool = True) -> None:
@@ -197,9 +197,9 @@ class Waking:
             self._bytes_per_s = loaded / (perf_counter() - start)
 
 
-def open_waking(
+def open_disk_cache(
     cache: Cache, context: Context, identity: Identity, layers: int, kv_disk: str, wanted: Remember
-) -> Waking | None:
+) -> DiskCache | None:
     """What keeps the states of a ``context``, whose model has this ``identity``; None where nothing is kept.
 
     ``layers`` is how many of its layers were offered to a GPU, ``kv_disk`` the setting.
@@ -220,7 +220,7 @@ def open_waking(
         is_kept=_is_kept,
         note=note,
     )
-    return Waking(cache, store, write=wanted.write or bool(wanted.memory))
+    return DiskCache(cache, store, write=wanted.write or bool(wanted.memory))
 
 
 def _about(context: Context, identity: Identity, layers: int) -> tuple[object, ...]:

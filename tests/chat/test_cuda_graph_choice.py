@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tests.tiny_gguf import make
-from trchat.chat.graphs import better_without, choose_graphs
+from trchat.chat.cuda_graph_choice import better_without, choose_graphs
 from trchat.chat.remembering import costs_setting
 from trchat.llama import cuda_graphs
 from trchat.llama.context import ContextOptions

@@ -14,7 +14,7 @@ EVERY = 2048
 """Tokens of a long prompt between places in the middle of it: edits far back must not read all anew."""
 
 
-def points_of_return(
+def checkpoints(
     turns: Sequence[Turn], build: Callable[[Sequence[Turn]], Prompt], ids: Sequence[int]
 ) -> list[int]:
     """Positions in ``ids``, the prompt of ``turns``, that the conversation is likely to come back to.

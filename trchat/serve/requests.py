@@ -51,7 +51,7 @@ _ROLES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class AnswerRequest:
     """One request.
 
     Attributes:
@@ -80,7 +80,7 @@ class Wish:
     presence_penalty: float = 0.0
 
 
-def read_chat(body: Json) -> Wish:
+def read_chat(body: Json) -> AnswerRequest:
     """What a request to ``/v1/chat/completions`` asks for. Raises ApiError."""
     _refuse_what_is_not_here(body)
     turns = with_names(_read_messages(body))
@@ -94,7 +94,7 @@ def read_chat(body: Json) -> Wish:
     schema = _read_format(body)
     if tools is not None and schema is not None:
         raise unsupported("response_format", "'response_format' cannot be had together with 'tools' here")
-    return Wish(
+    return AnswerRequest(
         turns=turns,
         opening=opening,
         variables=_read_variables(body),
@@ -105,13 +105,13 @@ def read_chat(body: Json) -> Wish:
     )
 
 
-def read_completion(body: Json) -> Wish:
+def read_completion(body: Json) -> AnswerRequest:
     """What a request to ``/v1/completions`` asks for. Raises ApiError."""
     _refuse_what_is_not_here(body)
     if body.get("best_of") not in (None, 1):
         raise unsupported("best_of", "'best_of' must be 1: this server writes one answer a request")
     alternatives = fields.number(body, "logprobs", _ALTERNATIVES)
-    return Wish(
+    return AnswerRequest(
         turns=Verbatim(_read_prompt(body)),
         schema=_read_format(body),
         alternatives=None if alternatives is None else int(alternatives),

@@ -1,7 +1,7 @@
 """Where later prompts part from one that is read now."""
 
+from trchat.chat.checkpoints import EVERY, checkpoints
 from trchat.chat.prompt import Prompt
-from trchat.chat.returns import EVERY, points_of_return
 from trchat.chat.template import Turn
 from trchat.errors import UsageError
 
@@ -25,7 +25,7 @@ def build(turns):
 def points(turns):
     ids = build(turns).ids
     text = "".join(map(chr, ids))
-    return [text[:point] for point in points_of_return(turns, build, ids)]
+    return [text[:point] for point in checkpoints(turns, build, ids)]
 
 
 def test_a_prompt_is_come_back_to_before_its_question_and_behind_it():
@@ -50,10 +50,10 @@ def test_a_template_that_refuses_leaves_the_others():
         return build(turns)
 
     ids = build([SYSTEM, FIRST]).ids
-    assert points_of_return([SYSTEM, FIRST], strict, ids) == [len("<system>Be kind\n<user>"), len(ids) - 1]
+    assert checkpoints([SYSTEM, FIRST], strict, ids) == [len("<system>Be kind\n<user>"), len(ids) - 1]
 
 
 def test_a_long_prompt_has_places_in_its_middle():
     turns = [Turn("user", "word " * 2000)]
     ids = build(turns).ids
-    assert {EVERY, 2 * EVERY} <= set(points_of_return(turns, build, ids))
+    assert {EVERY, 2 * EVERY} <= set(checkpoints(turns, build, ids))
