@@ -1,3 +1,4 @@
+import gc
 import importlib.util
 import itertools
 import os
@@ -46,6 +47,11 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.model)
         if used & OWN_PROCESS or TUI in item.path.parents:
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_finish():
+    """Thousands of tests stay as they are: nobody needs to look through them for garbage again and again."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,16 @@ BRANCHED = DraftTree(
 )
 
 
+def one_by_one(cache, prompt):
+    """Each row of ``BRANCHED`` behind 50, written a token at a time: the root's, and along both branches."""
+    for path in ([ROOT, 0, 1, 2, 3], [ROOT, 4, 5]):
+        cache.reuse([*prompt, 0])
+        for node in path:
+            token = 50 if node == ROOT else int(BRANCHED.tokens[node])
+            yield 1 + node, cache.verify([token], EMPTY_TREE)[0]
+            cache.keep(())
+
+
 @pytest.fixture(scope="module")
 def model(demo_model):
     with Model(demo_model) as model:
@@ -57,13 +67,8 @@ def test_a_tree_is_verified_bit_for_bit_at_any_length(model, cache_type):
             list(cache.prefill(prompt[len(cache.tokens) :]))
             assert cache.tokens == prompt
             rows = cache.verify([50], BRANCHED).copy()
-            for row, path in enumerate([[], [0], [0, 1], [0, 1, 2], [0, 1, 2, 3], [4], [4, 5]]):
-                cache.reuse([*prompt, 0])
-                text = [50, *BRANCHED.tokens[path].tolist()]
-                for token in text:
-                    plain = cache.verify([token], EMPTY_TREE)
-                    cache.keep(())
-                assert (rows[row] == plain[0]).all(), (length, path)
+            for row, plain in one_by_one(cache, prompt):
+                assert (rows[row] == plain).all(), (length, row)
 
 
 def test_the_width_of_a_batch_does_not_show(model):
@@ -90,12 +95,8 @@ def test_architectures_bit_for_bit_also_beyond_a_sliding_window(tiny, arch, weig
         prompt = [token % 300 for token in words(40)]
         list(cache.prefill(prompt))
         rows = cache.verify([50], BRANCHED).copy()
-        for row, path in enumerate([[], [0], [0, 1], [0, 1, 2], [0, 1, 2, 3], [4], [4, 5]]):
-            cache.reuse([*prompt, 0])
-            for token in [50, *BRANCHED.tokens[path].tolist()]:
-                plain = cache.verify([token], EMPTY_TREE)
-                cache.keep(())
-            assert (rows[row] == plain[0]).all()
+        for row, plain in one_by_one(cache, prompt):
+            assert (rows[row] == plain).all(), row
 
 
 def test_snapshots_are_kept_only_where_llama_cpp_can_go_back_to_them(tiny):
