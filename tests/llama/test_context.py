@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from gguf import GGMLQuantizationType
 
+from tests.first_layers import first_layers
 from trchat.decoding.kv_cache import KVCache
 from trchat.errors import TrchatError
 from trchat.llama.context import Context, ContextOptions
@@ -27,8 +28,14 @@ def one_by_one(cache, prompt):
 
 
 @pytest.fixture(scope="module")
-def model(demo_model):
-    with Model(demo_model) as model:
+def file(demo_model, tmp_path_factory):
+    return first_layers(demo_model, tmp_path_factory.mktemp("layers") / "three.gguf", 3)
+
+
+@pytest.fixture(scope="module")
+def model(file):
+    """The demo model's shapes and weights, which choose the kernels, in few layers."""
+    with Model(file) as model:
         yield model
 
 
@@ -40,9 +47,9 @@ def test_a_context_of_any_size_takes_as_long_a_prompt_as_it_says(tiny):
 
 
 @pytest.mark.parametrize("width", [1, 40])
-def test_without_layers_on_a_gpu_the_processor_computes_all(model, demo_model, width):
+def test_without_layers_on_a_gpu_the_processor_computes_all(model, file, width):
     rows = []
-    with Model(demo_model, 0) as on_processor:
+    with Model(file, 0) as on_processor:
         for one in (model, on_processor):
             with Context(one, ContextOptions(threads=2)) as context:
                 rows.append(
