@@ -84,18 +84,11 @@ def demo_model() -> Path:
 
 @pytest.fixture
 def trchat():
-    """Run the program as a user does: ``trchat("ask", "Hi", input="...")`` gives the finished process."""
+    """Run the program as a user does: ``trchat("ask", "Hi", input=b"...")`` gives the finished process."""
 
-    def run(*args: str | Path, input: str | bytes = b"", **kwargs):
-        data = input.encode() if isinstance(input, str) else input
-        kwargs.setdefault("timeout", 300)
-        return subprocess.run(
-            [sys.executable, "-m", "trchat", *map(str, args)],
-            input=data,
-            capture_output=True,
-            check=False,
-            **kwargs,
-        )
+    def run(*args: str | Path, input: bytes = b""):
+        command = [sys.executable, "-m", "trchat", *map(str, args)]
+        return subprocess.run(command, input=input, capture_output=True, check=False, timeout=300)
 
     return run
 
