@@ -248,6 +248,20 @@ def test_a_tag_that_was_cut_is_written_anew(built):
         assert vocabulary.spelled(ids).endswith(family.reasoning)
 
 
+@pytest.mark.parametrize("name", ["Qwen3", "Granite 3.3", "Apriel 1.5", "gpt-oss"])
+def test_a_mark_that_an_answer_was_cut_in_says_nothing(built):
+    family, vocabulary, _template, builder = built
+    tail = builder.build([Turn("user", "U")], family.thinking).tail
+    whole = read(vocabulary, builder, tail, family.output)[1]
+    tokens = vocabulary.tokenize(family.output, parse_special=True)
+    for cut in range(1, len(tokens)):
+        reader = AnswerReader(vocabulary, builder.format, builder.format.parser(tail))
+        for token in tokens[:cut]:
+            reader.take(token)
+        reader.finish(cut=True)
+        assert whole.startswith(reader.text) and family.reasoning.startswith(reader.reasoning)
+
+
 def test_a_tag_counts_only_where_template_or_vocabulary_has_it(process):
     plain = "{% for m in messages %}{{ m.content }}{% endfor %}>"
     for marks, expected in (((), ""), (("<think>", "</think>"), "because")):

@@ -59,6 +59,7 @@ def test_all_that_is_said_and_counted_is_as_in_this_process(engine, model):
     with open_engine(model, SETTINGS, remember=COLD) as local:
         here, events_here = ask(local)
         assert engine.facts == local.facts
+        assert engine.thinking == local.thinking
         assert engine.standing.mode == local.standing.mode
         assert engine.standing.rows_learned == local.standing.rows_learned > 0
         tokens = {token for event in events_here if isinstance(event, Delta) for token in event.step.tokens}

@@ -105,6 +105,20 @@ def test_an_answer_fits_its_schema(server, stream):
 
 
 @pytest.mark.parametrize("stream", [False, True])
+def test_a_finished_answer_that_does_not_fit_is_an_error(server, stream):
+    form = {"type": "json_schema", "json_schema": {"schema": {"const": ["a", "b"]}}}
+    more = {"response_format": form, "max_tokens": 64, "stop": ["b"]}  # which ends it in its middle
+    if stream:
+        problem = server.streamed(**more)[-1]["error"]
+    else:
+        reply = server.chat(**more)
+        assert reply.status_code == 500
+        problem = reply.json()["error"]
+    assert (problem["code"], problem["param"]) == ("answer_unfit", "response_format")
+    assert "does not fit the schema" in problem["message"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
 def test_completions(server, stream):
     more = {"max_tokens": 5, "logprobs": 2, "temperature": 0}
     if stream:

@@ -54,7 +54,7 @@ class ScriptedEngine:
 
     @property
     def facts(self) -> ModelFacts:
-        return ModelFacts("Scripted", "script", self.can_draft, self.n_ctx, thinking=self.thinking)
+        return ModelFacts("Scripted", "script", self.can_draft, self.n_ctx)
 
     @property
     def standing(self) -> Standing:

@@ -16,7 +16,14 @@ from trchat.chat.prompt import Prompt, PromptBuilder
 from trchat.chat.reader import AnswerReader
 from trchat.chat.records import Answer, Delta, Event, ModelFacts, Prefill, Standing, never
 from trchat.chat.template import ChatTemplate, Turn, Verbatim
-from trchat.chat.thinking import AS_IT_IS, Prompting, variables_for, with_system_line
+from trchat.chat.thinking import (
+    AS_IT_IS,
+    NO_SWITCH,
+    Prompting,
+    ThinkingSwitch,
+    variables_for,
+    with_system_line,
+)
 from trchat.decoding.kv_cache import KVCache
 from trchat.decoding.loop import generate
 from trchat.decoding.start_costs import measure_start
@@ -25,7 +32,7 @@ from trchat.drafting import make_drafter
 from trchat.llama.context import Context, ContextOptions
 from trchat.llama.model import Model
 from trchat.llama.owned import Owned
-from trchat.llama.sampler import SamplerChain
+from trchat.llama.sampler import SamplerChain, check_in_time
 from trchat.llama.sampling import Sampling
 from trchat.recycling.cost import StepCosts
 from trchat.recycling.drafter import Drafter, NoDrafter
@@ -77,6 +84,8 @@ class Engine(Owned):
         self._contenders = Contenders(model.n_vocab)
         self.costs = StepCosts(shared=options.on_gpu or self.context.attention.flash == "off")
         self._drafters: dict[str, Drafter] = {}
+        self._followed = ""
+        """The schema that was last seen to be one that can be followed in time."""
 
     @property
     def facts(self) -> ModelFacts:
@@ -87,10 +96,14 @@ class Engine(Owned):
             can_draft=self.model.can_draft,
             n_ctx=self.context.n_ctx,
             brings_template=not self.template.is_fallback,
-            thinking=self.prompts.switch,
             template_reads=self.template.reads,
             reasons=bool(self.prompts.format.closing),
         )
+
+    @property
+    def thinking(self) -> ThinkingSwitch:
+        """How its chat template has the model think, or not."""
+        return self.prompts.switch
 
     @property
     def standing(self) -> Standing:
@@ -191,13 +204,17 @@ class Engine(Owned):
         prompts, tools = self.prompts, prompting.tools
         if tools is not None or (not isinstance(turns, Verbatim) and any(turn.calls for turn in turns)):
             prompts = self._for_tools()
-        variables = variables_for(prompting, prompts.switch, prompts.template.reads)
-        line = prompts.switch.plan(prompting.think).system
+        switch = prompts.switch if prompting.switches else NO_SWITCH
+        variables = variables_for(prompting, switch, prompts.template.reads)
+        line = switch.plan(prompting.think).system
         format = prompts.format
         if tools is not None:
             format = prompts.format_with(tools)
             if tools.must:
                 sampling = replace(sampling, schema=prompts.rules_for(tools))
+        if sampling.schema != self._followed:
+            check_in_time(self.model, sampling.schema)
+            self._followed = sampling.schema
 
         def build(some: Sequence[Turn]) -> Prompt:
             definitions = tools.definitions if tools else ()
@@ -266,7 +283,7 @@ class Engine(Owned):
                 answer.statistics.add(step)
                 answer.token_ids.extend(step.tokens)
                 if step.finish:
-                    reader.finish()
+                    reader.finish(cut=step.finish == "length")
                     out_of_room = step.finish == "length" and limit == room and limit != max_tokens
                     answer.finish = "context" if out_of_room else step.finish
                 answer.reasoning, answer.text = reader.reasoning, reader.text

@@ -206,6 +206,9 @@ class _Child:
     def _use_draft(self, engine: "Engine", mode: str) -> None:
         engine.use_draft(mode)
 
+    def _find_thinking(self, engine: "Engine") -> None:
+        self._sender.put(engine.thinking)
+
     def _belongs_to(self, engine: "Engine", conversation: int | None) -> None:
         engine.belongs_to(conversation)
 

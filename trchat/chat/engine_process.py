@@ -33,6 +33,7 @@ from trchat.chat.engine_start import start_engine
 from trchat.chat.records import Answer, Delta, Event, ModelFacts, Standing, never
 from trchat.chat.settings import REMEMBER, Remember
 from trchat.chat.template import Turn, Verbatim
+from trchat.chat.thinking import ThinkingSwitch
 from trchat.config import Settings
 from trchat.errors import CrashError, ModelError
 from trchat.llama.sampling import Sampling
@@ -217,6 +218,7 @@ class RemoteEngine:
         self._proven = False
         self._tell = tell
         self._pieces: dict[int, bytes] = {}
+        self._thinking: ThinkingSwitch | None = None
         self.facts = ModelFacts()
         self.standing = Standing()
 
@@ -252,6 +254,16 @@ class RemoteEngine:
         except CrashError as crash:
             self._remember(crash, loading=True)
             raise ModelError(f"cannot load {one_line(str(self._path))}: {crash}") from None
+
+    @property
+    def thinking(self) -> ThinkingSwitch:
+        """As ``Engine.thinking``."""
+        if self._thinking is None:
+            self._process.order("find_thinking")
+            for report in self._process.reports(lambda: True, lambda: "while it tried its chat template"):
+                self._take(report)
+        assert self._thinking is not None
+        return self._thinking
 
     def use_draft(self, mode: str) -> None:
         """As ``Engine.use_draft``."""
@@ -325,6 +337,8 @@ class RemoteEngine:
                 self._pieces |= pieces
             case ModelFacts():
                 self.facts = report
+            case ThinkingSwitch():
+                self._thinking = report
             case Standing():
                 self.standing = report
             case Finished(error):

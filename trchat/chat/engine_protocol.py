@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from trchat.chat.records import Answer, Event, ModelFacts, Standing
+from trchat.chat.thinking import ThinkingSwitch
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class Finished:
     error: BaseException | None = None
 
 
-Report = ModelFacts | Standing | Loading | Told | Spellings | Said | Finished
+Report = ModelFacts | ThinkingSwitch | Standing | Loading | Told | Spellings | Said | Finished
 
 Changes = dict[str, tuple[bool, Any]]
 """By field: whether it grew, and then by what; else its new value."""

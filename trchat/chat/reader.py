@@ -89,12 +89,12 @@ class AnswerReader:
         self._keep_to_budget()
         return False
 
-    def finish(self) -> None:
-        """No token follows: let go what was held back. More calls do nothing."""
+    def finish(self, *, cut: bool = False) -> None:
+        """No token follows: let go what was held back. More calls do nothing. ``cut``: see ``Parser``."""
         if self._over:
             return
         said = self._parser.push(Marks.plain(self._decoder.decode(b"", final=True)))
-        said = self._before_stop(said + self._parser.finish())
+        said = self._before_stop(said + self._parser.finish(cut=cut))
         if not self._over:
             said += Said(text=self._waiting)
         self._over, self._waiting = True, ""

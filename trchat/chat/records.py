@@ -101,8 +101,8 @@ class Answer:
 class ModelFacts:
     """What a front end wants to know of the model that is loaded; ``n_ctx`` is in tokens.
 
-    ``template_reads`` are the variables that its chat template looks up, ``thinking`` its switch among them;
-    ``reasons``: it is known how its reasoning begins and ends.
+    ``template_reads`` are the variables that its chat template looks up; ``reasons``: it is known how its
+    reasoning begins and ends.
     """
 
     name: str = ""
@@ -110,16 +110,8 @@ class ModelFacts:
     can_draft: bool = False
     n_ctx: int = 0
     brings_template: bool = True
-    thinking: ThinkingSwitch = NO_SWITCH
     template_reads: frozenset[str] = frozenset()
     reasons: bool = False
-
-    def notes(self, prompting: Prompting, has_system: bool) -> list[str]:
-        """Lines for a person on wishes that this model cannot fulfil, in a conversation with a system prompt
-        or without."""
-        return notes_on(
-            prompting, self.thinking, self.template_reads, reasons=self.reasons, has_system=has_system
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +136,11 @@ class AnyEngine(Protocol):
     @property
     def facts(self) -> ModelFacts:
         """What is loaded."""
+
+    @property
+    def thinking(self) -> ThinkingSwitch:
+        """How its chat template has the model think, or not. Looked for when first asked, which takes a tenth
+        of a second with the largest templates."""
 
     @property
     def standing(self) -> Standing:
@@ -177,6 +174,14 @@ class AnyEngine(Protocol):
         stop: Callable[[], bool] = never,
     ) -> Generator[Event, None, None]:
         """See ``trchat.chat.engine.Engine.answer``."""
+
+
+def unfulfilled(engine: AnyEngine, prompting: Prompting, *, has_system: bool) -> list[str]:
+    """Lines for a person on wishes that the model cannot fulfil, in a conversation with a system prompt or
+    without."""
+    facts = engine.facts
+    switch = engine.thinking if prompting.switches else NO_SWITCH
+    return notes_on(prompting, switch, facts.template_reads, reasons=facts.reasons, has_system=has_system)
 
 
 def new_answer(seed: int | None = None) -> Answer:

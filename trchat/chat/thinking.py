@@ -110,6 +110,11 @@ class Prompting:
     variables: Mapping[str, object] = field(default_factory=dict)
     tools: Tools | None = None
 
+    @property
+    def switches(self) -> bool:
+        """Whether anything is wished for that the template's switch may have to do with."""
+        return self.think != "auto" or self.think_budget is not None
+
 
 AS_IT_IS = Prompting()
 """Everything is left to the template."""

@@ -11,7 +11,7 @@ from trchat.chat.engine_process import EngineStarter
 from trchat.chat.finish_reason import CUT, remark_on
 from trchat.chat.formats.interface import Said
 from trchat.chat.recorder import Recorder, with_question
-from trchat.chat.records import Answer, AnyEngine, Delta, Prefill, new_answer
+from trchat.chat.records import Answer, AnyEngine, Delta, Prefill, new_answer, unfulfilled
 from trchat.chat.settings import Remember, kept_settings, prompting_of, sampling_of, stops_of, template_source
 from trchat.chat.template import Turn
 from trchat.cli.conversation import Earlier, earlier
@@ -233,15 +233,15 @@ class _Answering:
 
     def _say_limits(self, engine: AnyEngine, has_system: bool) -> None:
         settings, facts = self.prepared.settings, engine.facts
-        for note in facts.notes(prompting_of(settings), has_system):
+        for note in unfulfilled(engine, prompting_of(settings), has_system=has_system):
             self.notices.say(note)
-        if not engine.facts.brings_template and settings.template is None:
+        if not facts.brings_template and settings.template is None:
             self.notices.say(
                 "the model has no chat template; using ChatML, which may not be what it was trained on"
             )
-        if not engine.facts.can_draft:
+        if not facts.can_draft:
             self.notices.say(
-                f"drafts cannot be verified with {engine.facts.architecture} models: decoding without them"
+                f"drafts cannot be verified with {facts.architecture} models: decoding without them"
             )
 
 

@@ -1,19 +1,41 @@
 """A JSON Schema along one answer: which tokens may come next, and which must (by llguidance)."""
 
-from collections.abc import Callable
+import json
+import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from llguidance import LLMatcher
+from llguidance import LLMatcher, LLParserLimits
 from numpy.typing import NDArray
 
-from trchat.errors import TrchatError
+from trchat.errors import TrchatError, UsageError
 from trchat.grammar.names import Names
 from trchat.grammar.schema import refusal
 
 SHORT_LIST = 256
 """Tokens that are tried first where the likeliest is not allowed: many more than samplers keep, few enough
 to take no longer than all of them do with a plain schema."""
+
+FUEL, FUEL_PER_TOKEN = 32_000, 1 / 5
+"""New states of a pattern that one mask may need, in all or for each token of the vocabulary, whichever is
+more: about 5 ms with a vocabulary of 152,000. Ordinary patterns need up to 10,000 there, ``[A-Z].{8,}``
+25,000, ``[a-z].{8,50}`` 200,000 and more, at every token."""
+TRIED = 12
+"""Tokens that are written by a pattern to see that. What each adds is seen in the first few."""
+
+
+def check_patterns(tokenizer: Any, grammar: str) -> None:
+    """Raise UsageError over the first pattern of a grammar that would keep a model waiting at every token.
+
+    It takes the vocabulary (an ``LLTokenizer``) to tell: its tokens are what a pattern is followed along.
+    """
+    for where, pattern in _patterns(_schemas(grammar), "#"):
+        if fault := _fault(tokenizer, pattern):
+            raise UsageError(
+                f'the schema cannot be followed: "pattern" at {where}: {fault}; smaller counts in it, '
+                "or a ^ before it, may help"
+            )
 
 
 class SchemaMatcher:
@@ -81,3 +103,42 @@ class SchemaMatcher:
     def _check(self) -> None:
         if self._matcher.is_error():
             raise TrchatError(f"the answer cannot go on by this schema: {refusal(self._matcher.get_error())}")
+
+
+def _schemas(grammar: str) -> Any:
+    """The JSON Schemas in a grammar: it is one, or has some in it (see ``trchat.chat.tools.ruled``)."""
+    if grammar.startswith("{"):
+        return json.loads(grammar)["grammars"][0]["json_schema"]
+    decoder = json.JSONDecoder()
+    return [decoder.raw_decode(grammar, each.end())[0] for each in re.finditer(r"%json (?=\{)", grammar)]
+
+
+def _patterns(schema: Any, where: str) -> Iterator[tuple[str, str]]:
+    """Each pattern in a schema, with its place."""
+    if isinstance(schema, list):
+        for number, each in enumerate(schema):
+            yield from _patterns(each, f"{where}/{number}")
+    if isinstance(schema, dict):
+        if isinstance(pattern := schema.get("pattern"), str):
+            yield where, pattern
+        if isinstance(patterns := schema.get("patternProperties"), dict):
+            yield from ((f"{where}/patternProperties", pattern) for pattern in patterns)
+        for name, each in schema.items():
+            yield from _patterns(each, f"{where}/{name}")
+
+
+def _fault(tokenizer: Any, pattern: str) -> str:
+    """Why no answer can be written by a pattern in good time; empty where it can."""
+    fuel = max(FUEL, int(tokenizer.vocab_size * FUEL_PER_TOKEN))
+    grammar = LLMatcher.grammar_from_json_schema({"type": "string", "pattern": pattern})
+    matcher = LLMatcher(tokenizer, grammar, log_level=0, limits=LLParserLimits(step_lexer_fuel=fuel))
+    for step in range(TRIED):
+        matcher.consume_tokens(matcher.compute_ff_tokens())
+        if matcher.is_stopped():
+            break
+        bits = np.frombuffer(matcher.compute_bitmask(), np.uint8)
+        allowed = np.flatnonzero(np.unpackbits(bits, bitorder="little"))
+        if not len(allowed):
+            break
+        matcher.consume_token(int(allowed[len(allowed) * step // TRIED]))
+    return refusal(matcher.get_error()) if matcher.is_error() else ""

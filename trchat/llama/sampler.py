@@ -226,6 +226,14 @@ class SamplerChain(Owned):
         llama.llama_sampler_chain_add(self._chain, sampler)
 
 
+def check_in_time(model: Model, schema: str) -> None:
+    """Raise UsageError where an answer cannot be held to ``schema`` (``Sampling.schema``) in good time."""
+    if schema:
+        from trchat.grammar.matcher import check_patterns
+
+        check_patterns(model.grammar_tokenizer, schema)
+
+
 def _likely(row: NDArray[np.float32], token: int, count: int) -> Likely:
     """How likely ``token`` was by ``row``, and the ``count`` likeliest ones."""
     top = np.argpartition(row, -count)[-count:] if 0 < count < len(row) else np.arange(len(row))[:count]

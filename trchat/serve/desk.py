@@ -16,6 +16,7 @@ from trchat.chat.engine_process import EngineStarter
 from trchat.chat.records import Answer, AnyEngine, Delta, Prefill, new_answer
 from trchat.chat.settings import Remember, prompting_of, sampling_of, stops_of
 from trchat.errors import CrashError, ModelError
+from trchat.grammar.fit import objection
 from trchat.model_crashes import known_crash
 from trchat.serve.news import Ended, Failed, Grown, News, Reading, Token
 from trchat.serve.problems import (
@@ -24,6 +25,7 @@ from trchat.serve.problems import (
     from_trouble,
     shutting_down,
     too_many,
+    unfit,
     unknown_model,
 )
 from trchat.serve.requests import AnswerRequest
@@ -195,6 +197,8 @@ class Desk:
             self._get_ready(errand)
             self._answer(errand, answer)
             finish = answer.finish
+            if finish == "stop":
+                _hold_to_schema(errand.asked, answer)
             if finish == "cancelled":
                 errand.hear(Failed(shutting_down() if self._closed else ApiError(499, "the client left")))
             else:
@@ -319,6 +323,12 @@ class Desk:
             f"{answer.prompt_s:.1f} s, wrote {len(answer.token_ids)} in {answer.statistics.seconds:.1f} s "
             f"({answer.statistics.tokens_per_s:.1f} tokens/s), {finish}"
         )
+
+
+def _hold_to_schema(asked: AnswerRequest, answer: Answer) -> None:
+    """Raise ApiError where a complete answer is not what the request's schema allows."""
+    if asked.schema is not None and (fault := objection(answer.text, asked.schema.text)):
+        raise unfit(fault)
 
 
 def _memory_for_texts() -> int:

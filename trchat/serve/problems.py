@@ -54,6 +54,13 @@ def too_many() -> ApiError:
     return ApiError(503, f"{MOST_WAITING} requests are waiting already; try again later", code="overloaded")
 
 
+def unfit(fault: str) -> ApiError:
+    """A finished answer is not what ``response_format`` asks for: no program should take it for that."""
+    return ApiError(
+        500, f"the answer does not fit the schema: {fault}", code="answer_unfit", param="response_format"
+    )
+
+
 def shutting_down() -> ApiError:
     """The server was told to end."""
     return ApiError(503, "the server is shutting down", code="shutting_down")

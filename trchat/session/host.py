@@ -113,12 +113,13 @@ class EngineHost:
                     lambda line: self.outbox.put(Notice(line)),
                 )
             )
+            ready = self._ready(engine, prepared.settings)
         except Exception as trouble:
             if not unwanted.is_set():
                 self.outbox.put(LoadFailed(_explain(trouble)))
             return
         self._engine = engine
-        self.outbox.put(self._ready(engine, prepared.settings))
+        self.outbox.put(ready)
 
     def _open(self) -> "OpenEngine":
         if self._opener is not None:
@@ -128,19 +129,20 @@ class EngineHost:
         return EngineStarter().open
 
     def _ready(self, engine: "AnyEngine", settings: "Settings") -> Ready:
+        from trchat.chat.records import unfulfilled
         from trchat.chat.settings import prompting_of
 
-        facts, wishes = engine.facts, prompting_of(settings)
-        notices = facts.notes(wishes, bool(settings.system))
-        if not engine.facts.brings_template:
+        facts = engine.facts
+        notices = unfulfilled(engine, prompting_of(settings), has_system=bool(settings.system))
+        if not facts.brings_template:
             notices.append("this model has no chat template; using ChatML, which may not suit it")
-        if not engine.facts.can_draft:
+        if not facts.can_draft:
             notices.append(
-                f"drafts cannot be verified with {engine.facts.architecture} models; decoding without them"
+                f"drafts cannot be verified with {facts.architecture} models; decoding without them"
             )
         standing = engine.standing
         rows, free = standing.rows_learned, standing.came_free
-        return Ready(facts.n_ctx, rows, free, tuple(notices), facts.thinking)
+        return Ready(facts.n_ctx, rows, free, tuple(notices), engine.thinking)
 
     def _use_draft(self, mode: str) -> None:
         if self._engine is not None:

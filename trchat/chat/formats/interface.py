@@ -61,8 +61,12 @@ class Parser(Protocol):
     def push(self, text: str) -> Said:
         """Take in output, marks in the code of ``Marks``; what may be part of a mark is held back."""
 
-    def finish(self) -> Said:
-        """What was still held back when the output ended."""
+    def finish(self, *, cut: bool = False) -> Said:
+        """What was still held back when the output ended.
+
+        ``cut``: it would have gone on. Then the beginning of a mark is taken for one: the answer that goes on
+        writes it anew.
+        """
 
     def rule(self) -> None:
         """A grammar rules from here on: all is the answer, whatever it looks like."""

@@ -102,13 +102,13 @@ class MessageParser:
             if (self.place, self._other, self._waiting) == before:
                 return said
 
-    def finish(self) -> Said:
+    def finish(self, *, cut: bool = False) -> Said:
         """What was still held back when the output ended."""
         rest, self._waiting = self._waiting, ""
         if self.place is Place.REASONING:
             rest = rest[: len(rest) - held(rest, self._ends)].rstrip()  # a mark that was cut is no thought
             return Said(reasoning=Marks.shown(rest if self._parted else rest.lstrip()))
-        return Said(text=Marks.shown(rest)) if self.place is Place.ANSWER else Said()
+        return Said(text=Marks.shown(rest)) if self.place is Place.ANSWER and not cut else Said()
 
     def rule(self) -> None:
         """A grammar rules from here on: all is the answer, whatever it looks like."""

@@ -83,7 +83,8 @@ class TagFormat:
             rest = (reasoning or "").removeprefix(lead.strip())
             written.append(Written(rest.removeprefix(blanks) if lead.strip() else rest, False))
         elif reasoning and tags.closer:
-            written += [self._markup(tags.opening or tags.opener), Written(reasoning, False)]
+            begun = reasoning + self._blanks_behind(reasoning)
+            written += [self._markup(tags.opening or tags.opener), Written(begun, False)]
         if not text:
             return written
         if written:
@@ -99,7 +100,7 @@ class TagFormat:
         if text:
             return TagParser(self, Place.ANSWER, closed=True, wrapped=bool(self.tags.answer_opener))
         if reasoning and self.tags.closer:
-            return TagParser(self, Place.REASONING, begun=True)
+            return TagParser(self, Place.REASONING, pending=self._blanks_behind(reasoning), begun=True)
         return self.parser(tail)
 
     def closes(self, parser: object, token: int) -> bool:
@@ -121,6 +122,11 @@ class TagFormat:
         if tags.lead.strip() and tail.rstrip().endswith(tags.lead.strip()):
             return Place.REASONING, tags.lead
         return Place.START, ""
+
+    def _blanks_behind(self, reasoning: str) -> str:
+        """What a cut has left out of the words that begin the reasoning, where it has no others yet."""
+        lead = self.tags.lead
+        return lead[len(lead.rstrip()) :] if lead and reasoning.strip() == lead.strip() else ""
 
     @staticmethod
     def _markup(coded: str) -> Written:
@@ -182,9 +188,11 @@ class TagParser:
             if (self.place, self._waiting) == before:
                 return said
 
-    def finish(self) -> Said:
-        """What was still held back when the output ended."""
+    def finish(self, *, cut: bool = False) -> Said:
+        """What was still held back when the output ended; see ``Parser``."""
         rest, self._waiting = self._waiting, ""
+        if cut and self.place is not Place.REASONING:
+            return Said()
         if self.place is Place.REASONING:
             # A tag that was cut is no thought, and is written anew where the answer goes on.
             rest = rest[: len(rest) - held(rest, (self._tags.closer, *self._tags.ends))].rstrip()

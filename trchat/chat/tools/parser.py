@@ -112,10 +112,10 @@ class ToolParser:
         self._waiting += text
         return self._advance(final=False) if fresh else Said()
 
-    def finish(self) -> Said:
+    def finish(self, *, cut: bool = False) -> Said:
         """What was still held back when the output ended."""
         said = self._advance(final=True)
-        said += self._settled(self.inner.finish())
+        said += self._settled(self.inner.finish(cut=cut))
         blanks, self._blanks = self._blanks, ""
         return said if self._trims else said + Said(text=blanks)
 
