@@ -95,7 +95,7 @@ def same(one, other):
     np.testing.assert_allclose(one[1], other[1], rtol=1e-3, atol=1e-4)
 
 
-def drafts(seed, width, without, n_texts=3):
+def drafts(seed, width, without, n_texts=2):
     """Trees, and what was learned, over texts of a made-up model whose next tokens depend on the last two."""
     random = np.random.default_rng(seed)
     model = random.normal(scale=2.0, size=(N_VOCAB, N_VOCAB, N_VOCAB)).astype(np.float32)
@@ -105,7 +105,7 @@ def drafts(seed, width, without, n_texts=3):
     for _ in range(n_texts):
         text = random.integers(0, N_VOCAB, 20).tolist()
         drafter.begin(text)
-        for _ in range(25):
+        for _ in range(20):
             tree = drafter.draft(200)
             trees.append((tree.tokens.tolist(), tree.parents.tolist(), tree.kinds, tree.probabilities or []))
             rows = [model[text[-2], text[-1]]]
