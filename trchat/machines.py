@@ -73,7 +73,7 @@ def watch(machines: Sequence[str]) -> None:
     """
     if os.name == "nt":
         return  # llama.cpp's own sockets cannot be reached there
-    addresses = set()
+    addresses: set[object] = set()
     for machine in machines:
         with suppress(OSError):
             host, port = split_address(machine)
