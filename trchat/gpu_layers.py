@@ -19,7 +19,7 @@ def gpu_layers(
     """What ``--gpu-layers`` means for the model at ``path``: a number of layers, or ALL_LAYERS.
 
     ``auto`` takes as many as fit with a context of ``ctx`` tokens, and tells where those are not all; it
-    takes all where nobody can say what fits.
+    takes all where it cannot be known what fits.
     """
     if not gpu_available():
         return 0

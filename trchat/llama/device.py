@@ -50,7 +50,7 @@ def devices() -> list[str]:
 
 
 def free_on_gpus() -> list[int]:
-    """Free bytes of each GPU that llama.cpp would use now; empty where there is none or nobody can say.
+    """Free bytes of each GPU that llama.cpp would use now; empty where there is none or they cannot be known.
 
     As llama.cpp does: one that shares the processor's memory is used only where there is no other.
     """
