@@ -18,7 +18,7 @@ from trchat.decoding.kv_cache import common_length
 from trchat.decoding.state_cache import Cache
 from trchat.errors import TrchatError
 from trchat.llama.context import Context
-from trchat.llama.device import backend, build_version
+from trchat.llama.device import WHOLE, backend, build_version
 from trchat.llama.log import note
 from trchat.storage.conversations import existing_history
 from trchat.storage.recycled.records import Identity
@@ -234,6 +234,7 @@ def _about(context: Context, identity: Identity, layers: int) -> tuple[object, .
         identity.tokenizer,
         build_version(),
         backend(),
+        *(() if model.split == WHOLE else (str(model.split),)),
         layers,
         attention.flash,
         attention.key_type,

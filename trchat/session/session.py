@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 FULL = 0.85
 """Share of the room for messages that may be used before it is said."""
 
-RELOADS = ("ctx", "threads", "gpu_layers", "cache_type", "flash_attn", "kv_disk", "recall", "template")
+RELOADS = (
+    "ctx", "threads", "gpu_layers", "split_mode", "tensor_split", "main_gpu", "rpc",
+    "cache_type", "flash_attn", "kv_disk", "recall", "template",
+)  # fmt: skip
 """Settings that the context is made with; the others take effect at the next answer."""
 
 
