@@ -62,10 +62,14 @@ class Notices:
     def say(self, text: str) -> None:
         """One line."""
         if not self._quiet:
-            self.progress("")
-            if self._aside_open:
-                self.aside("\n")
+            self.end_line()
             say(text)
+
+    def end_line(self) -> None:
+        """Begin a new line where progress, or what streams beside the answer, has left one open."""
+        self.progress("")
+        if self._aside_open:
+            self.aside("\n")
 
     def aside(self, text: str) -> None:
         """A piece of text that streams beside the answer: reasoning."""

@@ -164,7 +164,8 @@ class AnswerView(MessageView):
         message = self.message
         parts = [self.branch_text, message.model if message.model and message.model != self._model else ""]
         if message.completion_tokens:
-            parts.append(f"{message.completion_tokens} tokens")
+            plural = "" if message.completion_tokens == 1 else "s"
+            parts.append(f"{message.completion_tokens} token{plural}")
         if message.tokens_per_s:
             parts.append(f"{message.tokens_per_s:.1f} tokens/s")
         if speed:
