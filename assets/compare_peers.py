@@ -95,6 +95,7 @@ def in_turn(
         at = number % len(names)
         for name in (*names[at:], *names[:at]):
             timings[name].append(programs[name](prompt))
+        print(f"{number} of {len(prompts)} questions", file=sys.stderr)
     return {name: each[1:] for name, each in timings.items()}
 
 

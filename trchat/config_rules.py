@@ -104,7 +104,7 @@ class Size:
 
 
 def bytes_in(size: str) -> int | None:
-    """The bytes that a size stands for; None for ``auto``. Raises ValueError for what is no size."""
+    """The bytes that a size stands for; None for ``auto``. Raises ValueError for what is not a size."""
     if size.strip().lower() == "auto":
         return None
     found = _SIZE.fullmatch(size.strip())

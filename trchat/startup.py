@@ -21,7 +21,7 @@ from trchat.text.decode import decode_text
 from trchat.text.one_line import one_line
 
 DEFAULT_CTX = 4096
-"""Tokens, when nobody says and the model can."""
+"""Tokens, unless told otherwise, and where the model can."""
 
 
 @dataclass(frozen=True, slots=True)

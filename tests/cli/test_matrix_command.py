@@ -149,6 +149,6 @@ def test_what_is_no_store_is_not_imported_and_stays_as_it_is(trchat, home, tmp_p
     file.write_bytes(content)
     done = trchat("matrix", "import", file)
     error = done.stderr.decode()
-    assert done.returncode == 1 and error.count("\n") == 1 and "no store" in error
+    assert done.returncode == 1 and error.count("\n") == 1 and "is not a store" in error
     assert file.read_bytes() == content and [each.name for each in tmp_path.glob("*.db*")] == ["foreign.db"]
     assert not (home / "recycled").exists()

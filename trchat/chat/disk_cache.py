@@ -30,7 +30,7 @@ from trchat.storage.states.store import Match, StateStore
 CLOSING_S = 1.0
 """How long the end of the program waits for what is still to be written."""
 LEAST_S = 0.5
-"""What would take less to be read anew is not kept."""
+"""What would take less to be read again is not kept."""
 DISK_BYTES_PER_S = 1e9
 """Of a common SSD, until loading has shown what there is."""
 _LEAST_TOKENS = 16
@@ -165,7 +165,7 @@ class DiskCache:
         store.put(span, self._conversation, time())
 
     def _worthwhile(self) -> bool:
-        """Whether reading the text anew would take longer than the disk does, and long enough to matter."""
+        """Whether reading the text again would take longer than the disk does, and long enough to matter."""
         if self._token_s is None or self._proven:
             return self._proven
         saved_s = self._token_s - self._token_bytes / self._bytes_per_s

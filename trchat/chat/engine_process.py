@@ -321,7 +321,7 @@ class RemoteEngine:
             raise
         except GeneratorExit:
             left = True
-            for report in reports:  # what it went on to say meanwhile is nobody's
+            for report in reports:  # what it went on to say meanwhile is not wanted
                 self._take(report)
             raise
         if not self._proven:

@@ -19,7 +19,7 @@ class Output:
         self._last = "\n"
 
     def write(self, text: str) -> None:
-        """Write and flush. Raises BrokenPipeError when nobody reads any more, TrchatError when it cannot."""
+        """Write and flush. Raises BrokenPipeError when the reader has gone, TrchatError when it cannot."""
         if not text:
             return
         self._last = text[-1]
@@ -99,7 +99,7 @@ def warn(line: str) -> None:
 
 
 def confirmed(question: str, command: str) -> bool:
-    """Ask for a yes at the terminal. Raises UsageError, naming ``command``, where nobody can be asked."""
+    """Ask for a yes at the terminal. Raises UsageError, naming ``command``, where there is none."""
     if sys.stdin is None or sys.stderr is None or not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError(f"not a terminal: add --yes to confirm `{command}`")
     sys.stderr.write(visible(f"{question} [y/N] "))

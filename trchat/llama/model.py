@@ -194,7 +194,7 @@ class Model(Owned):
         )
 
     def _grammar_piece(self, token: int) -> bytes:
-        """The bytes of a token; one that is no text, as control tokens are, is marked in the engine's way.
+        """The bytes of a token; one that is not text, as control tokens are, is marked in the engine's way.
 
         User-defined ones, ``<think>`` often among them, are text: llama.cpp writes such a name with them.
         """

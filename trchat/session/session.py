@@ -150,7 +150,7 @@ class Session:
         return self._answer(message if message.role == "user" else self.thread.question_of(message))
 
     def retry(self) -> Message | None:
-        """Load the model anew after a crash; returns the answer that begins, where one was broken off."""
+        """Load the model again after a crash; returns the answer that begins, where one was broken off."""
         self.must_be_free()
         self.n_ctx, self.loaded = self.prepared.ctx, False
         self.host.load(self.prepared, despite_crash=True)
@@ -238,7 +238,7 @@ class Session:
         return steps[(steps.index(mode) + 1) % len(steps)] if mode in steps else steps[0]
 
     def ended(self, message_id: int) -> str | None:
-        """Take note that an answer has ended: the branch is fetched anew.
+        """Take note that an answer has ended: the branch is fetched again.
 
         Returns what to say where there is no such conversation any more.
         """

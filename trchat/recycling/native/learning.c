@@ -57,7 +57,7 @@ API void trchat_note(Grower *grower, const int32_t *path, int64_t n_path, const 
     text_extend(&grower->text, emitted, n_emitted);
 }
 
-/* The logarithm of a candidate's probability; minus infinity where that is no number, which is no candidate. */
+/* The logarithm of a candidate's probability; minus infinity where that is not a number, which is not a candidate. */
 static float certainty(float value, float mass) {
     const float certain = value - mass;
     return isfinite(certain) ? certain : -INFINITY;

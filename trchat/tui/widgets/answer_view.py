@@ -157,7 +157,7 @@ class AnswerView(MessageView):
 
     @on(Collapsible.Expanded)
     def _unfold(self) -> None:
-        # Only where somebody looks at it: laying it out anew for every word would cost the model its time.
+        # Only where somebody looks at it: laying it out again for every word would cost the model its time.
         self._thoughts.update(visible(self._reasoning or ""))
 
     def _info(self, speed: Speed | None) -> str:
