@@ -19,7 +19,7 @@ from trchat.chat.settings import Remember, sampling_of
 from trchat.chat.template import Turn
 from trchat.config import Settings
 from trchat.errors import CrashError, ModelError
-from trchat.machines import fault_of, without_answer
+from trchat.machines import fault_of, split_address, watch, without_answer
 from trchat.model_crashes import known_crash
 
 COLD = Remember(read=False, write=False)
@@ -97,6 +97,18 @@ def test_which_machine_was_lost(machine):
         f"{there} speaks another version of llama.cpp's RPC protocol (6.0.0): "
         "build ggml-rpc-server there from the llama.cpp that is here"
     )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sockets of libraries cannot be reached there")
+def test_the_system_watches_the_connections_to_machines_and_no_others(machine):
+    over = threading.Event()
+    addresses = [machine(lambda connection: over.wait(5)) for _ in range(2)]
+    watched, other = (socket.create_connection(split_address(each)) for each in addresses)
+    with watched, other:
+        watch([addresses[0], "nobody.invalid:1"])
+        for connection, wanted in ((watched, 1), (other, 0)):
+            assert bool(connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)) == wanted
+        over.set()
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ from trchat.gpu_layers import place
 from trchat.llama.context import DEFAULT_CONTEXT, ContextOptions
 from trchat.llama.log import route_log
 from trchat.llama.model import Model
+from trchat.machines import watch
 from trchat.paths import log_file
 
 
@@ -65,6 +66,8 @@ def open_engine(
         if mode != "off":  # without drafts all batches are alike, which is what graphs are for
             choose_graphs(path, model, options, layers, tell)
         engine = stack.enter_context(Engine(model, options, template))
+        if settings.rpc:
+            watch(settings.rpc.split(","))
         engine.tool_source = tool_source
         remembering = Remembering(engine, path, layers, remember, tell, recall=settings.recall == "on")
         stack.callback(remembering.close)
