@@ -1,6 +1,6 @@
 """Compiles the drafter's kernel (trchat/recycling/native/*.c) into the package when trchat is installed.
 
-Without a C compiler trchat is installed all the same, and drafts in Python. Compile anew after a change, in a
+Without a C compiler trchat is installed all the same, and drafts in Python. After a change, in a
 checkout: ``python hatch_build.py`` (needs setuptools, which knows each system's compiler).
 """
 

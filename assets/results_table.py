@@ -171,17 +171,18 @@ def by_kind(reports: list[Report]) -> str:
 
 
 def peers(report: Report) -> str:
-    """Other programs on the same questions, each against its own plain decoding."""
+    """Other programs on the same questions, each against its own plain decoding and trchat's."""
     lines = [
         f"**{conditions(report)}** ({report['settings']['questions']} questions, "
         f"{report['settings']['max_tokens']} tokens each)",
         "",
-        "| program | drafts | tokens/s | against its own plain decoding |",
-        "|---|---|---|---|",
+        "| program | drafts | tokens/s | against its own plain decoding | against trchat's |",
+        "|---|---|---|---|---|",
     ]
     for each in report["programs"]:
-        cells = (each["program"], each["draft"], f"{each['tokens_per_s']:.1f}", _times(each["speedup"]))
-        lines.append(table_row(*cells))
+        speed = f"{each['tokens_per_s']:.1f}"
+        beside = f"{_times(each['speedup'])} | {_times(each['against_plain_trchat'])}"
+        lines.append(table_row(each["program"], each["draft"], speed, beside))
     return "\n".join(lines)
 
 

@@ -1,3 +1,4 @@
+import gc
 import importlib.util
 import itertools
 import os
@@ -48,6 +49,11 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.slow)
 
 
+def pytest_collection_finish():
+    """Thousands of tests stay as they are: nobody needs to look through them for garbage again and again."""
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def homes(tmp_path_factory):
     """Homes that nobody had yet; as on a new machine, the folder is made by whoever writes first."""
@@ -78,18 +84,11 @@ def demo_model() -> Path:
 
 @pytest.fixture
 def trchat():
-    """Run the program as a user does: ``trchat("ask", "Hi", input="...")`` gives the finished process."""
+    """Run the program as a user does: ``trchat("ask", "Hi", input=b"...")`` gives the finished process."""
 
-    def run(*args: str | Path, input: str | bytes = b"", **kwargs):
-        data = input.encode() if isinstance(input, str) else input
-        kwargs.setdefault("timeout", 300)
-        return subprocess.run(
-            [sys.executable, "-m", "trchat", *map(str, args)],
-            input=data,
-            capture_output=True,
-            check=False,
-            **kwargs,
-        )
+    def run(*args: str | Path, input: bytes = b""):
+        command = [sys.executable, "-m", "trchat", *map(str, args)]
+        return subprocess.run(command, input=input, capture_output=True, check=False, timeout=300)
 
     return run
 

@@ -30,6 +30,7 @@ ctx = 2048
 temp = 0.5
 think = "low"
 template_arg = { a = [1, true] }
+rpc = ["a:1", "b.local:2"]
 
 [personas]
 pirate = "Answer as a pirate."
@@ -74,7 +75,13 @@ def test_defaults():
 def test_each_layer_covers_the_ones_below():
     write(FULL)
     names = ("Qwen3-0.6B.Q4_0", "Qwen3-0.6B.Q4_0.gguf")
-    environ = {"TRCHAT_TOP_K": "30", "TRCHAT_DRAFT": "off", "TRCHAT_THREADS": "4", "TRCHAT_SEED": ""}
+    environ = {
+        "TRCHAT_TOP_K": "30",
+        "TRCHAT_DRAFT": "off",
+        "TRCHAT_THREADS": "4",
+        "TRCHAT_SEED": "",
+        "TRCHAT_TENSOR_SPLIT": "3,1",
+    }
     flags = {"draft": "auto", "max_tokens": 5, "verbose": True, "run": print, "prompt": ["x"]}
     recommended = {"temp": 0.9, "top_p": 0.8, "min_p": 0.0}
     settings = settle(flags, environ=environ, model_names=names, recommended=recommended)
@@ -92,6 +99,10 @@ def test_each_layer_covers_the_ones_below():
         "ctx": (2048, "config.toml:16"),
         "threads": (4, "TRCHAT_THREADS"),
         "gpu_layers": ("20", "config.toml:6"),
+        "split_mode": ("layer", "default"),
+        "tensor_split": ("3,1", "TRCHAT_TENSOR_SPLIT"),
+        "main_gpu": (None, "default"),
+        "rpc": ("a:1,b.local:2", "config.toml:22"),
         "cache_type": ("f16", "default"),
         "flash_attn": ("auto", "default"),
         "kv_disk": ("auto", "default"),
@@ -117,9 +128,13 @@ def test_personas_and_keys():
     assert config.personas["pirate"].value == "Answer as a pirate."
     config.check_keys(["quit"])
     with pytest.raises(
-        UsageError, match=r"config.toml:27: unknown key 'quit' in \[keys\]; did you mean 'quits'"
+        UsageError, match=r"config.toml:28: unknown key 'quit' in \[keys\]; did you mean 'quits'"
     ):
         config.check_keys(["quits", "new"])
+
+
+SHARES = ":1: tensor_split must be up to 16 numbers, one a GPU, such as 3,1, not "
+MACHINES = ":1: rpc must be up to 16 different HOST:PORT, with commas between them, not "
 
 
 @pytest.mark.parametrize(
@@ -145,6 +160,16 @@ def test_personas_and_keys():
         ("ctx = 0", ":1: ctx must be a whole number from 1 to 2147483647, not 0"),
         ("draft = 'fast'", ":1: draft must be one of auto, recycling, lookup, off, not 'fast'"),
         ("gpu_layers = -1", ":1: gpu_layers must be a number, 'all' or 'auto', not -1"),
+        ("tensor_split = [1, -1]", f"{SHARES}[1, -1]"),
+        ("tensor_split = '0,0'", f"{SHARES}'0,0'"),
+        ("tensor_split = 'a'", f"{SHARES}'a'"),
+        ("tensor_split = true", f"{SHARES}True"),
+        ("main_gpu = 16", ":1: main_gpu must be a whole number from 0 to 15, not 16"),
+        ("rpc = 'a'", f"{MACHINES}'a'"),
+        ("rpc = 'a:1,a:1'", f"{MACHINES}'a:1,a:1'"),
+        ("rpc = ['a:70000']", f"{MACHINES}['a:70000']"),
+        ("rpc = '[::1]:1'", f"{MACHINES}'[::1]:1'"),
+        ("rpc = 7", f"{MACHINES}7"),
         ("think = 'hard'", ":1: think must be one of auto, on, off, low, medium, high, not 'hard'"),
         ("think_budget = -1", ":1: think_budget must be a whole number from 0 to 2147483647, not -1"),
         ("template_arg = { messages = 1 }", VARIABLES + "{'messages': 1}"),

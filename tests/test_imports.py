@@ -35,7 +35,7 @@ ABOVE = {
     "tui": {"config_file", "config_rules", "startup"},
 }
 """Modules that stand in no room."""
-FOR_ALL = {"attention", "errors", "paths"}
+FOR_ALL = {"attention", "errors", "machines", "paths"}
 
 
 @cache

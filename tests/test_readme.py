@@ -83,7 +83,7 @@ def test_every_command_runs_in_the_order_it_is_told(place):
 
     What takes minutes with a real model is measured with a tiny one.
     """
-    measured = {"TRCHAT_MODEL": str(make(place.parent / "tiny.gguf")), "TRCHAT_MAX_TOKENS": "8"}
+    measured = {"TRCHAT_MODEL": str(make(place.parent / "tiny.gguf")), "TRCHAT_MAX_TOKENS": "4"}
     environment = {
         **os.environ,
         "PATH": f"{place / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}",
@@ -93,7 +93,7 @@ def test_every_command_runs_in_the_order_it_is_told(place):
     }
     ran = []
     for command in commands():
-        if exception(command):
+        if exception(command) or (command in ran and command.startswith("trchat bench")):
             continue
         done = subprocess.run(
             ["sh", "-c", command],

@@ -83,12 +83,24 @@ def test_tables_have_every_mode_and_every_kind():
 def test_other_programs_stand_beside_their_own_plain_decoding():
     measured = report(1.25)
     measured["programs"] = [
-        {"program": "other", "draft": "none", "tokens_per_s": 40.0, "speedup": None},
-        {"program": "other", "draft": "lookup", "tokens_per_s": 20.0, "speedup": 0.5},
+        {
+            "program": "other",
+            "draft": "none",
+            "tokens_per_s": 40.0,
+            "speedup": None,
+            "against_plain_trchat": 0.8,
+        },
+        {
+            "program": "other",
+            "draft": "lookup",
+            "tokens_per_s": 20.0,
+            "speedup": 0.5,
+            "against_plain_trchat": 0.4,
+        },
     ]
     assert peers(measured).splitlines()[-2:] == [
-        "| other | none | 40.0 | - |",
-        "| other | lookup | 20.0 | 0.50x |",
+        "| other | none | 40.0 | - | 0.80x |",
+        "| other | lookup | 20.0 | 0.50x | 0.40x |",
     ]
 
 

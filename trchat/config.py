@@ -21,7 +21,7 @@ class Settings:
     """Every setting with a value; None is "not chosen" and left to whoever uses it.
 
     ``ctx``, ``max_tokens``, ``think_budget`` in tokens; ``gpu_layers`` a number as text, ``all`` or ``auto``;
-    ``kv_disk`` a size as text, or ``auto``;
+    ``tensor_split`` numbers and ``rpc`` addresses, with commas; ``kv_disk`` a size as text, or ``auto``;
     ``template_arg`` a JSON object as text, ``stop`` a JSON list; ``seed`` None is random. ``origins`` says
     for each field where its value comes from.
     """
@@ -48,6 +48,10 @@ class Settings:
     think_budget: int | None = None
     template_arg: str = "{}"
     stop: str = "[]"
+    split_mode: str = "layer"
+    tensor_split: str | None = None
+    main_gpu: int | None = None
+    rpc: str | None = None
     theme: str | None = None
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
 

@@ -104,7 +104,7 @@ def setting_key(name: str) -> KeyPath:
     """Where a setting stands in the file, such as ``("sampling", "temp")`` for ``temp``.
 
     Longer names say it themselves: ``sampling.temp``, ``model.qwen3.temp``, ``personas.pirate``,
-    ``keys.quit``. Raises UsageError for what is no setting.
+    ``keys.quit``. Raises UsageError for what is not a setting.
     """
     table, _, rest = name.partition(".")
     known = {**SETTINGS, **TOP}

@@ -10,9 +10,13 @@ from dataclasses import dataclass
 MOST = 2**31 - 1
 """What llama.cpp can count to."""
 DRAFT_MODES = ("auto", "recycling", "lookup", "off")
+MOST_DEVICES = 16
+"""What llama.cpp can spread a model over."""
+SPLIT_MODES = ("layer", "row", "none")
 CACHE_TYPES = ("f16", "q8_0")
 THINK_MODES = ("auto", "on", "off", "low", "medium", "high")
 _SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?)\s*([KMGT]?)I?B?", re.IGNORECASE | re.ASCII)
+_ADDRESS = re.compile(r"[A-Za-z0-9._-]{1,253}:([0-9]{1,5})", re.ASCII)
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _NUMBER = re.compile(r"[+-]?[0-9.]+(e[+-]?[0-9]+)?", re.IGNORECASE)
 
@@ -100,7 +104,7 @@ class Size:
 
 
 def bytes_in(size: str) -> int | None:
-    """The bytes that a size stands for; None for ``auto``. Raises ValueError for what is no size."""
+    """The bytes that a size stands for; None for ``auto``. Raises ValueError for what is not a size."""
     if size.strip().lower() == "auto":
         return None
     found = _SIZE.fullmatch(size.strip())
@@ -145,12 +149,51 @@ class Texts:
         return json.dumps(value, ensure_ascii=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """What each of several GPUs gets of the whole, as numbers; kept as text, as the flag gives it."""
+
+    meaning: str = "up to 16 numbers, one a GPU, such as 3,1"
+
+    def check(self, value: object) -> Value:
+        """The value as trchat keeps it. Raises ValueError when it may not stand here."""
+        listed = value if isinstance(value, list) else str(value).split(",")
+        if not 0 < len(listed) <= MOST_DEVICES or isinstance(value, bool):
+            raise ValueError
+        shares = [spelled(_SHARE, str(each)) for each in listed]
+        if not any(shares):
+            raise ValueError
+        return ",".join(str(each).strip() for each in listed)
+
+
+@dataclass(frozen=True, slots=True)
+class Machines:
+    """The addresses of one machine or several; kept as text, as the flag gives it."""
+
+    meaning: str = "up to 16 different HOST:PORT, with commas between them"
+
+    def check(self, value: object) -> Value:
+        """The value as trchat keeps it. Raises ValueError when it may not stand here."""
+        listed = value if isinstance(value, list) else value.split(",") if isinstance(value, str) else []
+        machines = [str(each).strip() for each in listed]
+        if not 0 < len(set(machines)) == len(machines) <= MOST_DEVICES:
+            raise ValueError
+        for machine in machines:
+            found = _ADDRESS.fullmatch(machine)
+            if found is None or not 0 < int(found[1]) < 1 << 16:
+                raise ValueError
+        return ",".join(machines)
+
+
 def is_variable(name: object) -> bool:
     """Whether a template may be given a variable of this name; the conversation is none of them."""
     return isinstance(name, str) and name.isidentifier() and name != "messages"
 
 
-Rule = Text | Number | Choice | Layers | Size | Variables | Texts
+Rule = Text | Number | Choice | Layers | Shares | Machines | Size | Variables | Texts
+
+
+_SHARE = Number(0.0, 10**12, "a number from 0")
 
 
 def spelled(rule: Rule, text: str) -> Value:
@@ -188,6 +231,10 @@ RUNNING: dict[str, Rule] = {
     "think_budget": Number(0, MOST, f"a whole number from 0 to {MOST}", whole=True),
     "template_arg": Variables(),
     "stop": Texts(),
+    "split_mode": Choice(SPLIT_MODES),
+    "tensor_split": Shares(),
+    "main_gpu": Number(0, MOST_DEVICES - 1, f"a whole number from 0 to {MOST_DEVICES - 1}", whole=True),
+    "rpc": Machines(),
 }
 """What may stand at the top and, with the sampling, in ``[model.NAME]``."""
 

@@ -86,7 +86,7 @@ def _read() -> list[Crash]:
     try:
         listed: list[dict[str, Any]] = json.loads(crash_file().read_text("utf-8"))
         return [Crash(**each) for each in listed]
-    except (OSError, ValueError, TypeError):  # not there, or not ours: it is written anew
+    except (OSError, ValueError, TypeError):  # not there, or not ours: it is written again
         return []
 
 

@@ -21,7 +21,7 @@ from trchat.text.decode import decode_text
 from trchat.text.one_line import one_line
 
 DEFAULT_CTX = 4096
-"""Tokens, when nobody says and the model can."""
+"""Tokens, unless told otherwise, and where the model can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +62,9 @@ def warnings(prepared: Prepared) -> list[str]:
     """What to say before the model is loaded, one line each: it will not fit into the memory that is free
     now; the context is longer than any text the model was trained on."""
     settings = prepared.settings
-    no_room = memory_warning(
-        prepared.header, prepared.ctx, settings.cache_type, free_memory(), settings.flash_attn
-    )
+    # How much of it other machines take is known, and told, when they have been asked.
+    free = None if settings.rpc else free_memory()
+    no_room = memory_warning(prepared.header, prepared.ctx, settings.cache_type, free, settings.flash_attn)
     trained = prepared.model.card.context
     too_long = (
         f"{prepared.model.name} was trained on at most {trained} tokens, the context holds {prepared.ctx}: "

@@ -34,6 +34,13 @@ def test_headings_are_short_where_a_gpu_does_it_all():
     assert device(machine(gpu_layers=31, layers=31)) == "Some CPU, 8 threads"
 
 
+def test_other_machines_are_all_named():
+    machines = ["CPU: Some CPU", "RPC0: a:1", "RPC1: b:2"]
+    assert device(machine(on_gpu=True, devices=machines, gpu_layers=31, layers=31)) == "a:1 + b:2"
+    assert device(machine(on_gpu=True, devices=GPU[:1] + machines)) == "a:1 + b:2 + NVIDIA H200"
+    assert device(machine(devices=machines)) == "Some CPU, 8 threads"
+
+
 def test_records_that_do_not_tell_the_layers_are_read():
     assert computed_by(machine(on_gpu=True, devices=GPU)) == "NVIDIA H200"
 

@@ -44,7 +44,7 @@ def test_what_is_run_in_is_not_measured(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_what_was_learned_so_far_is_read_once_and_each_question_starts_from_it(tmp_path):
+def test_what_was_learned_so_far_is_read_once_and_each_question_starts_from_it(tmp_path, monkeypatch):
     """From another quantisation's store, which is told."""
     settings = settle({"temp": 0.0, "threads": 1, "ctx": 512})
     with open_engine(make(tmp_path / "one.gguf"), settings) as engine:
@@ -52,11 +52,18 @@ def test_what_was_learned_so_far_is_read_once_and_each_question_starts_from_it(t
             pass
     questions = [Question(number, "qa", ("Say it.",)) for number in ("1", "2")]
     flags = {"model": str(make(tmp_path / "other.gguf", seed=1)), "threads": 1, "temp": 0.0}
-    drafted, told = [], []
+    drafter_for, known, told = measuring.drafter_for, [], []
+
+    def watched(*args, **more):
+        drafter = drafter_for(*args, **more)
+        known.append(drafter.rows_learned)
+        return drafter
+
+    monkeypatch.setattr(measuring, "drafter_for", watched)
     for hot in False, True:
-        plan = Plan(variants(["auto"]), questions, max_tokens=40, width=8, hot=hot, anew=True)
-        report = measuring.measure(plan, prepare(flags), lambda done: None, told.append)
-        row = report["results"][-1]
-        drafted.append((row["drafted"], row["steps"]))
+        plan = Plan(variants(["auto"]), questions, max_tokens=8, width=8, hot=hot, anew=True)
+        measuring.measure(plan, prepare(flags), lambda done: None, told.append)
     assert len(told) == 1 and told[0].startswith("starting from ")
-    assert drafted[0] != drafted[1], "what was learned makes no difference"
+    cold, hot = known[: len(known) // 2], known[len(known) // 2 :]
+    assert len(cold) > len(questions) and not any(cold)
+    assert min(hot) == max(hot) > 0

@@ -133,7 +133,7 @@ def test_files_that_are_no_gguf(tmp_path, content, message):
         ),
         (
             {"keys": [text(b"general.alignment") + struct.pack("<II", 4, 24)]},
-            " is damaged: its alignment is no power of two",
+            " is damaged: its alignment is not a power of two",
         ),
         ({"tensors": [tensor(name=b"n" * 64)]}, " is damaged: a tensor's name is too long"),
         ({"tensors": [tensor(shape=(1,) * 5)]}, " is damaged: the tensor 't' has 5 dimensions"),
@@ -164,7 +164,7 @@ def test_a_key_with_control_characters_is_shown_harmlessly(tmp_path):
 def test_folders_missing_files_and_names_that_cannot_be(tmp_path):
     assert refused(tmp_path) == " is a folder, not a GGUF file"
     assert refused(tmp_path / "none.gguf") == " does not exist"
-    with pytest.raises(ModelError, match="is no file name"):
+    with pytest.raises(ModelError, match="is not a file name"):
         read_header(Path("a\0b"))
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 REASONING, ANSWER = "I'm\nthinking", "Hello, world!\nWhat's up?"
 _LAST = "{% set last = namespace(user=-1) %}{% for m in messages %}{% if m.role == 'user' %}{% set last.user = loop.index0 %}{% endif %}{% endfor %}"
-_THINKS_NOW = "m.reasoning_content is defined and loop.index0 > last.user"
+THINKS_NOW = "m.reasoning_content is defined and loop.index0 > last.user"
 
 
 def chat(user: str, assistant: str, begun: str, first: str = "") -> str:
@@ -72,7 +72,7 @@ _IF_OFF = "{% if enable_thinking is defined and not enable_thinking %}"
 def _qwen(begun: str, **more) -> dict:
     kept = "<think>{{ '\\n' }}{{ m.reasoning_content }}\n</think>\n\n"
     return {
-        "template": chatml("{% if " + _THINKS_NOW + " %}" + kept + "{% endif %}{{ m.content }}", begun),
+        "template": chatml("{% if " + THINKS_NOW + " %}" + kept + "{% endif %}{{ m.content }}", begun),
         "marks": (*_ML, *_THINK),
         "end": "<|im_end|>",
         "silent": _OFF,
@@ -236,7 +236,7 @@ FAMILIES = {
         template=chat(
             "]~b]user\n{{ m.content }}[e~[{{ '\\n' }}",
             "]~b]ai\n{% if "
-            + _THINKS_NOW
+            + THINKS_NOW
             + " %}<think>\n{{ m.reasoning_content }}\n</think>\n\n{% endif %}{{ m.content }}[e~[{{ '\\n' }}",
             "]~b]ai\n<think>{{ '\\n' }}",
             _LAST,
@@ -266,7 +266,7 @@ FAMILIES = {
         template=chat(
             "<|user|>\n{{ m.content }}",
             "<|assistant|>\n{% if "
-            + _THINKS_NOW
+            + THINKS_NOW
             + " %}<think>{{ m.reasoning_content }}</think>{% else %}<think></think>{% endif %}{{ '\\n' + m.content }}",
             "<|assistant|>" + _IF_OFF + "{{ '\\n' }}<think></think>{% endif %}",
             _LAST,
@@ -425,7 +425,7 @@ FAMILIES = {
         template=chat(
             "<｜hy_User｜>{{ m.content }}",
             "<｜hy_Assistant｜><think:opensource>{% if "
-            + _THINKS_NOW
+            + THINKS_NOW
             + " %}{{ m.reasoning_content }}{% endif %}</think:opensource>{{ m.content }}<｜hy_eos｜>",
             "<｜hy_Assistant｜><think:opensource>{% if reasoning_effort is undefined or reasoning_effort == 'no_think' or reasoning_effort not in ['low', 'high'] %}</think:opensource>{% endif %}",
             _LAST,
@@ -469,7 +469,7 @@ FAMILIES = {
     "StepFun 3.5": Family(
         template=chatml(
             "<think>\n{% if "
-            + _THINKS_NOW
+            + THINKS_NOW
             + " %}{{ m.reasoning_content }}{% endif %}{{ '\\n' }}</think>\n{{ m.content }}",
             "<think>{{ '\\n' }}",
         ),

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from tests.chat.answer_formats import ANSWER, FAMILIES
+from tests.chat.answer_formats import ANSWER, FAMILIES, REASONING, THINKS_NOW, chatml
 from tests.chat.letters import Letters
 from trchat.chat.formats.interface import Marks, Place
 from trchat.chat.prompt import PromptBuilder
@@ -260,6 +260,34 @@ def test_a_mark_that_an_answer_was_cut_in_says_nothing(built):
             reader.take(token)
         reader.finish(cut=True)
         assert whole.startswith(reader.text) and family.reasoning.startswith(reader.reasoning)
+
+
+ODD_TAGS = [
+    ("<<think>>", "<</think>>"),
+    ("【思考】", "【/思考】"),
+    ('<think type="long">', "</think>"),
+    ("### Thinking", "### Answer"),
+    ("<_r_0>", "</_r_0>"),
+    ("<|SOE|>", "<|EOE|>"),
+]
+
+
+@pytest.mark.parametrize("opened", [False, True])
+@pytest.mark.parametrize("tags", ODD_TAGS)
+def test_tags_are_found_however_they_are_spelled(process, tags, opened):
+    opener, closer = tags
+    begun = f"{opener}\n" if opened else ""
+    template = chatml(
+        f"{{% if {THINKS_NOW} %}}{opener}\n{{{{ m.reasoning_content }}}}\n{closer}\n\n{{% endif %}}"
+        "{{ m.content }}",
+        begun.replace("\n", "{{ '\\n' }}"),
+    )
+    vocabulary = Letters((), control=False)
+    builder = PromptBuilder(ChatTemplate(template, "", "", process), vocabulary)
+    tail = builder.build([Turn("user", "U")]).tail
+    output = f"{opener}\n{REASONING}\n{closer}\n\n{ANSWER}".removeprefix(begun)
+    assert read(vocabulary, builder, tail, output)[:2] == (REASONING, ANSWER)
+    assert at_once(builder, tail, output) == (REASONING, ANSWER)
 
 
 def test_a_tag_counts_only_where_template_or_vocabulary_has_it(process):

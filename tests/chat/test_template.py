@@ -195,7 +195,7 @@ def test_no_process_to_be_had_is_one_line(monkeypatch):
 @pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGSTOP"])
 def test_a_process_that_is_killed_or_stopped_is_replaced(name):
-    process = TemplateProcess(1.0)
+    process = TemplateProcess(0.4)
     template = ChatTemplate("{{ messages[0].content }}", "", "", process)
     process._process.send_signal(getattr(signal, name))
     with contextlib.suppress(TrchatError):  # what was under way is lost

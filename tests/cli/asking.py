@@ -1,6 +1,7 @@
 """Asking in this process and looking at what was kept; shared by the tests of ``trchat ask``."""
 
 import json
+import subprocess
 
 from trchat.storage.conversations import open_history
 
@@ -16,6 +17,16 @@ def told(here, *args, **kwargs):
     code, out, err = here("ask", "--json", *args, **kwargs)
     assert code == 0, err
     return json.loads(out)
+
+
+def as_a_process(here):
+    """The program in this process: what it says, and what it leaves behind, is the same."""
+
+    def run(*args, input=b""):
+        code, out, err = here(*args, input=input)
+        return subprocess.CompletedProcess(args, code, out.encode(), err.encode())
+
+    return run
 
 
 def history():

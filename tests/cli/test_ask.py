@@ -8,11 +8,17 @@ import sys
 
 import pytest
 
-from tests.cli.asking import FAST, told
+from tests.cli.asking import FAST, as_a_process, told
 from tests.tiny_gguf import make
 
 QUESTION = "Name the capital of France."
 ANSWER = "The capital of France is Paris."
+
+
+@pytest.fixture
+def in_process(here, trchat):
+    """As ``trchat``, for what needs no process of its own."""
+    return as_a_process(here)
 
 
 def ask_json(trchat, *args, **kwargs):
@@ -26,8 +32,8 @@ def test_the_answer_is_all_of_stdout_and_stderr_stays_empty(trchat):
     assert (done.returncode, done.stdout.decode(), done.stderr) == (0, ANSWER + "\n", b"")
 
 
-def test_json_has_the_documented_fields(trchat):
-    answer = ask_json(trchat, "-t", "0", "-n", "4", "--seed", "5", QUESTION)
+def test_json_has_the_documented_fields(in_process):
+    answer = ask_json(in_process, "-t", "0", "-n", "4", "--seed", "5", QUESTION)
     assert answer["text"] == "The capital of France"
     assert answer["reasoning"] is None
     assert answer["finish_reason"] == "length"
@@ -47,17 +53,17 @@ def test_json_has_the_documented_fields(trchat):
     assert all(value > 0 for value in answer["timings"].values())
 
 
-def test_the_token_that_ends_the_answer_is_among_the_ids(trchat):
-    answer = ask_json(trchat, "-t", "0", QUESTION)
+def test_the_token_that_ends_the_answer_is_among_the_ids(in_process):
+    answer = ask_json(in_process, "-t", "0", QUESTION)
     assert answer["finish_reason"] == "stop"
     assert answer["text"] == ANSWER
     assert answer["token_ids"][-1] == 2  # <|im_end|>
 
 
 @pytest.mark.parametrize("sampling", [("-t", "0"), ("-t", "0.8", "--seed", "7", "--repeat-penalty", "1.1")])
-def test_every_draft_mode_says_the_same(trchat, sampling):
+def test_every_draft_mode_says_the_same(here, demo_model, sampling):
     answers = {
-        mode: ask_json(trchat, *sampling, "-n", "25", "--draft", mode, "Write the word hello fifty times.")
+        mode: told(here, *sampling, "-n", "25", "--draft", mode, "Write the word hello fifty times.")
         for mode in ("off", "lookup", "recycling", "auto")
     }
     assert all(answer["token_ids"] == answers["off"]["token_ids"] for answer in answers.values())
@@ -104,8 +110,8 @@ def test_a_system_prompt_changes_the_prompt(here, tiny_chat):
     assert plain["prompt_tokens"] != system["prompt_tokens"]
 
 
-def test_a_prompt_beyond_the_context(trchat):
-    done = trchat("ask", "-c", "256", "word " * 400)
+def test_a_prompt_beyond_the_context(in_process):
+    done = in_process("ask", "-c", "256", "word " * 400)
     assert done.returncode == 4
     assert done.stdout == b""
     assert done.stderr.decode().startswith("trchat: the question has ")
@@ -127,8 +133,8 @@ def test_a_prompt_beyond_the_context(trchat):
         (["-m", "no-such-model.gguf", "Hi"], 3, "no-such-model.gguf"),
     ],
 )
-def test_bad_input_is_one_line_and_the_documented_code(trchat, args, code, message):
-    done = trchat("ask", *args)
+def test_bad_input_is_one_line_and_the_documented_code(in_process, args, code, message):
+    done = in_process("ask", *args)
     error = done.stderr.decode()
     assert done.returncode == code
     assert message in error.splitlines()[-1]
@@ -155,9 +161,9 @@ def damaged(tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", ["folder", "text", "empty", "truncated", "vocabulary", "embedding"])
-def test_a_file_that_cannot_answer_is_one_line_and_exit_3(trchat, tmp_path, kind):
+def test_a_file_that_cannot_answer_is_one_line_and_exit_3(in_process, tmp_path, kind):
     path = damaged(tmp_path, kind)
-    done = trchat("ask", "-m", path, "Hi")
+    done = in_process("ask", "-m", path, "Hi")
     assert done.returncode == 3
     assert done.stdout == b""
     assert done.stderr.count(b"\n") == 1
@@ -166,26 +172,27 @@ def test_a_file_that_cannot_answer_is_one_line_and_exit_3(trchat, tmp_path, kind
 
 
 @pytest.mark.parametrize("raw", [b"\x00\x01\x02binary\xff", b"\xff\xfe\x00"])
-def test_binary_stdin_is_refused(trchat, raw):
-    done = trchat("ask", "What is this?", input=raw)
+def test_binary_stdin_is_refused(in_process, raw):
+    done = in_process("ask", "What is this?", input=raw)
     assert done.returncode == 2
     assert b"standard input" in done.stderr
     assert done.stderr.count(b"\n") == 1
 
 
-def test_a_model_that_is_not_there_says_how_to_find_one(trchat):
-    done = trchat("ask", "-m", "surely-not-installed", "Hi")
+def test_a_model_that_is_not_there_says_how_to_find_one(in_process):
+    done = in_process("ask", "-m", "surely-not-installed", "Hi")
     assert done.returncode == 3
     assert b"'trchat models' lists those there are" in done.stderr
 
 
 @pytest.mark.parametrize("arch", ["qwen35", "mamba2"])
-def test_models_that_keep_a_state_say_the_same_in_every_mode(trchat, tmp_path, arch):
+@pytest.mark.slow
+def test_models_that_keep_a_state_say_the_same_in_every_mode(here, tmp_path, arch):
     path = make(tmp_path / f"{arch}.gguf", arch)
     question = "one two three four five six seven eight nine ten " * 13  # more than 600 tokens
 
     def ask(mode):
-        return ask_json(trchat, "-m", path, "-t", "0", "-n", "40", "--draft", mode, question)
+        return told(here, "-m", path, "-t", "0", "-n", "40", "--threads", "1", "--draft", mode, question)
 
     answers = {mode: ask(mode) for mode in ("off", "lookup", "recycling", "auto")}
     assert all(answer["token_ids"] == answers["off"]["token_ids"] for answer in answers.values())
@@ -196,9 +203,9 @@ def test_models_that_keep_a_state_say_the_same_in_every_mode(trchat, tmp_path, a
     assert again["draft"]["accepted"] > 0
 
 
-def test_a_model_without_a_template_is_answered_in_chatml_with_a_warning(trchat, tmp_path):
+def test_a_model_without_a_template_is_answered_in_chatml_with_a_warning(in_process, tmp_path):
     path = make(tmp_path / "bare.gguf", template=None)
-    done = trchat("ask", "-m", path, "-t", "0", "-n", "5", "Hi")
+    done = in_process("ask", "-m", path, "-t", "0", "-n", "5", "Hi")
     assert done.returncode == 0
     assert b"using ChatML" in done.stderr
 

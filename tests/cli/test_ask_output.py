@@ -6,7 +6,9 @@ import sys
 
 import pytest
 
+from tests.chat.answer_formats import chatml
 from tests.cli.asking import FAST, history, told
+from tests.parrot_gguf import parrot
 from tests.tiny_gguf import make
 
 pytestmark = pytest.mark.slow
@@ -190,3 +192,39 @@ def test_the_file_of_the_model_is_told_and_either_name_finds_it_again(here, tiny
     for name in (told["model_file"], told["model"]):
         code, out, _ = here("ask", "-m", name, "--json", "-n", "1", "Hi")
         assert (code, json.loads(out)["model_file"]) == (0, str(tiny_chat))
+
+
+THINKS = chatml(
+    "{% if m.reasoning_content is defined %}<think>\n{{ m.reasoning_content }}\n</think>\n\n{% endif %}"
+    "{{ m.content }}"
+)
+MARKS = ("<|im_start|>", "<think>", "</think>", "<|im_end|>")
+THOUGHT, SAID = 'Or {"a": 1}?', '{"a": 42}'
+
+
+@pytest.fixture(scope="module")
+def thinking(tmp_path_factory):
+    """A model that thinks, and then says what no schema need put right."""
+    asked = len("user\nHi\nassistant\n") + 3  # a token a letter, and a mark
+    script = ["<think>", f"\n{THOUGHT}\n", "</think>", f"\n\n{SAID}", "<|im_end|>"]
+    path = tmp_path_factory.mktemp("thinking") / "thinking.gguf"
+    return parrot(path, THINKS, MARKS, {asked: script}, 512)
+
+
+@pytest.mark.parametrize("kind", ["--schema", "--grammar", ""])
+def test_a_model_thinks_before_its_answer_is_ruled(here, thinking, tmp_path, kind):
+    shape = tmp_path / "shape"
+    content = {"properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}
+    shape.write_text(
+        json.dumps({"type": "object", **content})
+        if kind == "--schema"
+        else 'root ::= "{\\"a\\": " [0-9]+ "}"\n'
+    )
+    args = ("-m", thinking, "-t", "0", "--threads", "1", *((kind, shape) if kind else ()), "Hi")
+    assert here("ask", *args) == (0, f"{SAID}\n", f"{THOUGHT}\n")
+    answer = told(here, *args)
+    assert (answer["reasoning"], answer["text"]) == (THOUGHT, SAID)
+    code, out, err = here("ask", "-n", "9", *args)
+    assert (code, out) == (1 if kind else 0, "")
+    took_all = "the reasoning took all of 9 tokens, so there is no answer; a larger -n leaves room for one"
+    assert err == f"{THOUGHT[:7]}\ntrchat: {took_all}\n"

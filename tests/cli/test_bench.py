@@ -6,8 +6,14 @@ import re
 
 import pytest
 
+from tests.cli.asking import as_a_process
 from tests.tiny_gguf import make
 from trchat.bench.variants import auto_parts
+
+
+@pytest.fixture
+def trchat(here):
+    return as_a_process(here)
 
 
 @pytest.fixture(scope="module")

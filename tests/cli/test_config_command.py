@@ -43,6 +43,10 @@ def test_settings_and_where_each_comes_from(program, home):
         "think_budget\t-\tdefault\n"
         "template_arg\t{}\tdefault\n"
         "stop\t[]\tdefault\n"
+        "split_mode\tlayer\tdefault\n"
+        "tensor_split\t-\tdefault\n"
+        "main_gpu\t-\tdefault\n"
+        "rpc\t-\tdefault\n"
         "theme\t-\tdefault\n"
         "personas.brief\tBe brief.␊Very.\tconfig.toml:5\n",
         "",

@@ -3,11 +3,11 @@
 import json
 import os
 import shutil
-import subprocess
 
 import numpy as np
 import pytest
 
+from tests.cli.asking import as_a_process
 from tests.storage.recycled.learned import teach_at_random
 from tests.tiny_gguf import make
 from trchat.catalog.sources import models_dir
@@ -21,13 +21,7 @@ QUESTION = "Count from one to ten, twice."
 
 @pytest.fixture
 def trchat(here):
-    """The program in this process: what it says, and what it leaves behind, is the same."""
-
-    def run(*args):
-        code, out, err = here(*args)
-        return subprocess.CompletedProcess(args, code, out.encode(), err.encode())
-
-    return run
+    return as_a_process(here)
 
 
 def ask(trchat, *args):
@@ -155,6 +149,6 @@ def test_what_is_no_store_is_not_imported_and_stays_as_it_is(trchat, home, tmp_p
     file.write_bytes(content)
     done = trchat("matrix", "import", file)
     error = done.stderr.decode()
-    assert done.returncode == 1 and error.count("\n") == 1 and "no store" in error
+    assert done.returncode == 1 and error.count("\n") == 1 and "is not a store" in error
     assert file.read_bytes() == content and [each.name for each in tmp_path.glob("*.db*")] == ["foreign.db"]
     assert not (home / "recycled").exists()

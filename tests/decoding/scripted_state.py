@@ -1,11 +1,15 @@
 """A context without a model that keeps a state of the text, with all the traps that llama.cpp has there."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tests.decoding.scripted import N_VOCAB, next_logits
+from trchat.decoding.state_cache import StateContext
 from trchat.llama.batch import END, Batch
+from trchat.llama.context import Context
 
 STRANGE = -1
 """Stands in a state for whatever is computed from a wrong one."""
@@ -23,24 +27,23 @@ class ScriptedState:
     saves_state: bool = True
     computes_apart: bool = False
     n_rows: int = 100
-    batch: Batch = None
-    states: dict = field(default_factory=dict)
-    keys: list = field(default_factory=list)
+    states: dict[int, list[int]] = field(default_factory=dict)
+    keys: list[int] = field(default_factory=list)
     """The text that attention sees, of sequence 0; None after a hole."""
-    calls: list = field(default_factory=list)
+    calls: list[tuple[Any, ...]] = field(default_factory=list)
     fail_at: int | None = None
     decodes: int = 0
-    batches: list = field(default_factory=list)
+    batches: list[int] = field(default_factory=list)
     """How many tokens each decode had."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.n_seq = 1 if self.snapshots else 2
         self.batch = Batch(128, 1)
         self._rows = np.zeros((0, N_VOCAB), np.float32)
         self._written = 0  # snapshots of the last batch
         self._pending = False
 
-    def decode(self, n_tokens):
+    def decode(self, n_tokens: int) -> None:
         self.decodes += 1
         self.batches.append(n_tokens)
         batch, rows = self.batch, []
@@ -64,11 +67,11 @@ class ScriptedState:
         self._written, self._pending = min(n_tokens, self.snapshots + 1), False
         self._rows = np.array(rows, np.float32).reshape(-1, N_VOCAB)
 
-    def logits(self, n_rows):
+    def logits(self, n_rows: int) -> NDArray[np.float32]:
         assert len(self._rows) == n_rows
         return self._rows
 
-    def remove(self, seq, start, stop=END):
+    def remove(self, seq: int, start: int, stop: int = END) -> bool:
         self.calls.append(("remove", seq, start, stop))
         assert stop == END
         text = self.states.get(seq, [])
@@ -86,7 +89,7 @@ class ScriptedState:
             del self.keys[start:]
         return True
 
-    def copy(self, source, target, start, stop):
+    def copy(self, source: int, target: int, start: int, stop: int) -> None:
         self.calls.append(("copy", source, target, start, stop))
         assert (start, stop) == (0, END)
         text = list(self.states.get(source, []))
@@ -94,13 +97,20 @@ class ScriptedState:
         if target == 0:
             self.keys = list(text)
 
-    def save(self):
+    def save(self, seq: int = 0, *, whole: bool = False) -> NDArray[np.uint8]:
+        assert seq == 0 and not whole
         return np.array(self.states.get(0, []), np.uint8)
 
-    def restore(self, saved):
+    def restore(self, saved: NDArray[np.uint8], seq: int = 0, *, whole: bool = False) -> bool:
+        assert seq == 0 and not whole
         self.states[0] = saved.tolist()
         self._written, self._pending = 1, False
         return True
 
-    def clear(self):
+    def clear(self) -> None:
         self.states, self.keys, self._written, self._pending = {}, [], 0, False
+
+
+def contexts(real: Context, scripted: ScriptedState) -> list[StateContext]:
+    """For the type checker: a cache takes one as well as the other."""
+    return [real, scripted]

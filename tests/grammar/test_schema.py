@@ -8,9 +8,10 @@ import pytest
 from tests.grammar.answers import lets_through, random_answer
 from tests.grammar.random_schemas import Schemas
 from trchat.errors import UsageError
-from trchat.grammar.fit import objection
-from trchat.grammar.schema import read_schema
+from trchat.grammar.fit import fault, objection
+from trchat.grammar.schema import read_schema, refusal
 from trchat.llama.grammar import check_schema
+from trchat.llama.grammar_child import try_schema
 
 
 def schema_of(content):
@@ -25,7 +26,7 @@ def test_what_a_schema_lets_through_fits_it(seed):
         answer = random_answer(schema, random)
         if answer is not None:
             # That no name occurs twice is seen to elsewhere (trchat.grammar.names).
-            assert (objection(answer, schema.text) or "occurs twice").endswith("occurs twice"), answer
+            assert (fault(answer, schema.text) or "occurs twice").endswith("occurs twice"), answer
 
 
 @pytest.mark.parametrize(
@@ -133,9 +134,9 @@ def test_what_a_schema_lets_through_fits_it(seed):
 )
 def test_schemas_are_followed_as_written(schema, yes, no):
     made = schema_of(schema)
-    check_schema(made, "x")
+    assert try_schema(made.grammar.encode()) is None
     assert lets_through(made, yes)
-    assert objection(yes, made.text) is None
+    assert fault(yes, made.text) is None
     assert not lets_through(made, no)
 
 
@@ -186,7 +187,6 @@ UNSUPPORTED = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("schema", "reason"),
     [
@@ -212,10 +212,17 @@ UNSUPPORTED = {
     ],
 )
 def test_keywords_that_cannot_be_followed_are_refused_by_name(schema, reason):
+    said = refusal(try_schema(schema_of(schema).grammar.encode()))
+    assert reason in said
+    assert "\n" not in said
+
+
+@pytest.mark.slow
+def test_schemas_are_tried_in_a_process_of_their_own():
+    check_schema(schema_of({"type": "string", "maxLength": 3}), "my.json")
     with pytest.raises(UsageError) as caught:
-        check_schema(schema_of(schema), "my.json")
-    assert str(caught.value).startswith("my.json cannot be followed")
-    assert reason in str(caught.value)
+        check_schema(schema_of({"uniqueItems": True}), "my.json")
+    assert str(caught.value).startswith('my.json cannot be followed: "uniqueItems"')
     assert "\n" not in str(caught.value)
 
 
@@ -239,6 +246,8 @@ def test_what_is_large_is_followed_all_the_same(schema):
         ('{"a": 1}', {"required": ["b"]}, "required property"),
         ('{"a": 1, "a": 2}', {}, "twice"),
         ('{"a": ', {}, "Expecting value"),
+        ('"a"', {"pattern": "^a$"}, None),  # in another process
+        ('"b"', {"pattern": "^a$"}, "does not match"),
         ("4.99999999999999999999", {"exclusiveMaximum": 5}, "maximum"),
         ("1" * 5000, {"type": "integer"}, "digits"),
         ("[" * 100_000 + "]" * 100_000, {}, "nested too deeply"),

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from gguf import GGMLQuantizationType
 
+from tests.first_layers import first_layers
 from trchat.decoding.kv_cache import KVCache
 from trchat.errors import TrchatError
 from trchat.llama.context import Context, ContextOptions
@@ -16,9 +17,25 @@ BRANCHED = DraftTree(
 )
 
 
+def one_by_one(cache, prompt):
+    """Each row of ``BRANCHED`` behind 50, written a token at a time: the root's, and along both branches."""
+    for path in ([ROOT, 0, 1, 2, 3], [ROOT, 4, 5]):
+        cache.reuse([*prompt, 0])
+        for node in path:
+            token = 50 if node == ROOT else int(BRANCHED.tokens[node])
+            yield 1 + node, cache.verify([token], EMPTY_TREE)[0]
+            cache.keep(())
+
+
 @pytest.fixture(scope="module")
-def model(demo_model):
-    with Model(demo_model) as model:
+def file(demo_model, tmp_path_factory):
+    return first_layers(demo_model, tmp_path_factory.mktemp("layers") / "three.gguf", 3)
+
+
+@pytest.fixture(scope="module")
+def model(file):
+    """The demo model's shapes and weights, which choose the kernels, in few layers."""
+    with Model(file) as model:
         yield model
 
 
@@ -30,9 +47,9 @@ def test_a_context_of_any_size_takes_as_long_a_prompt_as_it_says(tiny):
 
 
 @pytest.mark.parametrize("width", [1, 40])
-def test_without_layers_on_a_gpu_the_processor_computes_all(model, demo_model, width):
+def test_without_layers_on_a_gpu_the_processor_computes_all(model, file, width):
     rows = []
-    with Model(demo_model, 0) as on_processor:
+    with Model(file, 0) as on_processor:
         for one in (model, on_processor):
             with Context(one, ContextOptions(threads=2)) as context:
                 rows.append(
@@ -57,13 +74,8 @@ def test_a_tree_is_verified_bit_for_bit_at_any_length(model, cache_type):
             list(cache.prefill(prompt[len(cache.tokens) :]))
             assert cache.tokens == prompt
             rows = cache.verify([50], BRANCHED).copy()
-            for row, path in enumerate([[], [0], [0, 1], [0, 1, 2], [0, 1, 2, 3], [4], [4, 5]]):
-                cache.reuse([*prompt, 0])
-                text = [50, *BRANCHED.tokens[path].tolist()]
-                for token in text:
-                    plain = cache.verify([token], EMPTY_TREE)
-                    cache.keep(())
-                assert (rows[row] == plain[0]).all(), (length, path)
+            for row, plain in one_by_one(cache, prompt):
+                assert (rows[row] == plain).all(), (length, row)
 
 
 def test_the_width_of_a_batch_does_not_show(model):
@@ -90,12 +102,8 @@ def test_architectures_bit_for_bit_also_beyond_a_sliding_window(tiny, arch, weig
         prompt = [token % 300 for token in words(40)]
         list(cache.prefill(prompt))
         rows = cache.verify([50], BRANCHED).copy()
-        for row, path in enumerate([[], [0], [0, 1], [0, 1, 2], [0, 1, 2, 3], [4], [4, 5]]):
-            cache.reuse([*prompt, 0])
-            for token in [50, *BRANCHED.tokens[path].tolist()]:
-                plain = cache.verify([token], EMPTY_TREE)
-                cache.keep(())
-            assert (rows[row] == plain[0]).all()
+        for row, plain in one_by_one(cache, prompt):
+            assert (rows[row] == plain).all(), row
 
 
 def test_snapshots_are_kept_only_where_llama_cpp_can_go_back_to_them(tiny):

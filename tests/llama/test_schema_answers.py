@@ -11,7 +11,7 @@ from tests.tiny_gguf import add_sentencepiece
 from trchat.decoding.kv_cache import KVCache
 from trchat.decoding.loop import generate
 from trchat.drafting import make_drafter
-from trchat.grammar.fit import objection
+from trchat.grammar.fit import fault
 from trchat.grammar.schema import read_schema
 from trchat.llama.context import Context, ContextOptions
 from trchat.llama.model import Model
@@ -88,7 +88,7 @@ def test_500_random_schemas_are_followed_at_high_temperature(writer):
         schema = random_schema(seed)
         steps = writer.write(schema, seed=seed, **HOT)
         if steps[-1].finish == "stop":
-            assert objection(writer.text(steps), schema.text) is None, seed
+            assert fault(writer.text(steps), schema.text) is None, seed
         else:
             cut += 1
     assert cut < 10
@@ -105,7 +105,7 @@ def test_no_draft_changes_what_is_said(writer, seed):
 def test_a_vocabulary_whose_texts_begin_with_a_space_is_fine_too(sentencepiece_writer, seed):
     schema = random_schema(seed)
     steps = sentencepiece_writer.write(schema, seed=seed, **HOT)
-    assert steps[-1].finish == "length" or objection(sentencepiece_writer.text(steps), schema.text) is None
+    assert steps[-1].finish == "length" or fault(sentencepiece_writer.text(steps), schema.text) is None
     assert tokens(sentencepiece_writer.write(schema, "auto", seed=seed, **HOT)) == tokens(steps)
 
 
@@ -120,7 +120,7 @@ ROW = {
 def test_what_is_forced_needs_no_model(writer):
     schema = read_schema(json.dumps({"type": "array", "items": ROW, "minItems": 5, "maxItems": 5}), "x")
     steps = writer.write(schema, temperature=0)
-    assert objection(writer.text(steps), schema.text) is None
+    assert fault(writer.text(steps), schema.text) is None
     assert len(steps) < len(tokens(steps)) / 5
 
 
@@ -171,4 +171,4 @@ def test_a_name_is_not_written_twice(writer):
     )
     for seed in range(10):
         steps = writer.write(schema, seed=seed, **HOT)
-        assert objection(writer.text(steps), schema.text) is None
+        assert fault(writer.text(steps), schema.text) is None

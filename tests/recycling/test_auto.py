@@ -72,7 +72,7 @@ def test_after_a_slow_machine_a_fast_one_drafts_at_once_with_learned_rates():
 def test_two_runs_are_the_same_to_the_last_bit():
     def run():
         knowledge = Knowledge()
-        steps = write(AutoDrafter(knowledge, FixedCosts(CHEAP, 0.3)), max_tokens=120)
+        steps = write(AutoDrafter(knowledge, FixedCosts(CHEAP, 0.3)), max_tokens=60)
         return [step.tree.tokens.tolist() for step in steps], knowledge.calibration.set_weights.tolist()
 
     assert run() == run()
@@ -155,7 +155,7 @@ def test_curves_that_differ_by_scale_alone_draft_alike():
         costs = FixedCosts({1: 10 * scale, 2: 12 * scale, 4: 14 * scale, 64: 300 * scale}, 0.3 * scale)
         knowledge = Knowledge()
         knowledge.clock = 5000  # there was enough to learn from
-        return [step.width for step in write(AutoDrafter(knowledge, costs), max_tokens=400)]
+        return [step.width for step in write(AutoDrafter(knowledge, costs), max_tokens=150)]
 
     assert widths(1.0) == widths(0.001) == widths(1000.0)
 

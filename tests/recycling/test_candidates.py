@@ -171,15 +171,15 @@ def test_a_key_cannot_look_further_back_than_contexts_reach():
         table(back=(1, 4))
 
 
-@pytest.mark.parametrize("n_vocab", [32_000, 152_064, 262_144])
-def test_all_knowledge_stays_within_its_bound_for_any_vocabulary(n_vocab):
+def test_all_knowledge_stays_within_its_bound_for_the_largest_vocabulary():
+    n_vocab = 262_144
     knowledge = Knowledge()
     random = np.random.default_rng(n_vocab)
-    for _ in range(100):
+    for _ in range(50):
         keys = random.integers(0, n_vocab, (80, 3)).astype(np.int32)
         rows = pack(random.integers(0, n_vocab, (80, 8)), -random.random((80, 8)).astype(np.float32))
         knowledge.learn(keys, rows)
-    assert knowledge.rows_learned > 7000
+    assert knowledge.rows_learned > 3500
     assert knowledge.nbytes <= MAX_BYTES
 
 
@@ -189,7 +189,7 @@ def test_all_knowledge_stays_within_its_bound_for_any_vocabulary(n_vocab):
 def test_rows_are_those_of_a_plain_dictionary(back, fresh, n):
     random = np.random.default_rng(len(back))
     some, plain = table(back, rows=1 << 14, k=8, fresh=fresh), {}
-    for clock in range(1, 60):
+    for clock in range(1, 40):
         keys = random.integers(-1, 6, (n, 3)).astype(np.int32)
         tokens = np.array([random.permutation(8) for _ in range(n)], np.int32)
         rows = pack(tokens, np.sort(-3 * random.random((n, 8)).astype(np.float32))[:, ::-1])

@@ -32,6 +32,13 @@ ANSWERED = [
     {"role": "tool", "tool_call_id": "z1b2c3d4e", "content": [{"type": "text", "text": "noon"}]},
 ]
 OTHER = [{"role": "user", "content": "A malformed one, please." * 15}]  # longer than the others' scripts
+EITHER = [[{"role": "user", "content": text}] for text in ("Call." * 25, "Say it." * 63)]
+"""Behind the first it calls, behind the second it writes an object; no script reaches into another's."""
+COLOUR = {"type": "string", "maxLength": 20}
+FORM = {
+    "type": "json_schema",
+    "json_schema": {"schema": {"type": "object", "properties": {"colour": COLOUR}, "required": ["colour"]}},
+}
 SCRIPTS = [
     (
         ASKED,
@@ -43,6 +50,8 @@ SCRIPTS = [
     ),
     (ANSWERED, ["There is tea.", "<|im_end|>"]),
     (OTHER, ["Well: ", "<tool_call>", '{"name": "look", "arg', "<|im_end|>"]),
+    (EITHER[0], ["<tool_call>", '{"name": "look", "arguments": {"at": "it"}}', "</tool_call>", "<|im_end|>"]),
+    (EITHER[1], ['{"colour": "<tool_call>"}', "<|im_end|>"]),
 ]
 
 
@@ -208,3 +217,42 @@ def test_calls_in_saved_conversations(talkative, tmp_path, monkeypatch):
     monkeypatch.setenv("TRCHAT_HOME", str(server.home))
     kept = [(role, text) for _, role, text, _, _ in history()]
     assert ("user", "What is there?") in kept and ("assistant", "There is tea.") in kept
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_call_or_else_an_answer_that_fits(calling, stream):
+    """With tools and a schema calls are allowed; what calls nothing fits the schema."""
+    found = []
+    for messages in (*EITHER, ASKED):
+        if stream:
+            told = calling.streamed(messages=messages, tools=TOOLS, response_format=FORM, max_tokens=200)
+            deltas = [chunk["choices"][0]["delta"] for chunk in told]
+            calls = [call["function"] for each in deltas for call in each.get("tool_calls", [])]
+            text = "".join(each.get("content") or "" for each in deltas)
+            found.append((calls and calls[0]["name"], text, told[-1]["choices"][0]["finish_reason"]))
+        else:
+            choice = ask(calling, messages, response_format=FORM).json()["choices"][0]
+            calls = [call["function"] for call in choice["message"].get("tool_calls", [])]
+            text = choice["message"]["content"] or ""
+            found.append((calls and calls[0]["name"], text, choice["finish_reason"]))
+    assert found[:2] == [("look", "", "tool_calls"), ([], '{"colour": "<tool_call>"}', "stop")]
+    name, text, _finish = found[2]  # it wants to write words, and may not
+    assert name in ("look", "now") or isinstance(json.loads(text)["colour"], str)
+
+
+def test_a_call_that_there_must_be_needs_no_answer_that_fits(calling):
+    choice = ask(calling, EITHER[1], response_format=FORM, tool_choice="required").json()["choices"][0]
+    assert choice["finish_reason"] == "tool_calls" and choice["message"]["content"] is None
+    choice = ask(calling, EITHER[1], response_format=FORM, tool_choice="none").json()["choices"][0]
+    assert "tool_calls" not in choice["message"]
+
+
+def test_a_tool_whose_arguments_no_grammar_can_rule_may_still_be_called(calling):
+    """It need not be: any object will do then; where it must be called that is refused."""
+    odd = {"type": "function", "function": {"name": "odd", "parameters": {"not": {}}}}
+    body = {"messages": EITHER[1], "tools": [odd, *TOOLS], "response_format": FORM, "max_tokens": 200}
+    assert calling.client.post("/v1/chat/completions", json=body).status_code == 200
+    assert (
+        calling.client.post("/v1/chat/completions", json=body | {"tool_choice": "required"}).status_code
+        == 400
+    )

@@ -67,8 +67,12 @@ def device(machine: dict[str, Any]) -> str:
 
 
 def _gpu(machine: dict[str, Any]) -> str | None:
-    gpus = [each.partition(": ")[2] for each in machine["devices"] if not each.startswith("CPU")]
-    return str(gpus[0]) if machine["on_gpu"] and gpus else None
+    gpus = [each.partition(": ") for each in machine["devices"] if not each.startswith("CPU")]
+    if not machine["on_gpu"] or not gpus:
+        return None
+    machines = [told for name, _, told in gpus if name.startswith("RPC")]
+    here = [told for name, _, told in gpus if not name.startswith("RPC")][:1]
+    return " + ".join([*machines, *here])
 
 
 def _threads(machine: dict[str, Any]) -> str:

@@ -85,6 +85,6 @@ def _parse(line: str, where: str) -> Question:
     if not all(isinstance(turn, str) and turn.strip() for turn in turns):
         raise UsageError(f"{where}: every question needs turns of text")
     if category == ALL:
-        raise UsageError(f"{where}: {ALL!r} is no category, it stands for all of them")
+        raise UsageError(f"{where}: {ALL!r} is not a category, it stands for all of them")
     kind = "chat" if category in _CHAT else category
     return Question(identity, kind, tuple(turns), None if related is None else str(related))

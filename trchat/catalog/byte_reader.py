@@ -97,7 +97,7 @@ class ByteReader:
                 count -= 1
 
     def _walk(self, count: int, window: int = 0) -> int:
-        """Pass over the texts that are whole in the window, read anew when a size is given; say how many."""
+        """Pass over the texts that are whole in the window, read again when a size is given; say how many."""
         start = self._read_window(window) if window else self._have(min(_U64.size, self.left))
         walked, end = walk_strings(self._window, start, count, MAX_STRING)
         self.position += end - start

@@ -164,7 +164,7 @@ class _Numbers:
         self.first_index = self.integer("leading_dense_block_count") if self.arch == "minimax-m3" else 0
 
     def integer(self, name: str) -> int:
-        """A number that is no less than 0; a per-layer list counts by its largest."""
+        """A number of at least 0; a per-layer list counts by its largest."""
         value = self._header.metadata.get(f"{self.arch}.{name}")
         if isinstance(value, Array):
             value = max((n for n in value.values or () if isinstance(n, int)), default=0)

@@ -84,7 +84,7 @@ def why_no_chat(header: Header) -> str | None:
     elif header.integer("split.no"):
         reason = "is a later part of a split model: name its first part"
     elif architecture is None:
-        reason = "names no architecture: it is no model that llama.cpp can run"
+        reason = "names no architecture: it is not a model that llama.cpp can run"
     elif not header.tensors and not header.integer("split.count"):
         reason = "holds only a vocabulary, no weights"
     elif header.text("tokenizer.ggml.model") in (None, "none", "no_vocab"):

@@ -27,7 +27,7 @@ class Fingerprint:
     """A model's identity.
 
     Attributes:
-        name: what the model calls itself; empty where it does not, since a file's name is no identity.
+        name: what the model calls itself; empty where it does not, since a file's name is not an identity.
         card: its architecture, parameters, quantisation.
         vocabulary: how many tokens there are.
         tokenizer: hash of vocabulary and merges: where it is the same, token ids mean the same.

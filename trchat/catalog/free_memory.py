@@ -12,7 +12,7 @@ _COMMAND_TIMEOUT = 2.0
 
 
 def free_memory() -> int | None:
-    """Bytes that can be had without swapping (disk cache counts as free); None where nobody can say."""
+    """Bytes that can be had without swapping (disk cache counts as free); None where that cannot be known."""
     try:
         if sys.platform == "linux":
             return _linux()

@@ -121,7 +121,7 @@ def read_header(path: Path) -> Header:
     except OSError as error:
         raise ModelError(f"{shown} cannot be read: {error.strerror or error}") from None
     except ValueError:  # a name with a null character in it
-        raise ModelError(f"{shown} is no file name") from None
+        raise ModelError(f"{shown} is not a file name") from None
 
 
 def _read(reader: ByteReader) -> Header:
@@ -141,7 +141,7 @@ def _read(reader: ByteReader) -> Header:
         strings_left -= strings
     alignment = metadata.get("general.alignment", DEFAULT_ALIGNMENT)
     if type(alignment) is not int or not 0 < alignment <= 1 << 20 or alignment & (alignment - 1):
-        raise reader.damaged("its alignment is no power of two")
+        raise reader.damaged("its alignment is not a power of two")
     tensors = _read_tensors(reader, tensor_count, alignment)
     data_start = _padded(reader.position, alignment)
     header = Header(reader.path, version, metadata, tensors, data_start, reader.size)
@@ -209,7 +209,7 @@ def _read_value(reader: ByteReader, key: str, strings_left: int) -> tuple[Scalar
 
 def _read_scalar(reader: ByteReader, key: str, kind: int) -> Scalar:
     if kind == _STRING:
-        # Values are shown, never trusted: one bad byte in a licence is no reason to refuse a model.
+        # Values are shown, never trusted: one bad byte in a licence does not make a model unusable.
         return reader.string(repr(key[:80])).decode("utf-8", errors="replace")
     if kind not in _SCALARS:
         raise reader.damaged(f"{key[:80]!r} has unknown type {kind}")

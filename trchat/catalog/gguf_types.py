@@ -39,7 +39,7 @@ TENSOR_TYPES: dict[int, tuple[str, int, int]] = {
 """Type number -> name, values in a block, bytes of a block."""
 
 NEWEST_TENSOR_TYPE = 41
-"""Types above this one came after this list: their tensors' sizes are unknown, which is no defect."""
+"""Types above this one came after this list: their tensors' sizes are unknown, which is not a defect."""
 
 TYPE_NUMBER_LIMIT = 64
 """A type number from here on is damage rather than the future."""
@@ -87,7 +87,7 @@ FILE_TYPES: dict[int, str] = {
 def tensor_bytes(type_number: int, row: int, values: int) -> int | None:
     """Bytes that ``values`` values take whose first dimension is ``row``; None for a type unknown here.
 
-    Raises ValueError when a row is no whole number of blocks.
+    Raises ValueError when a row is not a whole number of blocks.
     """
     if type_number not in TENSOR_TYPES:
         return None

@@ -235,7 +235,7 @@ def _key(header: Header, name: str) -> str:
 
 
 def _integer(header: Header, name: str) -> int:
-    """A number that is no less than 0; a per-layer list counts by its largest."""
+    """A number of at least 0; a per-layer list counts by its largest."""
     value = header.metadata.get(_key(header, name))
     if isinstance(value, Array):
         value = max((n for n in value.values or () if isinstance(n, int)), default=0)

@@ -25,7 +25,7 @@ HOW_TO_CHOOSE = "name one with --model, or choose one for good with 'trchat mode
 
 
 class NoModelNamedError(ModelError):
-    """Nobody said which model, and it does not go without saying: there is none, or there are several."""
+    """No model was named, and none can be assumed: there is none, or there are several."""
 
 
 class UnknownModelError(ModelError):
@@ -89,7 +89,7 @@ def _unnamed() -> Model:
 
 
 def _is_file(path: Path) -> bool:
-    """Whether something that is no folder lies at ``path`` (a pipe too: its error is a better one)."""
+    """Whether something that is not a folder lies at ``path`` (a pipe too: its error is a better one)."""
     try:
         return path.exists() and not path.is_dir()
     except (OSError, ValueError):  # too long for a name, or a null character in it

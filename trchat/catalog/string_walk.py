@@ -16,7 +16,7 @@ FAST_FROM = 512
 """Shorter stretches are not worth numpy's overhead."""
 
 WORTH_NUMPY = 200_000
-"""Texts from which importing numpy, where nobody else has, is quicker than the plain way."""
+"""Texts from which importing numpy, where nothing else has, is quicker than the plain way."""
 
 _U64 = struct.Struct("<Q")
 _LENGTH_BYTES = _U64.size

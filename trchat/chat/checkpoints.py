@@ -11,7 +11,7 @@ _OTHER = "Other"
 """In place of what is not known yet. Where later prompts share a few tokens more, the place is still good."""
 
 EVERY = 2048
-"""Tokens of a long prompt between places in the middle of it: edits far back must not read all anew."""
+"""Tokens of a long prompt between places in the middle of it: edits far back must not read all again."""
 
 
 def checkpoints(

@@ -4,6 +4,8 @@ import re
 import signal
 from collections.abc import Sequence
 
+from trchat.machines import without_answer
+
 _POSIX = {
     "SIGSEGV": "a segmentation fault",
     "SIGBUS": "a bus error: the file may have become shorter, or the disk fails",
@@ -22,6 +24,11 @@ _WINDOWS = {
 }
 _ASSERTION = re.compile(r"(?:.*[/\\])?([\w.+-]+:\d+): (GGML_ASSERT\(.*\) failed|.+)")
 _UNCAUGHT = re.compile(r"terminate called after throwing an instance of '([^']*)'|what\(\): *(.*)")
+_LOST_MACHINE = re.compile(
+    r"Remote RPC server crashed or returned malformed response|RPC handshake failed for|Failed to connect to"
+)
+_OTHER_VERSION = re.compile(r"RPC handshake failed for ([^\s:]+:\d+)")
+_VERSION = re.compile(r"RPC server version mismatch: ([\d.]+)")
 _LONGEST = 160
 
 
@@ -31,6 +38,27 @@ def describe_end(code: int, doing: str, printed: Sequence[str]) -> str:
     ``code`` is the process's exit code, negative for the number of a signal.
     """
     return f"llama.cpp crashed {doing}: {_how(code, printed)}"
+
+
+def describe_loss(machines: Sequence[str], doing: str, printed: Sequence[str]) -> str | None:
+    """One line: which of the ``machines`` that computed along was lost ``doing`` something.
+
+    None where llama.cpp did not ``print`` that this was what ended it.
+    """
+    if not machines or not any(_LOST_MACHINE.search(line) for line in printed):
+        return None
+    for line in printed:
+        if found := _OTHER_VERSION.search(line):
+            versions = [told[1] for each in printed if (told := _VERSION.search(each))]
+            version = f" ({versions[-1]})" if versions else ""
+            return (
+                f"{found[1]} speaks another version of llama.cpp's RPC protocol{version}: "
+                "build ggml-rpc-server there from the llama.cpp that is here"
+            )
+    gone = without_answer(machines)
+    if gone:
+        return f"{' and '.join(gone)} went away {doing}"
+    return f"the connection to {' or '.join(machines)} broke {doing}"
 
 
 def _how(code: int, printed: Sequence[str]) -> str:

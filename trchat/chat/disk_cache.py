@@ -18,7 +18,7 @@ from trchat.decoding.kv_cache import common_length
 from trchat.decoding.state_cache import Cache
 from trchat.errors import TrchatError
 from trchat.llama.context import Context
-from trchat.llama.device import backend, build_version
+from trchat.llama.device import WHOLE, backend, build_version
 from trchat.llama.log import note
 from trchat.storage.conversations import existing_history
 from trchat.storage.recycled.records import Identity
@@ -30,7 +30,7 @@ from trchat.storage.states.store import Match, StateStore
 CLOSING_S = 1.0
 """How long the end of the program waits for what is still to be written."""
 LEAST_S = 0.5
-"""What would take less to be read anew is not kept."""
+"""What would take less to be read again is not kept."""
 DISK_BYTES_PER_S = 1e9
 """Of a common SSD, until loading has shown what there is."""
 _LEAST_TOKENS = 16
@@ -165,7 +165,7 @@ class DiskCache:
         store.put(span, self._conversation, time())
 
     def _worthwhile(self) -> bool:
-        """Whether reading the text anew would take longer than the disk does, and long enough to matter."""
+        """Whether reading the text again would take longer than the disk does, and long enough to matter."""
         if self._token_s is None or self._proven:
             return self._proven
         saved_s = self._token_s - self._token_bytes / self._bytes_per_s
@@ -234,6 +234,7 @@ def _about(context: Context, identity: Identity, layers: int) -> tuple[object, .
         identity.tokenizer,
         build_version(),
         backend(),
+        *(() if model.split == WHOLE else (str(model.split),)),
         layers,
         attention.flash,
         attention.key_type,

@@ -28,7 +28,7 @@ STANDING_S = 0.5
 STACKS_MB = (1024, 256, 64)
 """1,024 MB suffice for three million letters, more than a context of a million tokens holds."""
 FAREWELL_S = 15.0
-"""What saving and freeing may take once nobody reads any more."""
+"""What saving and freeing may take once the reader has gone."""
 
 
 def main() -> None:
@@ -105,7 +105,7 @@ class Sender:
                 self._pipe.flush()
                 sent = monotonic()
         except (OSError, ValueError):
-            os._exit(1)  # nobody reads any more
+            os._exit(1)  # the reader has gone
 
 
 class _Child:
@@ -119,7 +119,7 @@ class _Child:
         self._spelled: set[int] = set()
         self._engine: Engine | None = None
         self.failure: Exception | None = None
-        """What nobody foresaw."""
+        """An unexpected error."""
 
     def run(self) -> None:
         """Carry out orders until there are no more."""

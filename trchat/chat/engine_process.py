@@ -16,7 +16,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from trchat.chat.crash import describe_end
+from trchat.chat.crash import describe_end, describe_loss
 from trchat.chat.engine_protocol import (
     CLOSE,
     STOP,
@@ -109,6 +109,8 @@ class EngineProcess:
         self._ended = False
         self.told_to_end = False
         """Whether ``signal_end`` was called."""
+        self.machines: Sequence[str] = ()
+        """Addresses of those that compute along."""
         self._threads = [
             threading.Thread(target=work, name=work.__name__, daemon=True)
             for work in (self._read, self._read_printed)
@@ -203,10 +205,10 @@ class EngineProcess:
 
     def _end(self, doing: str) -> CrashError:
         self.kill()
-        code = self._process.returncode
-        return CrashError(
-            describe_end(code, doing, list(self._printed)), by_itself=code not in _ENDED_FROM_OUTSIDE
-        )
+        code, printed = self._process.returncode, list(self._printed)
+        if lost := describe_loss(self.machines, doing, printed):
+            return CrashError(lost, by_itself=False)
+        return CrashError(describe_end(code, doing, printed), by_itself=code not in _ENDED_FROM_OUTSIDE)
 
 
 class RemoteEngine:
@@ -243,6 +245,7 @@ class RemoteEngine:
         def doing() -> str:
             return "while it loaded the model" if fraction < 1 else "while it set up the model's context"
 
+        self._process.machines = settings.rpc.split(",") if settings.rpc else ()
         self._process.order("open", self._path, settings, ctx, remember)
         try:
             for report in self._process.reports(wanted, doing):
@@ -318,7 +321,7 @@ class RemoteEngine:
             raise
         except GeneratorExit:
             left = True
-            for report in reports:  # what it went on to say meanwhile is nobody's
+            for report in reports:  # what it went on to say meanwhile is not wanted
                 self._take(report)
             raise
         if not self._proven:

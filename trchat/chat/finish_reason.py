@@ -3,7 +3,7 @@
 from trchat.chat.records import Answer
 
 CUT = ("length", "context")
-"""Ends that nobody asked for, by ``Answer.finish``."""
+"""Ends that were not asked for, by ``Answer.finish``."""
 
 
 def remark_on(answer: Answer) -> str | None:

@@ -15,10 +15,11 @@ from trchat.chat.template import ChatTemplate
 from trchat.chat.template_process import TemplateProcess
 from trchat.config import Settings
 from trchat.errors import ModelError
-from trchat.gpu_layers import gpu_layers
+from trchat.gpu_layers import place
 from trchat.llama.context import DEFAULT_CONTEXT, ContextOptions
 from trchat.llama.log import route_log
 from trchat.llama.model import Model
+from trchat.machines import watch
 from trchat.paths import log_file
 
 
@@ -42,9 +43,8 @@ def open_engine(
     """
     route_log(log_file())
     n_ctx = ctx or settings.ctx
-    layers = gpu_layers(
-        settings.gpu_layers, path, n_ctx or DEFAULT_CONTEXT, settings.cache_type, settings.flash_attn, tell
-    )
+    placement = place(settings, path, n_ctx or DEFAULT_CONTEXT, tell)
+    layers = placement.layers
     options = ContextOptions(
         n_ctx=n_ctx,
         threads=settings.threads,
@@ -57,7 +57,7 @@ def open_engine(
         process = TemplateProcess()  # starts while the weights are read
         stack.callback(process.close)
         start = perf_counter()
-        model = stack.enter_context(Model(path, layers, progress))
+        model = stack.enter_context(Model(path, layers, progress, placement.split))
         load_s = perf_counter() - start
         tool_source = model.tool_template if source is None else None
         source = model.chat_template if source is None else source
@@ -66,6 +66,8 @@ def open_engine(
         if mode != "off":  # without drafts all batches are alike, which is what graphs are for
             choose_graphs(path, model, options, layers, tell)
         engine = stack.enter_context(Engine(model, options, template))
+        if settings.rpc:
+            watch(settings.rpc.split(","))
         engine.tool_source = tool_source
         remembering = Remembering(engine, path, layers, remember, tell, recall=settings.recall == "on")
         stack.callback(remembering.close)

@@ -112,14 +112,17 @@ class PromptBuilder:
         return use.format(self.format, tools, self._vocabulary)
 
     def rules_for(self, tools: Tools) -> str:
-        """A grammar (``Sampling.schema``) for answers that must call one of ``tools.must``.
+        """A grammar (``Sampling.schema``) for answers that must call one of ``tools.must`` (see ``Tools``).
 
         Raises UsageError where there can be none.
         """
         syntax = self.tool_use.syntax
         grammar = syntax and call_grammar(syntax, tools, self._vocabulary)
         if not grammar:
-            raise UsageError("this model cannot be made to call a tool; only 'tool_choice': 'auto' works")
+            why = "this model's way to call tools can be ruled by no grammar"
+            if tools.answer:
+                raise UsageError(f"{why}: 'tools' and 'response_format' cannot be had together")
+            raise UsageError(f"{why}: only 'tool_choice': 'auto' works")
         return grammar
 
     def build(

@@ -29,7 +29,7 @@ class Delta:
     """One step of the answer, and what each of its tokens brought (mostly text, maybe nothing).
 
     ``likely`` tells of each token how likely it was, None of those that are no part of the answer's text; it
-    is empty where nobody wants to know (``Sampling.alternatives``).
+    is empty where they are not wanted (``Sampling.alternatives``).
     """
 
     step: Step

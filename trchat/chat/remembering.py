@@ -11,7 +11,7 @@ from trchat.drafting import make_drafter
 from trchat.errors import ModelError
 from trchat.llama.context import ContextOptions, attention_for, threads_for
 from trchat.llama.cuda_graphs import graphs_disabled
-from trchat.llama.device import backend
+from trchat.llama.device import WHOLE, backend
 from trchat.llama.model import Model
 from trchat.model_store import identity_of
 from trchat.recycling.drafter import Drafter
@@ -110,5 +110,6 @@ def costs_setting(model: Model, options: ContextOptions, layers: int, *, graphs:
     return (
         f"{backend()} | threads {threads_for(options)} | layers {layers} | "
         f"cache {options.cache_type} | flash {attention_for(model, options).flash}"
+        + ("" if model.split == WHOLE else f" | {model.split}")
         + (" | without graphs" if options.on_gpu and not graphs else "")
     )

@@ -48,7 +48,9 @@ def template_source(setting: str | None) -> str | None:
             f"--template is 'chatml' or a file; cannot read {one_line(setting)}: {reason}"
         ) from None
     if len(raw) > LONGEST_TEMPLATE:  # /dev/zero has no end
-        raise UsageError(f"{one_line(setting)} is no template: it is longer than {LONGEST_TEMPLATE:,} bytes")
+        raise UsageError(
+            f"{one_line(setting)} is not a template: it is longer than {LONGEST_TEMPLATE:,} bytes"
+        )
     return decode_text(raw, one_line(setting))
 
 

@@ -21,7 +21,7 @@ import sys
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 MEMORY = 1 << 30
 """Bytes this process may have, where the system can limit that."""
@@ -40,7 +40,7 @@ class RefusedError(Exception):
 
 
 def main(seconds: float) -> None:
-    """Answer requests until the input ends; any one of them may take ``seconds``."""
+    """Answer requests until the input ends; any one of them may take ``seconds`` of the processor."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program, which then closes our input
     _limit_memory()
     environment = _environment()
@@ -49,16 +49,29 @@ def main(seconds: float) -> None:
     with Path(os.devnull).open("w") as nowhere:
         for line in sys.stdin:
             request = json.loads(line)
-            # Its watchdog needs no interpreter lock: it also ends what never returns to Python.
-            faulthandler.dump_traceback_later(seconds, exit=True, file=nowhere)
+            _watch(seconds, nowhere)
             if "source" in request:
                 names = {"bos_token": request["bos"], "eos_token": request["eos"]}
                 template, answer = _compile(environment, request["source"])
             else:
                 variables = {**names, **request["variables"]}
                 answer = _render(template, request["messages"], variables, OUTPUT + REPEATS * len(line))
-            faulthandler.cancel_dump_traceback_later()
+            _watch(0, nowhere)
             print(json.dumps(answer), flush=True)
+
+
+def _watch(seconds: float, nowhere: IO[str]) -> None:
+    """End this process once it has computed for ``seconds``; 0 = no longer.
+
+    It needs no interpreter lock: it also ends what never returns to Python. Where the system does not count
+    a process's own time, it is that of the clock, which runs on while others compute.
+    """
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+    elif seconds:
+        faulthandler.dump_traceback_later(seconds, exit=True, file=nowhere)
+    else:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def _compile(environment: Any, source: str) -> tuple[Any, dict[str, Any]]:

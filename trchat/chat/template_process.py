@@ -12,11 +12,11 @@ from typing import Any
 from trchat.errors import TrchatError
 
 SECONDS = 5.0
-"""What a template may take; an honest one takes a millisecond."""
+"""What a template may take of the processor; an honest one takes a millisecond."""
 TOO_MUCH = "it takes too long or too much memory"
 
-_PATIENCE = 2
-"""Times what a request may take: also for starting, and for a busy machine."""
+_PATIENCE = 6
+"""Times that, by the clock, until a process is given up: also for starting, and for a busy machine."""
 
 _CHILD = Path(__file__).with_name("template_child.py")
 

@@ -145,7 +145,6 @@ class _Answering:
         """Say what became of an answer that was cut or is empty; whether that is an error."""
         remark = remark_on(answer)
         if remark and shape.is_given and (answer.finish in CUT or not answer.text.strip()):
-            self.notices.progress("")
             say(remark)  # whoever wants a form wants all of it
             return TrchatError.exit_code
         if remark:
@@ -205,7 +204,7 @@ class _Answering:
             self.notices.say(str(error))
         finally:
             events.close()
-            self.notices.progress("")
+            self.notices.end_line()
             if recorder and (begun or not failed):
                 recorder.end(answer, failed)
                 engine.belongs_to(recorder.conversation)

@@ -99,7 +99,7 @@ def _chat(args: argparse.Namespace, starter: "EngineStarter") -> int:
 
 
 def choose_model(args: argparse.Namespace) -> str | None:
-    """Ask which model to chat with; its path, or None where nobody can be asked or nobody answers."""
+    """Ask which model to chat with; its path, or None where there is no terminal, or no answer."""
     if not (sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()):
         return None
     if wants_plain(args):

@@ -29,7 +29,8 @@ The file is TOML. Everything in it is optional:
 
   default_model = "qwen3-0.6b"       # path, name, or part of a name
   draft = "auto"                     # also ctx, threads, gpu_layers, cache_type, flash_attn,
-  theme = "nord"                     # kv_disk, recall, system, template, think and stop
+  theme = "nord"                     # kv_disk, recall, system, template, think, stop, split_mode,
+                                     # tensor_split, main_gpu and rpc
 
   [sampling]
   temp = 0.7                         # also top_k, top_p, min_p, repeat_penalty, seed, max_tokens

@@ -13,7 +13,7 @@ from trchat.text.one_line import one_line
 def ask_before_crash(path: Path, say: Callable[[str], None]) -> None:
     """Where the model at ``path`` ended its engine before, ask whether to try it again; else do nothing.
 
-    Where nobody can be asked, one that could not even be loaded is refused, and of others it is said.
+    Without a terminal, one that could not even be loaded is refused, and of others it is said.
     Raises ModelError where it is not to be loaded.
     """
     crash = known_crash(path)

@@ -64,6 +64,16 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     _add(group, "-c --ctx", "N", "context size in tokens (default: 4096, or the model's own if smaller)")
     _add(group, "--threads", "N", "CPU threads (default: physical cores)")
     _add(group, "--gpu-layers", "N|all|auto", "layers to put on the GPU (default: auto, what fits)")
+    _add(
+        group,
+        "--split-mode",
+        None,
+        "how several GPUs share the model; none = only --main-gpu (default: layer)",
+    )
+    _add(group, "--tensor-split", "N,N,…", "how much of it each GPU gets (default: by free memory)")
+    _add(group, "--main-gpu", "N", "which GPU, from 0; other machines' come first (default: 0)")
+    machines = "have machines with ggml-rpc-server compute along; plain text, for trusted networks only"
+    _add(group, "--rpc", "HOST:PORT,…", machines)
     _add(group, "--cache-type", None, "KV cache; q8_0 takes half the memory (default: f16)")
     _add(group, "--flash-attn", None, "flash attention (default: auto, what suits model and machine)")
     kept = (

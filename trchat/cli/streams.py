@@ -19,7 +19,7 @@ class Output:
         self._last = "\n"
 
     def write(self, text: str) -> None:
-        """Write and flush. Raises BrokenPipeError when nobody reads any more, TrchatError when it cannot."""
+        """Write and flush. Raises BrokenPipeError when the reader has gone, TrchatError when it cannot."""
         if not text:
             return
         self._last = text[-1]
@@ -62,10 +62,14 @@ class Notices:
     def say(self, text: str) -> None:
         """One line."""
         if not self._quiet:
-            self.progress("")
-            if self._aside_open:
-                self.aside("\n")
+            self.end_line()
             say(text)
+
+    def end_line(self) -> None:
+        """Begin a new line where progress, or what streams beside the answer, has left one open."""
+        self.progress("")
+        if self._aside_open:
+            self.aside("\n")
 
     def aside(self, text: str) -> None:
         """A piece of text that streams beside the answer: reasoning."""
@@ -95,7 +99,7 @@ def warn(line: str) -> None:
 
 
 def confirmed(question: str, command: str) -> bool:
-    """Ask for a yes at the terminal. Raises UsageError, naming ``command``, where nobody can be asked."""
+    """Ask for a yes at the terminal. Raises UsageError, naming ``command``, where there is none."""
     if sys.stdin is None or sys.stderr is None or not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError(f"not a terminal: add --yes to confirm `{command}`")
     sys.stderr.write(visible(f"{question} [y/N] "))

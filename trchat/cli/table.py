@@ -27,7 +27,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Se
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in cells:
-        table.add_row(*map(Text, row))  # Text: "[red]" in a name is no markup
+        table.add_row(*map(Text, row))  # Text: "[red]" in a name is not markup
     Console(highlight=False).print(table)
 
 

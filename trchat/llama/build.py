@@ -80,9 +80,8 @@ def _amx(features: str) -> bool | None:
 
 
 def _answer() -> dict[str, object]:
-    from trchat.llama.device import devices, processor
+    from trchat.llama.device import devices, gpu_available, processor
     from trchat.llama.log import system_info
-    from trchat.llama.model import gpu_available
     from trchat.llama.threads import physical_cores
 
     return {

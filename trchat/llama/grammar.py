@@ -39,7 +39,7 @@ def check_grammar(grammar: str, source: str, model: Path | None = None) -> None:
         raise UsageError(f"{source} is empty; a grammar needs at least a rule called root")
     if len(raw) > MAX_BYTES or "\0" in grammar:
         raise UsageError(
-            f"{source} is no grammar that could be used: too long, or with a null character in it"
+            f"{source} is not a grammar that could be used: too long, or with a null character in it"
         )
     tried = _tried("gbnf", raw, source, *([str(model)] if model else []))
     if tried.returncode == 0:

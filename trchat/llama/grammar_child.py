@@ -73,7 +73,8 @@ def _write(llama: Any, vocab: Any, sampler: Any) -> None:
         llama.llama_sampler_accept(sampler, allowed[len(allowed) * step // TOKENS])
 
 
-def _try_schema(grammar: bytes) -> str | None:
+def try_schema(grammar: bytes) -> str | None:
+    """What is said against a grammar that was made of a JSON Schema, in this process."""
     from llguidance import LLMatcher, LLTokenizer
 
     matcher = LLMatcher(LLTokenizer("byte"), grammar.decode(), log_level=0)
@@ -91,7 +92,7 @@ def _try_schema(grammar: bytes) -> str | None:
 
 if __name__ == "__main__":
     _limit(int(sys.argv[1]))
-    attempt: Any = {"gbnf": _try_gbnf, "schema": _try_schema}[sys.argv[2]]
+    attempt: Any = {"gbnf": _try_gbnf, "schema": try_schema}[sys.argv[2]]
     objection = attempt(sys.stdin.buffer.read(), *sys.argv[3:])
     print(objection or "", flush=True)
     sys.exit(objection is not None)

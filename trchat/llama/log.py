@@ -36,7 +36,7 @@ def _on_log(level: int, text: bytes, _user_data: Any) -> None:
 
 
 def route_log(path: Path | None) -> None:
-    """Send llama.cpp's log to ``path`` (appended, begun anew at 1 MB), or nowhere when None or not writable.
+    """Send llama.cpp's log to ``path`` (appended, restarted at 1 MB), or nowhere when None or not writable.
 
     Importing ``llama_cpp`` installs a callback that prints; this one replaces it for the whole process.
     """

@@ -17,6 +17,7 @@ from trchat.catalog.card import part_files
 from trchat.catalog.gguf_header import read_header
 from trchat.errors import ModelError
 from trchat.llama.amx_probe import amx_kernels_work
+from trchat.llama.device import WHOLE, Split, gpu_available
 from trchat.llama.log import clear_errors, last_error
 from trchat.llama.owned import Owned
 
@@ -26,6 +27,7 @@ Drafts = Literal["trees", "chains", "none"]
 _EMBEDDING_ARCHITECTURES = ("bert", "t5encoder")
 _ROWS_WRONG = {"chameleon", "cogvlm"}
 """llama.cpp computes wrong logits for them where a batch asks for fewer rows than it has tokens."""
+_SPLIT_MODES = {"none": 0, "layer": 1, "row": 2}  # enum llama_split_mode
 _POOLING_NONE = "0"
 _ATTR_UNKNOWN, _ATTR_CONTROL, _ATTR_USER_DEFINED = 1 << 0, 1 << 3, 1 << 4  # enum llama_token_attr
 _VOCAB_NONE = 0
@@ -45,6 +47,7 @@ class Model(Owned):
         special_ids: control and user-defined tokens by their spelling.
         control_texts: spellings of control (and unknown) tokens, read as such where ``parse_special``.
         user_defined_texts: spellings of user-defined tokens, read as such everywhere.
+        split: how GPUs share what is theirs.
         layers, gpu_layers: how many there are, the output's counted, and how many of them are on a GPU.
         drafts: what shape of drafts can be verified: ``trees``, ``chains`` or ``none``.
         keeps_state: whether it keeps a state of the whole text, which cannot branch within a batch.
@@ -59,13 +62,18 @@ class Model(Owned):
     """
 
     def __init__(
-        self, path: Path, gpu_layers: int = ALL_LAYERS, progress: Callable[[float], object] | None = None
+        self,
+        path: Path,
+        gpu_layers: int = ALL_LAYERS,
+        progress: Callable[[float], object] | None = None,
+        split: Split = WHOLE,
     ) -> None:
         """Load ``path``; ``progress`` is called with a fraction from 0 to 1 while the weights are read.
 
-        Loading ends with a ModelError when it returns False.
+        Loading ends with a ModelError when it returns False. ``split`` shares out the ``gpu_layers``.
         """
         self.path = path
+        self.split = split
         params = llama.llama_model_default_params()
         params.n_gpu_layers = gpu_layers
         if not gpu_layers:
@@ -73,6 +81,10 @@ class Model(Owned):
             # where the CPU's fast kernels, whose results are the same at every batch width, do not work.
             self._no_devices = (ctypes.c_void_p * 1)(None)
             params.devices = ctypes.cast(self._no_devices, ctypes.c_void_p)
+        params.split_mode, params.main_gpu = _SPLIT_MODES[split.mode], split.main_gpu
+        if split.shares:
+            self._shares = (ctypes.c_float * llama.llama_max_devices())(*split.shares)
+            params.tensor_split = self._shares
         params.use_extra_bufts = amx_kernels_work()
 
         @llama.llama_progress_callback  # type: ignore[untyped-decorator]
@@ -182,7 +194,7 @@ class Model(Owned):
         )
 
     def _grammar_piece(self, token: int) -> bytes:
-        """The bytes of a token; one that is no text, as control tokens are, is marked in the engine's way.
+        """The bytes of a token; one that is not text, as control tokens are, is marked in the engine's way.
 
         User-defined ones, ``<think>`` often among them, are text: llama.cpp writes such a name with them.
         """
@@ -301,8 +313,3 @@ class Model(Owned):
 
     def _token_text(self, token: int) -> str:
         return self.piece(token, special=True).decode("utf-8", "replace") if token >= 0 else ""
-
-
-def gpu_available() -> bool:
-    """Whether this build of llama.cpp can put layers on a GPU that is there."""
-    return bool(llama.llama_supports_gpu_offload())

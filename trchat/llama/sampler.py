@@ -128,7 +128,7 @@ class SamplerChain(Owned):
     def sample(self, index: int, row: Any) -> int:
         """Choose the token after the batch's token ``index``, whose logits are ``row`` (n_vocab,).
 
-        Raises TrchatError where what the model computed is no number.
+        Raises TrchatError where what the model computed is not a number.
         """
         token = self._sampled(index, row)
         if self._alternatives is not None:
@@ -138,7 +138,7 @@ class SamplerChain(Owned):
     def likely(self, count: int) -> tuple[Likely, ...]:
         """How likely the ``count`` tokens were that were emitted since this was last asked.
 
-        Empty where nobody wants to know (``Sampling.alternatives``).
+        Empty where they are not wanted (``Sampling.alternatives``).
         """
         told, self._likely = tuple(self._likely[:count]), []
         return told

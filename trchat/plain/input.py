@@ -10,7 +10,7 @@ from trchat.text.decode import decode_text
 def read_line(name: str) -> str | None:
     """One line, after the label ``name``; None at the end of the input. A pasted block is one of them.
 
-    Raises UsageError for a line that is no text.
+    Raises UsageError for a line that is not text.
     """
     if sys.stdin is None:
         return None

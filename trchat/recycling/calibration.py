@@ -121,7 +121,7 @@ def levels_and_sets(kinds: NDArray[np.int32]) -> tuple[NDArray[np.intp], NDArray
 class Rates(dict[int, float]):
     """Hit rates by kind: those that were asked for once, which are kept up to date in one go.
 
-    That is done while drafting learns. Worked out anew one by one, at the next draft, they took a fifth of
+    That is done while drafting learns. Worked out again one by one, at the next draft, they took a fifth of
     its time.
     """
 
@@ -213,7 +213,7 @@ class Calibration:
         agreeing = np.array([members.bit_count() for members in range(1 << _N)])
         start = np.array(_AGREEMENT)[np.minimum(agreeing, len(_AGREEMENT) - 1)]
         self.set_weights = np.repeat(start[:, None], _N, axis=1).astype(np.float32)
-        # Each source moves the odds away from those of any guess; without a bias they would be added anew.
+        # Each source moves the odds away from those of any guess; without a bias they would be added again.
         base = _SHARED_EVIDENCE * np.log(_ANY_GUESS / (1 - _ANY_GUESS))
         self.set_bias = (base * (1 - agreeing * start)).astype(np.float32)
         self._rates = Rates()

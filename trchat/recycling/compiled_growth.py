@@ -108,8 +108,8 @@ class NativeProposer:
     def note(self, tree: DraftTree, path: Sequence[int], emitted: Sequence[int]) -> None:
         """Label all guesses there were for each emitted token; then the text goes on.
 
-        Raises ValueError where ``tree`` is no part of the one that was cut, or ``path`` not in it: the kernel
-        would look beyond its memory.
+        Raises ValueError where ``tree`` is not part of the one that was cut, or ``path`` not in it: the
+        kernel would look beyond its memory.
         """
         if len(tree) > self._n_cut or any(not 0 <= node < len(tree) for node in path):
             raise ValueError("not a part of the tree that was cut, or a path that is not in it")

@@ -266,7 +266,7 @@ class Guesser:
         return guesses
 
     def guess_anew(self, context: Context) -> Guesses:
-        """The same where nobody has followed the matches down."""
+        """The same where the matches have not been followed down."""
         return self.guess(context, self._text.after(context))
 
     def matches_below(self, matches: Sequence[Match], context: Context) -> Sequence[Match]:
@@ -342,7 +342,7 @@ class Growth:
                 self.tokens.append(token)
                 self.parents.append(ROOT)
                 self.probabilities.append(0.0)
-                self.kinds.append(0)  # nobody's guess
+                self.kinds.append(0)  # not a guess
 
     def order(self, n_nodes: int) -> list[int]:
         """The first ``n_nodes`` nodes as they stand in a draft tree: the likeliest chain, then the others."""

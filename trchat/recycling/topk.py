@@ -20,7 +20,7 @@ SAMPLED = 4096
 """One logit in so many tells whether a row is still the same."""
 
 NOTHING = np.float32(-1e30)
-"""Stands for a logit that is no number, or infinite: no candidate, but one can reckon with it."""
+"""Stands for a logit that is NaN or infinite: never a candidate, but safe to calculate with."""
 
 GROUP_SIZE = 64
 _FEW = 2  # rows, up to which a second look at whole rows is cheaper than gathering groups

@@ -327,7 +327,7 @@ class Desk:
 
 def _hold_to_schema(asked: AnswerRequest, answer: Answer) -> None:
     """Raise ApiError where a complete answer is not what the request's schema allows."""
-    if asked.schema is not None and (fault := objection(answer.text, asked.schema.text)):
+    if asked.schema is not None and not answer.calls and (fault := objection(answer.text, asked.schema.text)):
         raise unfit(fault)
 
 

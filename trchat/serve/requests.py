@@ -14,7 +14,7 @@ from trchat.grammar.schema import Schema, read_schema
 from trchat.llama.grammar import check_schema
 from trchat.serve import fields
 from trchat.serve.fields import Json
-from trchat.serve.problems import bad_request, unsupported
+from trchat.serve.problems import ApiError, bad_request, unsupported
 from trchat.serve.tools import read_calls, read_tools, with_names
 
 _PENALTY = Number(-2.0, 2.0, "a number from -2 to 2")
@@ -90,10 +90,7 @@ def read_chat(body: Json) -> AnswerRequest:
     alternatives = fields.number(body, "top_logprobs", _ALTERNATIVES)
     if alternatives is not None and not fields.flag(body, "logprobs"):
         raise bad_request("'top_logprobs' needs 'logprobs': true", "top_logprobs")
-    tools = _ruled(read_tools(body))
-    schema = _read_format(body)
-    if tools is not None and schema is not None:
-        raise unsupported("response_format", "'response_format' cannot be had together with 'tools' here")
+    tools, schema = _ruled(read_tools(body), _read_format(body))
     return AnswerRequest(
         turns=turns,
         opening=opening,
@@ -255,12 +252,28 @@ def _tried(text: str) -> Schema:
     return schema
 
 
-def _ruled(tools: Tools | None) -> Tools | None:
-    """``tools`` with the grammars that a call needs which there must be. Raises ApiError."""
-    if tools is None or not tools.must:
-        return tools
-    schemas = (followed(json.dumps(tools.parameters(name)), "tools") for name in tools.must)
-    return replace(tools, grammars=tuple(schema.grammar for schema in schemas))
+def _ruled(tools: Tools | None, schema: Schema | None) -> tuple[Tools | None, Schema | None]:
+    """``tools`` with the grammars that a call needs, where there must be one, or may instead of ``schema``.
+
+    No schema is left where there must be a call. Raises ApiError.
+    """
+    if tools is None or (not tools.must and schema is None):
+        return tools, schema
+    if tools.must:  # a call is all that there will be
+        grammars = [followed(json.dumps(tools.parameters(name)), "tools").grammar for name in tools.must]
+        return replace(tools, grammars=tuple(grammars)), None
+    assert schema is not None
+    names = tuple(each["function"]["name"] for each in tools.definitions)
+    loose = tuple(_loosely_followed(tools.parameters(name)).grammar for name in names)
+    return replace(tools, must=names, grammars=loose, answer=schema.grammar), schema
+
+
+def _loosely_followed(parameters: Mapping[str, Any]) -> Schema:
+    """The schema of a tool's arguments, or any object where it cannot be followed: no call must be right."""
+    try:
+        return followed(json.dumps(parameters), "tools")
+    except ApiError:
+        return followed('{"type": "object"}', "tools")
 
 
 def followed(text: str, param: str = "response_format") -> Schema:

@@ -45,7 +45,7 @@ class EngineHost:
         self._store = store
         self._stops: list[threading.Event] = []
         self._unwanted = threading.Event()
-        """Set when nobody waits any more for the model that is being loaded, or is to be."""
+        """Set when the model that is being loaded, or is to be, is no longer waited for."""
         self._thread = ThreadPoolExecutor(1, "engine")
         self._stack = ExitStack()
         self._engine: AnyEngine | None = None
@@ -183,7 +183,7 @@ class EngineHost:
             self._missing = ENGINE_ENDED
 
     def _telling(self, work: Callable[..., object], *arguments: object) -> None:
-        """Do ``work``; what goes wrong with it is told, since nobody looks at the future it is done for."""
+        """Do ``work``; what goes wrong with it is told, since its future is never looked at."""
         try:
             work(*arguments)
         except Exception as trouble:

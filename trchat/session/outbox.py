@@ -9,7 +9,7 @@ from trchat.session.news import Comparing, Grown, Loading, News, Reading
 class Outbox:
     """A queue that merges what a slow reader has not fetched yet.
 
-    ``wake`` is called, on the writer's thread, when there is something to take and nobody was told yet.
+    ``wake`` is called, on the writer's thread, when there is something to take and this was not said yet.
     """
 
     def __init__(self, wake: Callable[[], object]) -> None:

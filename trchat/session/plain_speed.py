@@ -30,7 +30,7 @@ class PlainSpeed:
         self._drafted = self._drafted or step.drafted > 0
         if step.width == 1 and not step.drafted:
             self._steps += 1
-            # Guessing and learning is no part of plain decoding; waiting for a GPU is.
+            # Guessing and learning is not part of plain decoding; waiting for a GPU is.
             self._seconds += step.seconds - step.draft_s - step.learn_s
 
     def ratio(self, plain_ms: float | None = None) -> float | None:

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 FULL = 0.85
 """Share of the room for messages that may be used before it is said."""
 
-RELOADS = ("ctx", "threads", "gpu_layers", "cache_type", "flash_attn", "kv_disk", "recall", "template")
+RELOADS = (
+    "ctx", "threads", "gpu_layers", "split_mode", "tensor_split", "main_gpu", "rpc",
+    "cache_type", "flash_attn", "kv_disk", "recall", "template",
+)  # fmt: skip
 """Settings that the context is made with; the others take effect at the next answer."""
 
 
@@ -147,7 +150,7 @@ class Session:
         return self._answer(message if message.role == "user" else self.thread.question_of(message))
 
     def retry(self) -> Message | None:
-        """Load the model anew after a crash; returns the answer that begins, where one was broken off."""
+        """Load the model again after a crash; returns the answer that begins, where one was broken off."""
         self.must_be_free()
         self.n_ctx, self.loaded = self.prepared.ctx, False
         self.host.load(self.prepared, despite_crash=True)
@@ -235,7 +238,7 @@ class Session:
         return steps[(steps.index(mode) + 1) % len(steps)] if mode in steps else steps[0]
 
     def ended(self, message_id: int) -> str | None:
-        """Take note that an answer has ended: the branch is fetched anew.
+        """Take note that an answer has ended: the branch is fetched again.
 
         Returns what to say where there is no such conversation any more.
         """

@@ -16,7 +16,7 @@ def parse_command(text: str, template: Callable[[], str | None] = lambda: None) 
     """The command that a line is, with its argument; None when it is something to say to the model.
 
     Raises UsageError for an unknown command. ``//`` begins a text that shall start with a slash, and a path
-    such as ``/usr/lib is full`` is no command; nor is ``/no_think`` with a model that knows it, which is
+    such as ``/usr/lib is full`` is not a command; nor is ``/no_think`` with a model that knows it, which is
     told by its chat ``template``, which is read only where that matters.
     """
     if not text.startswith("/") or "\n" in text.strip() or text.startswith("//"):

@@ -43,7 +43,7 @@ def connect(path: Path | None) -> sqlite3.Connection:
         path or ":memory:", timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
     )
     try:
-        # A file may hold bytes that are no UTF-8; that is no reason to lose the rest of it.
+        # A file may hold bytes that are no UTF-8; the rest of it is still to be kept.
         connection.text_factory = lambda data: data.decode("utf-8", "replace")
         for pragma in PRAGMAS:
             connection.execute(pragma)

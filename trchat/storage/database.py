@@ -104,7 +104,7 @@ class Database:
 
         with self._lock:
             if self._path and not self._closed and identity(self._path) != self._identity:
-                # SQLite would go on writing to the deleted file, where nobody ever finds it.
+                # SQLite would go on writing to the deleted file, where it is never found.
                 self._go_on_in_memory("it is gone")
             return self._run(transaction)
 

@@ -13,7 +13,7 @@ SIDECARS = ("-wal", "-shm", "-journal")
 
 
 def prepare_private_file(path: Path) -> None:
-    """Create ``path`` and its folder where missing, and let nobody but the owner read the file.
+    """Create ``path`` and its folder where missing, and let only the owner read the file.
 
     SQLite gives its sidecars the mode of the database, so making the database first is enough for new
     files. Raises OSError when the disk refuses.

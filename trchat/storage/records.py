@@ -52,7 +52,7 @@ class Message:
     completion_tokens: int | None = None
     tokens_per_s: float | None = None
     finish_reason: str | None = None
-    """``stop``, ``length``, ``cancelled``, ``context`` or ``error``; None for a message nobody generated."""
+    """``stop``, ``length``, ``cancelled``, ``context`` or ``error``; None for one that was not generated."""
     created_at: float = 0.0
     finished_at: float | None = None
 
@@ -124,7 +124,7 @@ def message_from(row: tuple[object, ...]) -> Message:
 
 
 def known_id(number: int) -> int:
-    """Return ``number``, or 0, which is no ID, where SQLite could not even be asked for it."""
+    """Return ``number``, or 0, which is not an ID, where SQLite could not even be asked for it."""
     return number if 0 < number <= _MAX_ID else 0
 
 

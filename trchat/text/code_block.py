@@ -32,7 +32,7 @@ def code_blocks(text: str) -> list[CodeBlock]:
         indent, language = len(opening[1]), opening[3].strip().split(" ")[0]
         inside, outside = _end(text, opening.end() + 1, opening[2], nests=language.lower() in _MARKDOWN)
         body = text[opening.end() + 1 : inside]
-        # As Markdown has it: what the fence is indented by is no part of the code.
+        # As Markdown has it: what the fence is indented by is not part of the code.
         body = re.sub(rf"^[ \t]{{1,{indent}}}", "", body, flags=re.MULTILINE) if indent else body
         blocks.append(CodeBlock(language, body))
         place = outside

@@ -46,7 +46,7 @@ class TrchatApp(App[None]):
         self.register_theme(LIGHT)
         self.set_keymap(dict(keymap(prepared.config, all_bindings())))
         self.failure: Exception | None = None
-        """What nobody foresaw, and ended the chat."""
+        """The unexpected error that ended the chat."""
         self._warnings: list[str] = []
         self._wakes: asyncio.AbstractEventLoop | None = None
         self.leaving = False

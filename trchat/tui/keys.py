@@ -111,7 +111,7 @@ def keymap(config: ConfigFile, bindings: Iterable[Binding]) -> Mapping[str, str]
     for action, placed in config.keys.items():
         keys = [key.strip().lower() for key in str(placed.value).split(",")]
         for key in keys:
-            reason = NEVER.get(key) or (None if _is_key(key) else "it is no key")
+            reason = NEVER.get(key) or (None if _is_key(key) else "it is not a key")
             if reason:
                 where = f"{one_line(str(config.path))}:{placed.line}"
                 raise UsageError(f"{where}: {one_line(key)!r} cannot be bound to {action}: {reason}")

@@ -1,7 +1,7 @@
 """Markdown as chat models write it and people read it, parsed into blocks.
 
-CommonMark, but: single line breaks stay; a backslash before a bracket or a comma is no escape; formulas are
-shown as Unicode where they can be, else as they stand; ``__init__`` is a name and nothing bold.
+CommonMark, but: single line breaks stay; a backslash before a bracket or a comma is not an escape; formulas
+are shown as Unicode where they can be, else as they stand; ``__init__`` is a name and nothing bold.
 """
 
 import re
@@ -55,7 +55,7 @@ def _push(state: StateInline, silent: bool, formula: str, end: int) -> None:
 
 
 def _formula_block(state: StateBlock, first: int, last: int, silent: bool) -> bool:
-    """A formula on lines of its own: what is in it is no list, heading or quotation."""
+    """A formula on lines of its own: what is in it is not a list, heading or quotation."""
     start, end = state.bMarks[first] + state.tShift[first], state.eMarks[first]
     closer = _BLOCK_OPENERS.get(state.src[start : start + 2])
     if closer is None or state.sCount[first] - state.blkIndent >= 4:

@@ -68,7 +68,7 @@ class MarkdownStream:
             cut = self._cut()
 
     def finish(self, text: str) -> None:
-        """Draw ``text`` anew as a whole."""
+        """Draw ``text`` again as a whole."""
         self.done, self._at, self._resume = [], 0, ""
         self._take(text)
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Protocol
 
 from trchat.chat.formats import apriel, gemma4, kimi_k3
@@ -152,7 +153,7 @@ def _around_reasoning(sample: str, prompts: Sequence[str], plain: str, special: 
     """Tags from an answer with reasoning as the template renders it, behind the question as all of these."""
     before, _, rest = sample.partition(_THOUGHT)
     closing, found, _rest = rest.partition(_ANSWER)
-    closer = _first_mark(closing, special) or closing.strip()
+    closer = _closer(closing.strip(), special)
     if not found or not closer:
         return Tags()
     prompt = next((each for each in prompts if before.startswith(each.rstrip()) and each.strip()), "")
@@ -160,6 +161,8 @@ def _around_reasoning(sample: str, prompts: Sequence[str], plain: str, special: 
     opener = _last_mark(opening if opening.strip() else before, special)
     if opener == _last_mark(plain.partition(_ANSWER)[0], special):  # of the turn, not of the reasoning
         opener = ""
+    if not opener:
+        opener = _unlike_words(_beyond(plain.partition(_ANSWER)[0], before).strip())
     if not opening.strip():
         opening = opener  # the prompt has it
     lead = ""
@@ -270,6 +273,25 @@ def _first_mark(text: str, special: Collection[str]) -> str:
     known = max((each for each in special if len(each) > 1 and body.startswith(each)), key=len, default="")
     match = _MARK.search(body)
     return known or (match.group() if match else "")
+
+
+def _closer(closing: str, special: Collection[str]) -> str:
+    """The mark that ends reasoning, in what stands between it and the answer: spelled as none is otherwise,
+    it is the first word, or all of it."""
+    mark = _first_mark(closing, special)
+    word = _unlike_words(closing.split(maxsplit=1)[0] if closing else "")
+    return word if mark and mark in word[1:] else mark or closing
+
+
+def _beyond(shorter: str, longer: str) -> str:
+    """What ``longer`` says from where ``shorter`` says something else."""
+    same = takewhile(lambda pair: pair[0] == pair[1], zip(shorter, longer, strict=False))
+    return longer[sum(1 for _ in same) :]
+
+
+def _unlike_words(text: str) -> str:
+    """``text`` where it may be a mark, however it is spelled: it does not begin as words do."""
+    return text if text[:1] and not text[0].isalnum() else ""
 
 
 def _last_mark(text: str, special: Collection[str]) -> str:

@@ -25,14 +25,18 @@ class Tools:
 
     Attributes:
         definitions: as OpenAI's protocol has them: ``{"type": "function", "function": {"name", ...}}``.
-        must: names of those of which an answer must call one; empty where it need not call any.
+        must: names of those of which an answer must call one, unless there is an ``answer`` to give instead;
+            empty where no grammar rules that.
         grammars: of each of these, its arguments' schema for the grammar engine (``Schema.grammar``).
+        answer: what an answer must fit that calls none of ``must``, again for the grammar engine; empty where
+            it must call one.
         parallel: an answer may hold several calls.
     """
 
     definitions: tuple[Mapping[str, Any], ...]
     must: tuple[str, ...] = ()
     grammars: tuple[str, ...] = ()
+    answer: str = ""
     parallel: bool = True
 
     @property

@@ -1,4 +1,4 @@
-"""A grammar for answers that must be a call of a tool (in llguidance's variant of Lark)."""
+"""A grammar for answers that must call a tool, or else fit a schema (in llguidance's variant of Lark)."""
 
 import json
 import re
@@ -20,7 +20,10 @@ class Vocabulary(Protocol):
 
 
 def call_grammar(syntax: Syntax, tools: Tools, vocabulary: Vocabulary) -> str | None:
-    """What writes one call of one of ``tools.must``; None where these calls can be ruled by no grammar."""
+    """What writes one call of one of ``tools.must``, or ``tools.answer`` where there is one.
+
+    None where these calls can be ruled by no grammar.
+    """
     parts = syntax.reader.ruled()
     if parts is None or syntax.header:
         return None
@@ -31,11 +34,10 @@ def call_grammar(syntax: Syntax, tools: Tools, vocabulary: Vocabulary) -> str | 
         " ".join(filter(None, (_term(part, name, grammar, ids) for part in [lead, *parts])))
         for name, grammar in zip(tools.must, tools.grammars, strict=True)
     ]
-    return (
-        "start: "
-        + " | ".join(f"call{number}" for number in range(len(calls)))
-        + "".join(f"\ncall{number}: {call}" for number, call in enumerate(calls))
-    )
+    rules = {f"call{number}": call for number, call in enumerate(calls)}
+    if tools.answer:
+        rules["answer"] = _json(tools.answer)
+    return "\n".join([f"start: {' | '.join(rules)}", *(f"{name}: {rule}" for name, rule in rules.items())])
 
 
 def _is_no_text(text: str, vocabulary: Vocabulary) -> bool:
@@ -50,11 +52,16 @@ def _term(part: Part, name: str, grammar: str, ids: Mapping[str, int]) -> str:
         case "name":
             return _literal(json.dumps(name, ensure_ascii=False)[1:-1], {})
         case "arguments":
-            return f"%json {json.dumps(json.loads(grammar)['grammars'][0]['json_schema'])}"
+            return _json(grammar)
         case "id":
             return "/[a-zA-Z0-9]{9}/"
         case _:
             return _literal(part.sample, ids)
+
+
+def _json(grammar: str) -> str:
+    """What fits a schema, whose grammar (``Schema.grammar``) stands alone."""
+    return f"%json {json.dumps(json.loads(grammar)['grammars'][0]['json_schema'])}"
 
 
 def _literal(text: str, ids: Mapping[str, int]) -> str:

@@ -136,7 +136,7 @@ static inline bool any_above(const float *values, float least) {
     return above != 0;
 }
 
-/* changed: tokens in rising order; found: room for n. Returns how many were found, 0 where nobody can say. */
+/* changed: tokens in rising order; found: room for n. Returns how many were found, 0 where that cannot be known. */
 API int64_t trchat_contenders(const float *row, int64_t n, int k, const int32_t *changed, int64_t n_changed,
                               Contender *found) {
     float largest[MOST_CONTENDED]; /* so far, of those that stay as they are; a heap */

@@ -126,7 +126,7 @@ def export_store(source: Path, target: Path) -> None:
 def import_store(source: Path) -> tuple[Identity, int]:
     """Merge the store in ``source``, from whatever machine, into the model's own; say whose, how many rows.
 
-    ``source`` is read, checked and left as it is. Raises TrchatError when it is no store.
+    ``source`` is read, checked and left as it is. Raises TrchatError when it is not a store.
     """
     with tempfile.TemporaryDirectory() as folder:
         # Opening a damaged file renames it, which must not happen to a person's own file.
@@ -140,7 +140,7 @@ def import_store(source: Path) -> tuple[Identity, int]:
         finally:
             store.close()
     if troubles or not identity.weights or not identity.vocabulary:
-        raise TrchatError(f"{source} is no store of recycled candidates, or is damaged")
+        raise TrchatError(f"{source} is not a store of recycled candidates, or is damaged")
     if left_out and not loaded.rows:
         raise TrchatError(
             f"{source} was written by another version of trchat, whose rows cannot be used here"
@@ -239,7 +239,7 @@ def _load_sibling(path: Path, identity: Identity, warn: Warn) -> tuple[Loaded, s
 def _writer(store: RecycledStore, warn: Warn) -> Writer:
     def save(change: Change) -> Saved | None:
         if store.path is None:
-            return None  # said already; a copy in memory would help nobody
+            return None  # said already; a copy in memory would not help
         try:
             return store.save(change)
         except Exception as error:  # a thread's traceback would end up in the middle of the answer

@@ -140,7 +140,7 @@ class RecycledStore:
             segments.drop_useless(db, self._shapes)
             generation = max(segments.newest(db), metadata.reset_at(db)) + 1
             if generation >= MAX_GENERATION - 1:
-                # Nobody saves that often: the file was made up.
+                # It cannot have been saved that often: the file was made up.
                 db.execute("DELETE FROM segments")
                 metadata.mark_reset(db, 0)
                 generation = 1

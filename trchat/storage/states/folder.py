@@ -25,7 +25,7 @@ from trchat.storage.states.owners import (
 from trchat.storage.states.span import KEY_BYTES, About, Key, Span, read_about, read_span, write_span
 
 _LEFT_BEHIND_S = 3600.0
-"""Nobody writes a file for so long: it was left unfinished, or its conversation never noted."""
+"""No file is written for so long: it was left unfinished, or its conversation never noted."""
 MOST_BYTES, SHARE_OF_FREE = 2 << 30, 0.05
 _BINARY = getattr(os, "O_BINARY", 0)
 
@@ -143,7 +143,7 @@ class StatesFolder:
         name = Name(span.about.parent, span.about.key)
         path, unfinished = self.path / str(name), self._unfinished()
         try:
-            # No waiting for the disk: what a power cut leaves torn fails its checksum, and is read anew.
+            # No waiting for the disk: what a power cut leaves torn fails its checksum, and is read again.
             with os.fdopen(
                 os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, PRIVATE_FILE_MODE), "wb"
             ) as file:

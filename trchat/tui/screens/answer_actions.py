@@ -218,7 +218,7 @@ class AnswerActions(ChatBase):
                 await self.show_thread()
 
     async def retry(self) -> None:
-        """Start the engine anew after a crash, and answer the question again that it broke off."""
+        """Start the engine again after a crash, and answer the question that it broke off."""
         async with self.drawing:
             if self.attempt(self.session.retry):
                 self.status.set_state("restarting the engine")
@@ -238,7 +238,7 @@ class AnswerActions(ChatBase):
             if self._editing is None:
                 self._set_aside = (self.prompt.text, self._attached)
             files, question = attachments_of(message.text)
-            named = _MENTIONED.findall(question)  # these are read anew when it is sent
+            named = _MENTIONED.findall(question)  # these are read again when it is sent
             self._attached = tuple(file for file in files if file.name not in named)
             self._editing = message.id
             self.prompt.put(text or question)

@@ -70,7 +70,7 @@ class PickScreen(ModalScreen[str | None]):
         self.refill()
 
     def refill(self) -> None:
-        """Fetch the choices anew; the highlight stays where it was, as far as it can."""
+        """Fetch the choices again; the highlight stays where it was, as far as it can."""
         listed = self.query_one(OptionList)
         place = listed.highlighted or 0
         choices = self._find(self.query_one(Input).value.strip())

@@ -157,14 +157,15 @@ class AnswerView(MessageView):
 
     @on(Collapsible.Expanded)
     def _unfold(self) -> None:
-        # Only where somebody looks at it: laying it out anew for every word would cost the model its time.
+        # Only where somebody looks at it: laying it out again for every word would cost the model its time.
         self._thoughts.update(visible(self._reasoning or ""))
 
     def _info(self, speed: Speed | None) -> str:
         message = self.message
         parts = [self.branch_text, message.model if message.model and message.model != self._model else ""]
         if message.completion_tokens:
-            parts.append(f"{message.completion_tokens} tokens")
+            plural = "" if message.completion_tokens == 1 else "s"
+            parts.append(f"{message.completion_tokens} token{plural}")
         if message.tokens_per_s:
             parts.append(f"{message.tokens_per_s:.1f} tokens/s")
         if speed:

@@ -16,7 +16,7 @@ else:
 class Even(Base):
     """Mixed into a container whose lines all look alike: no line has a border, a title or a text of its own.
 
-    Textual draws every line of every container anew whenever a container has changed its size, which is most
+    Textual draws every line of every container again whenever a container has changed its size, which is most
     of the work when an answer grows. Here one line is drawn for all.
     """
 

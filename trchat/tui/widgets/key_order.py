@@ -30,7 +30,7 @@ class InOrder(Base):
         if types(event):
             return
         if event.is_printable:
-            event.prevent_default()  # may be bound to something elsewhere, but is no text
+            event.prevent_default()  # may be bound to something elsewhere, but is not text
             return
         key = "shift+enter" if event.key in OTHER_ENTER else event.key
         active = self.screen.active_bindings.get(key)

@@ -41,7 +41,7 @@ class KeysLine(Static):
         self.screen.bindings_updated_signal.subscribe(self, self._draw)
 
     def on_resize(self) -> None:
-        """Choose anew what fits."""
+        """Choose again what fits."""
         self._draw()
 
     def on_click(self, event: events.Click) -> None:

@@ -25,7 +25,7 @@ DEPTHS = 4
 
 
 class LensPanel(VerticalScroll, can_focus=False):
-    """Everything it shows comes with ``Grown``; it asks nobody."""
+    """Everything it shows comes with ``Grown``; it asks for nothing."""
 
     def __init__(self) -> None:
         super().__init__(id="lens")

@@ -98,7 +98,7 @@ class Prompt(InOrder, TextArea):
         self.post_message(self.Sent(text))
 
     def give_back(self, text: str) -> None:
-        """Put back a text; above what the user has begun meanwhile, where it is no command."""
+        """Put back a text; above what the user has begun meanwhile, where it is not a command."""
         if not self.text:
             self.put(text)
         elif text and not text.startswith("/"):

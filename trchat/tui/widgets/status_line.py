@@ -63,7 +63,7 @@ class StatusLine(Static):
         self.set_context(self._speed.context_used)
 
     def on_resize(self) -> None:
-        """Choose anew what fits."""
+        """Choose again what fits."""
         self._draw()
 
     def _draw(self) -> None:
