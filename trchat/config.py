@@ -38,10 +38,6 @@ class Settings:
     ctx: int | None = None
     threads: int | None = None
     gpu_layers: str = "auto"
-    split_mode: str = "layer"
-    tensor_split: str | None = None
-    main_gpu: int | None = None
-    rpc: str | None = None
     cache_type: str = "f16"
     flash_attn: str = "auto"
     kv_disk: str = "auto"
@@ -52,6 +48,10 @@ class Settings:
     think_budget: int | None = None
     template_arg: str = "{}"
     stop: str = "[]"
+    split_mode: str = "layer"
+    tensor_split: str | None = None
+    main_gpu: int | None = None
+    rpc: str | None = None
     theme: str | None = None
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
 

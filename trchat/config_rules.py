@@ -221,10 +221,6 @@ RUNNING: dict[str, Rule] = {
     "ctx": Number(1, MOST, f"a whole number from 1 to {MOST}", whole=True),
     "threads": Number(1, 4096, "a whole number from 1 to 4096", whole=True),
     "gpu_layers": Layers(),
-    "split_mode": Choice(SPLIT_MODES),
-    "tensor_split": Shares(),
-    "main_gpu": Number(0, MOST_DEVICES - 1, f"a whole number from 0 to {MOST_DEVICES - 1}", whole=True),
-    "rpc": Machines(),
     "cache_type": Choice(CACHE_TYPES),
     "flash_attn": Choice(("auto", "on", "off")),
     "kv_disk": Size(),
@@ -235,6 +231,10 @@ RUNNING: dict[str, Rule] = {
     "think_budget": Number(0, MOST, f"a whole number from 0 to {MOST}", whole=True),
     "template_arg": Variables(),
     "stop": Texts(),
+    "split_mode": Choice(SPLIT_MODES),
+    "tensor_split": Shares(),
+    "main_gpu": Number(0, MOST_DEVICES - 1, f"a whole number from 0 to {MOST_DEVICES - 1}", whole=True),
+    "rpc": Machines(),
 }
 """What may stand at the top and, with the sampling, in ``[model.NAME]``."""
 

@@ -33,10 +33,6 @@ def test_settings_and_where_each_comes_from(program, home):
         "ctx\t512\tconfig.toml:3\n"
         "threads\t-\tdefault\n"
         "gpu_layers\tauto\tdefault\n"
-        "split_mode\tlayer\tdefault\n"
-        "tensor_split\t-\tdefault\n"
-        "main_gpu\t-\tdefault\n"
-        "rpc\t-\tdefault\n"
         "cache_type\tf16\tdefault\n"
         "flash_attn\tauto\tdefault\n"
         "kv_disk\tauto\tdefault\n"
@@ -47,6 +43,10 @@ def test_settings_and_where_each_comes_from(program, home):
         "think_budget\t-\tdefault\n"
         "template_arg\t{}\tdefault\n"
         "stop\t[]\tdefault\n"
+        "split_mode\tlayer\tdefault\n"
+        "tensor_split\t-\tdefault\n"
+        "main_gpu\t-\tdefault\n"
+        "rpc\t-\tdefault\n"
         "theme\t-\tdefault\n"
         "personas.brief\tBe brief.␊Very.\tconfig.toml:5\n",
         "",

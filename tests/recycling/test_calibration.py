@@ -101,8 +101,8 @@ def test_all_rates_are_probabilities_whatever_was_learned():
 
 def test_the_past_fades_so_that_a_change_is_followed():
     calibration, met, random = Calibration(), kind(rows2=2), np.random.default_rng(4)
-    feed(calibration, met, 0.9, 8000, random)
-    feed(calibration, met, 0.1, 6000, random)
+    feed(calibration, met, 0.9, 4000, random)
+    feed(calibration, met, 0.1, 4000, random)
     assert calibration.rates[met] < 0.35
 
 

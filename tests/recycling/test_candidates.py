@@ -175,11 +175,11 @@ def test_all_knowledge_stays_within_its_bound_for_the_largest_vocabulary():
     n_vocab = 262_144
     knowledge = Knowledge()
     random = np.random.default_rng(n_vocab)
-    for _ in range(100):
+    for _ in range(50):
         keys = random.integers(0, n_vocab, (80, 3)).astype(np.int32)
         rows = pack(random.integers(0, n_vocab, (80, 8)), -random.random((80, 8)).astype(np.float32))
         knowledge.learn(keys, rows)
-    assert knowledge.rows_learned > 7000
+    assert knowledge.rows_learned > 3500
     assert knowledge.nbytes <= MAX_BYTES
 
 

@@ -145,7 +145,7 @@ def test_what_a_gpu_leaves_to_be_learned_later_is_learned_the_same(both, both_fi
             cache = KVCache(context)
             list(cache.prefill(prompt[:-1]))
             drafter = AutoDrafter(knowledge, FixedCosts({1: 10.0, 64: 11.0}, 0.0))
-            steps += generate(cache, drafter, lambda _, row: int(row.argmax()), prompt, max_tokens=60)
+            steps += generate(cache, drafter, lambda _, row: int(row.argmax()), prompt, max_tokens=40)
             drafter.settle()
             context.clear()
         return [(step.tokens, step.tree.tokens.tolist()) for step in steps], learned(knowledge)
@@ -195,7 +195,7 @@ def test_rows_are_found_mixed_counted_and_evicted_alike(both, n, spread):
     def run():
         random = np.random.default_rng(n)
         tables = CandidateTables(shapes)
-        for clock in range(1, 120):
+        for clock in range(1, 60):
             contexts = random.zipf(1.5, (n, 3)).clip(max=spread).astype(np.int32) - 2
             tokens = np.array([random.permutation(20)[:8] for _ in range(n)], np.int32)
             tables.learn(contexts, pack(tokens, -12 * random.random((n, 8)).astype(np.float32)), clock)
