@@ -39,10 +39,14 @@ HOSTILE = ["^.*[ab].{30}$", "^.*[ab].{300}$", "^.*a.{50}b.{50}$", "^(.*[a-c]){20
 @pytest.mark.parametrize("pattern", HOSTILE)
 def test_a_pattern_that_needs_too_many_states_is_refused_by_its_place(tokenizer, pattern):
     where = {"type": "object", "properties": {"code": {"type": "string", "pattern": pattern}}}
-    with pytest.raises(UsageError, match=r'"pattern" at #/properties/code: .* too many steps'):
+    with pytest.raises(
+        UsageError, match=r'"pattern" at #/properties/code: following it takes too many steps'
+    ):
         check_patterns(tokenizer, schema_of(where))
     names = {"type": "array", "items": {"patternProperties": {pattern: {}}}}
-    with pytest.raises(UsageError, match=r'"pattern" at #/items/patternProperties: .* too many steps'):
+    with pytest.raises(
+        UsageError, match=r'"pattern" at #/items/patternProperties: following it takes too many steps'
+    ):
         check_patterns(tokenizer, schema_of(names))
 
 
@@ -66,5 +70,5 @@ def test_what_people_write_is_followed(tokenizer, pattern):
 def test_a_call_of_a_tool_is_ruled_by_schemas_too(tokenizer):
     (grammar,) = json.loads(schema_of({"type": "string", "pattern": HOSTILE[0]}))["grammars"]
     lark = f'start: call0\ncall0: "<call>" %json {json.dumps(grammar["json_schema"])} "</call>"'
-    with pytest.raises(UsageError, match=r'"pattern" at #/0: .* too many steps'):
+    with pytest.raises(UsageError, match=r'"pattern" at #/0: following it takes too many steps'):
         check_patterns(tokenizer, lark)

@@ -7,7 +7,7 @@ ANSWER = "The capital of France is Paris."
 
 
 def chat(trchat, *args, lines, **kwargs):
-    done = trchat(*args, input="".join(f"{line}\n" for line in lines), **kwargs)
+    done = trchat(*args, input="".join(f"{line}\n" for line in lines).encode(), **kwargs)
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 

@@ -274,7 +274,7 @@ def test_keys_can_be_bound_anew(run_chat, home):
 
 @pytest.mark.parametrize(
     ("line", "reason"),
-    [('lense = "f9"', "lens"), ('lens = "ctrl+m"', "Enter"), ('lens = "banana"', "no key")],
+    [('lense = "f9"', "lens"), ('lens = "ctrl+m"', "Enter"), ('lens = "banana"', "not a key")],
 )
 def test_keys_that_cannot_be_bound_are_refused_with_their_line(run_chat, home, line, reason):
     write_config(home, f"[keys]\n{line}\n")

@@ -71,7 +71,7 @@ _REFUSALS = {
     "Anchor '": '"$ref": \'{rest}',
     "circular references with sibling keys": '"$ref": a circle of references with keywords beside them',
     "lookarounds not supported": '"pattern": word boundaries and the like{rest}',
-    "lexer error: too many": "following a pattern, or counting so far, takes too many steps",
+    "lexer error: too many": '"pattern", or a count: following it takes too many steps',
     "Unable to determine if regex is empty": '"pattern": whether anything fits takes too many steps',
     "Too many items": "it can be read in too many ways at once",
     "Schema intersection stack level exceeded": '"allOf", or keywords beside "$ref", nested too deeply',
