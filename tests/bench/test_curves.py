@@ -6,7 +6,7 @@ import pytest
 
 from trchat.bench.curves import load_curve
 from trchat.errors import UsageError
-from trchat.recycling.cost import FixedCosts
+from trchat.recycling.cost import FixedCosts, Preparing
 
 CURVE = {"backend": "a laptop", "shape_change_ms": 2.0, "ms": {"1": 10.0, "2": 12.0, "4": 20.0}}
 
@@ -21,7 +21,7 @@ def file(tmp_path):
 def test_times_are_read_and_filled_in_between(file):
     costs = load_curve(f"{file}:laptop").costs()
     assert [costs.of(width) for width in (1, 2, 3, 4)] == [10.0, 12.0, 16.0, 20.0]
-    assert costs.change_ms == 2.0
+    assert costs.preparing_ms(Preparing.CHANGE) == 2.0
 
 
 def test_beyond_the_widest_time_none_is_cheaper():

@@ -6,7 +6,7 @@ from tests.decoding.scripted import ScriptedContext
 from trchat.decoding import start_costs
 from trchat.decoding.kv_cache import KVCache
 from trchat.decoding.start_costs import measure_start
-from trchat.recycling.cost import StepCosts
+from trchat.recycling.cost import Preparing, StepCosts
 
 
 class Clock:
@@ -27,6 +27,10 @@ class Clock:
         self._decode(n_tokens)
 
 
+def preparing(costs):
+    return [costs.preparing_ms(what) for what in (Preparing.CHANGE, Preparing.UPDATE, Preparing.RECORDING)]
+
+
 def measured(monkeypatch, milliseconds, load_s=0.0, **context):
     context = ScriptedContext(**context)
     clock = Clock(context, milliseconds)
@@ -43,14 +47,14 @@ def test_the_settled_run_of_a_width_counts_and_what_came_before_is_the_price_of_
     costs, context = measured(monkeypatch, lambda n, run: (9, 6, 2, 2)[run - 1], computes_apart=True)
     assert sorted(costs.curve) == [1, 2, 3, 4, 8, 16, 32, 64]
     assert costs.of(1) == costs.of(64) == pytest.approx(2.0)
-    assert costs.change_ms == pytest.approx(11.0)
+    assert preparing(costs) == pytest.approx([7.0, 4.0 / 3, 4.0])
     assert costs.plain_ms == pytest.approx(2.0)
     assert context.decodes == 8 * 3
 
 
 def test_on_a_cpu_the_second_run_is_settled(monkeypatch):
     costs, context = measured(monkeypatch, lambda n, run: 3 if run == 1 else 2)
-    assert costs.change_ms == pytest.approx(1.0)
+    assert preparing(costs) == pytest.approx([1.0, 0.0, 0.0])
     assert context.decodes == 8 * 2
 
 
@@ -73,7 +77,7 @@ def test_what_a_gpu_sets_up_once_does_not_hide_wide_batches(monkeypatch, once_ms
     assert sorted(costs.curve) == known
     if 64 in known:
         assert costs.of(64) < 9
-        assert costs.change_ms == pytest.approx(13.0)
+        assert preparing(costs) == pytest.approx([10.0, 1.0, 3.0])
 
 
 def test_nor_does_what_it_sets_up_before_anything_else(monkeypatch):
@@ -92,4 +96,4 @@ def test_one_run_that_is_held_up_neither_makes_a_width_dear_nor_changes_free(mon
 
     costs, _ = measured(monkeypatch, milliseconds, computes_apart=True)
     assert costs.of(held_up) <= costs.of(64) < 10
-    assert costs.change_ms == pytest.approx(11.0)
+    assert preparing(costs) == pytest.approx([7.0, 4.0 / 3, 4.0])

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from trchat.recycling.cost import FixedCosts
+from trchat.recycling.cost import FixedCosts, Prepared
 from trchat.recycling.drafter import Verified
 from trchat.recycling.tree import EMPTY_TREE, ROOT
 
@@ -72,24 +72,25 @@ class Clock:
         return self.now
 
 
-def replay(answers, n_vocab, drafter, clock, curve, change_ms=0.0, seed=0, noise=0.05):
+def replay(answers, n_vocab, drafter, clock, curve, preparing=(0.0, 0.0, 0.0), seed=0, noise=0.05):
     """Write ``answers`` with ``drafter`` on a machine of ``curve``; milliseconds of steps that scatter.
 
     A guess that was not recorded has the row of a model that has no idea.
     """
     scatter = random.Random(seed)
     costs = FixedCosts(curve, 0.0)
-    total, last_width = 0.0, 0
+    total, prepared = 0.0, Prepared()
     for each in answers:
         drafter.begin(each.prompt)
+        prepared.begin()
         done, root = 0, each.prompt[-1]
         while done < len(each.answer):
             left = len(each.answer) - done
             tree = drafter.draft(63) if left > 1 else EMPTY_TREE
             width = 1 + len(tree)
             ms = costs.of(width) * scatter.lognormvariate(0, noise)
-            ms += change_ms * (last_width not in (0, width))
-            last_width = width
+            ms += (0.0, *preparing)[prepared.needed(width)]
+            prepared.ran(width)
             total, clock.now = total + ms, clock.now + ms / 1e3
             logits = np.full((width, n_vocab), UNLIKELY, np.float32)
 

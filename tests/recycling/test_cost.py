@@ -3,14 +3,18 @@
 import numpy as np
 import pytest
 
-from trchat.recycling.cost import LADDER, FixedCosts, StepCosts
+from trchat.recycling.cost import LADDER, FixedCosts, Prepared, Preparing, StepCosts
 
 
-def measured(*times, change_ms=0.0, shared=False):
+def measured(*times, preparing=(0.0, 0.0, 0.0), shared=False):
     costs = StepCosts(shared)
     for width, ms in times:
-        costs.measured(width, ms, change_ms)
+        costs.measured(width, ms, preparing)
     return costs
+
+
+def preparing(costs):
+    return [costs.preparing_ms(what) for what in Preparing]
 
 
 def test_unknown_costs_are_a_sane_prior():
@@ -66,31 +70,34 @@ def test_the_price_of_a_change_is_learned_apart_from_the_width():
             costs.observe(width, ms + 5.0)  # and the next one: a GPU's launches are recorded
             for _ in range(4):
                 costs.observe(width, ms)
+        costs.observe(1, 12.0)
+        costs.observe(4, 17.0)
+        costs.observe(4, 16.0)  # what was recorded last is still there
     assert costs.of(1) == pytest.approx(10.0, abs=0.5)
     assert costs.of(4) == pytest.approx(15.0, abs=0.5)
-    assert costs.change_ms == pytest.approx(7.0, abs=0.7)
+    assert preparing(costs) == pytest.approx([0.0, 2.0, 1.0, 5.0], abs=0.6)
 
 
 def test_where_times_scatter_a_change_of_width_does_not_seem_dear():
     random = np.random.default_rng(1)
-    costs = measured((1, 10.0), (4, 15.0), change_ms=0.3)
+    costs = measured((1, 10.0), (4, 15.0), preparing=(0.3, 0.0, 0.0))
     for _ in range(500):
         for width, ms in ((1, 10.0), (4, 15.0)):
             for _ in range(3):
                 costs.observe(width, ms * random.lognormal(0, 0.1))
         if random.random() < 0.05:
             costs.observe(8, 60.0)  # a stall, just when the width changes
-    assert costs.change_ms < 1.0
+    assert costs.preparing_ms(Preparing.CHANGE) < 1.0
 
 
 def test_what_a_prompt_costs_the_first_two_steps_says_nothing():
-    costs = measured((1, 10.0), (4, 12.0), change_ms=5.0)
-    before = costs.curve, costs.change_ms
+    costs = measured((1, 10.0), (4, 12.0), preparing=(2.0, 1.0, 3.0))
+    before = costs.curve, preparing(costs)
     for _ in range(100):
         costs.begin()
         costs.observe(4, 50.0)
         costs.observe(1, 40.0)
-    assert (costs.curve, costs.change_ms) == before
+    assert (costs.curve, preparing(costs)) == before
 
 
 def test_no_width_is_thought_dearer_than_a_wider_one_until_it_was_run():
@@ -140,29 +147,29 @@ def test_costs_stay_numbers_above_nothing_whatever_is_seen():
                 case 1:
                     costs.begin()
                 case 2:
-                    costs.measured(width, ms, ms)
+                    costs.measured(width, ms, (ms, ms, ms))
                 case _:
                     costs.observe(width, ms, learning_ms=ms * random.random())
             for each in (1, 3, 16, 100):
                 assert 0 < costs.of(each) < 1e18
             assert costs.plain_ms is None or 0 < costs.plain_ms < 1e18
-            assert 0 <= costs.change_ms < 1e18
+            assert all(0 <= ms < 1e18 for ms in preparing(costs))
 
 
 def test_an_earlier_session_is_gone_on_from():
-    before = measured((1, 10.0), (4, 15.0), change_ms=1.0)
+    before = measured((1, 10.0), (4, 15.0), preparing=(1.0, 0.5, 2.0))
     before.work_ms = 0.25
     after = StepCosts()
-    after.recall(before.curve, before.change_ms, 9.75, (1.0, 2.0))
+    after.recall(before.curve, preparing(before)[1:], 9.75, (1.0, 2.0))
     assert after.curve == pytest.approx(before.curve)
-    assert (after.change_ms, after.plain_ms) == (1.0, 9.75)
+    assert (preparing(after), after.plain_ms) == ([0.0, 1.0, 0.5, 2.0], 9.75)
     assert after.context == pytest.approx((1.0, 2.0))
     nonsense = StepCosts()
-    nonsense.recall(before.curve, 1.0, None, (1e6, 1e6))
+    nonsense.recall(before.curve, (1.0, 0.0, 0.0), None, (1e6, 1e6))
     nonsense.enter(1000)
     assert nonsense.of(1) < 1e3, "what cannot be is not believed"
     without = StepCosts()
-    without.recall({4: 15.0}, 1.0)
+    without.recall({4: 15.0}, (1.0, 0.0, 0.0))
     assert not without.known
 
 
@@ -173,6 +180,30 @@ def test_a_curve_measured_elsewhere_does_not_change():
     costs.begin()
     assert costs.observe(8, 99.0) == 20.0
     assert not any(costs.knows(width) for width in LADDER)
+
+
+def test_what_a_batch_needs_follows_from_the_widths_before():
+    prepared = Prepared()
+    needed = []
+    for width in (8, 8, 8, 1, 1, 4, 1, 1, 1, 8, 8):
+        needed.append(prepared.needed(width).name)
+        prepared.ran(width)
+    assert needed == [
+        "NOTHING",  # behind a prompt everything is new
+        "RECORDING",
+        "NOTHING",
+        "CHANGE",
+        "RECORDING",
+        "CHANGE",
+        "CHANGE",
+        "UPDATE",  # the width between was not recorded
+        "NOTHING",
+        "CHANGE",
+        "RECORDING",
+    ]
+    assert prepared.settled
+    prepared.begin()
+    assert not prepared.settled and prepared.needed(1) is Preparing.NOTHING
 
 
 def test_a_stall_and_what_a_prompt_costs_are_not_held_against_a_step():

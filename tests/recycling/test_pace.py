@@ -74,20 +74,35 @@ def test_a_token_is_worth_what_it_takes_lately():
     assert chosen(pace, costs, doubtful) == 1
 
 
-def test_dear_changes_of_width_are_made_when_they_have_been_worth_it():
-    costs = FixedCosts({1: 10.0, 2: 11.0, 4: 12.0, 8: 14.0, 64: 100.0}, 40.0)
+class Graphs(FixedCosts):
+    """A GPU that records what it launches."""
+
+    def preparing_ms(self, what):
+        return (0.0, 3.0, 4.0, 15.0)[what]
+
+
+def test_what_a_change_of_width_and_the_way_back_cost_must_be_brought():
+    costs = FixedCosts({1: 10.0, 2: 11.0, 4: 12.0, 8: 14.0, 64: 100.0}, 6.0)
     pace = Pace(costs)
-    modest = [0.3, 0.2, 0.1, *[0.0] * 60]
-    assert chosen(pace, costs, [0.0] * 63) == 1
-    widths = [chosen(pace, costs, modest) for _ in range(60)]
-    assert widths[:3] == [1] * 3, "one step alone cannot pay for it"
-    assert widths[-1] == 4, "many together can"
-    assert sum(a != b for a, b in pairwise(widths)) == 1
     nothing = [0.0] * 63
-    widths = [chosen(pace, costs, nothing) for _ in range(60)]
-    assert widths[-1] == 1
-    copy = [0.99**depth for depth in range(1, 64)]
-    assert chosen(pace, costs, copy) > 8, "a long copy pays at once"
+    good = [0.9, 0.6, 0.0, *[0.0] * 60]
+    for _ in range(3):
+        assert chosen(pace, costs, nothing) == 1
+    assert chosen(pace, costs, good[:1] + nothing[1:]) == 1, "a token brings less than both changes"
+    assert chosen(pace, costs, good) == 3
+    assert chosen(pace, costs, good[:1] + nothing[1:]) == 3, "there it costs no change"
+    assert chosen(pace, costs, nothing) == 1
+
+
+def test_where_repeating_a_width_is_dear_wide_steps_alternate_and_narrow_ones_settle():
+    costs = Graphs({1: 10.0, 2: 10.5, 3: 11.0, 4: 11.5, 8: 14.0, 64: 100.0}, 0.0)
+    pace = Pace(costs)
+    for _ in range(3):
+        assert chosen(pace, costs, [0.0] * 63) == 1
+    widths = [chosen(pace, costs, [0.9**depth for depth in range(1, 64)]) for _ in range(20)]
+    assert 1 not in widths and all(a != b for a, b in pairwise(widths))
+    widths = [chosen(pace, costs, [0.0] * 63) for _ in range(5)]
+    assert widths == [1] * 5
 
 
 def test_drafts_that_do_not_come_true_cost_a_hundredth():

@@ -23,15 +23,17 @@ def measure_start(cache: Cache, costs: StepCosts, load_s: float) -> None:
     look too dear ever to be tried.
 
     The last run of a width counts. The first one builds the compute graph and, after loading, brings
-    weights into memory; on a GPU the second one records the kernels' launches. What they take longer than
-    the last is what a change of width costs: the median over the widths but the first, as some also pay for
-    what is set up once.
+    weights into memory; on a GPU the second one records the kernels' launches. What the two take longer than
+    the last is what a change of width and a recording cost: medians over the widths but the first, as some
+    also pay for what is set up once. A recording that is only updated is thought to take a third of that,
+    as seen on an H100, until one shows.
     """
     budget = max(LEAST_BUDGET_S, SHARE_OF_LOAD * load_s)
     runs = 3 if cache.computes_apart else 2
     start, once_s = perf_counter(), 0.0
     costs.enter(0)
     changes: list[float] = []
+    recordings: list[float] = []
     widest = 1 + cache.room_for_drafts(1)
     for width in [width for width in _WIDTHS if width <= widest]:
         times: list[float] = []
@@ -45,5 +47,10 @@ def measure_start(cache: Cache, costs: StepCosts, load_s: float) -> None:
             if cache.computes_apart and run == 0:
                 once_s = min(once_s + max(cache.decode_s - expected, 0.0), budget)
         if width != _WIDTHS[0]:
-            changes.append(max(sum(times) - len(times) * times[-1], 0.0))
-        costs.measured(width, times[-1], median(changes) if changes else None)
+            changes.append(max(times[0] - times[-1], 0.0))
+            recordings.append(max(times[1] - times[-1], 0.0))
+        preparing = None
+        if changes:
+            recording_ms = median(recordings)
+            preparing = median(changes), recording_ms / 3, recording_ms
+        costs.measured(width, times[-1], preparing)

@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 
 LADDER = (1, 2, 3, 4, 5, 6, 8, 12, 16, 24, 32, 48, 64)
 """Batch widths to choose from. Between them a width would gain little over the next narrower one, and
@@ -21,6 +22,51 @@ _LEAST_MS, _LEAST_RATIO = 1e-3, 1e-3  # that a step may take: clocks are coarse
 _SLOWED = 2  # steps behind a prompt that pay for the change from its shape, whatever they are
 
 
+class Preparing(IntEnum):
+    """What a batch needs besides being computed, by the widths before it."""
+
+    NOTHING = 0
+    CHANGE = 1
+    """llama.cpp builds its compute graph for another width than the last one."""
+    UPDATE = 2
+    """A GPU records the launches of a width that comes the second time in a row: the one recorded last."""
+    RECORDING = 3
+    """The same, of another width than was recorded last, which takes it several times as long."""
+
+
+class Prepared:
+    """What llama.cpp and a GPU have ready, by the widths of the batches so far.
+
+    Attributes:
+        last: width of the last batch; 0 = a prompt came between.
+        settled: whether the last width will be run again for nothing.
+    """
+
+    def __init__(self) -> None:
+        self.last = 0
+        self.settled = False
+        self._recorded = 1
+
+    def begin(self) -> None:
+        """Say that a prompt came between."""
+        self.last, self.settled = 0, False
+
+    def needed(self, width: int) -> Preparing:
+        """What a batch of ``width`` needs next."""
+        if width != self.last:
+            return Preparing.CHANGE if self.last else Preparing.NOTHING
+        if self.settled:
+            return Preparing.NOTHING
+        return Preparing.UPDATE if width == self._recorded else Preparing.RECORDING
+
+    def ran(self, width: int) -> None:
+        """Say that a batch of ``width`` came."""
+        self.settled = width == self.last
+        if self.settled:
+            self._recorded = width
+        self.last = width
+
+
 @dataclass(slots=True)
 class _Estimate:
     """A number that steps tell about, how unsure it is, and how unsure it was to begin with."""
@@ -35,14 +81,13 @@ class StepCosts:
 
     A step of ``width`` tokens behind ``n`` thousand cells is thought to take
 
-        one * ratio(width) + n * (per_step + per_row * width) + change
+        one * ratio(width) + n * (per_step + per_row * width) + preparing
 
     where ``one`` is a step of one token in an empty context, so that a machine that gets slower or faster as
-    a whole is followed at all widths, and ``change`` is what another width than that of the step before
-    costs: llama.cpp builds its compute graph anew, and a GPU records its launches in the step after. All
-    these numbers are corrected by every step, each by its share of the uncertainty (a Kalman filter that
-    takes them as independent of each other). Ratios not known yet lie on a line between their neighbours,
-    beyond the widest one on the last slope.
+    a whole is followed at all widths, and ``preparing`` depends on the widths before. All these numbers are
+    corrected by every step, each by its share of the uncertainty (a Kalman filter that takes them as
+    independent of each other). Ratios not known yet lie on a line between their neighbours, beyond the widest
+    one on the last slope.
 
     Attributes:
         shared: whether one reading of the context serves many rows, as on a GPU or without flash attention;
@@ -52,16 +97,15 @@ class StepCosts:
 
     def __init__(self, shared: bool = False) -> None:
         self.shared = shared
-        self._last_width = 0
         self.work_ms = 0.0
         self._one: _Estimate | None = None
         self._ratios: dict[int, _Estimate] = {}  # of the widths above one
         self._known: list[int] = [1]
         self._read_off: dict[int, float] = {}  # ratios by width, until one changes
-        self._first, self._second = _Estimate(0.3, 0.3, 0.3), _Estimate(0.0, 0.3, 0.3)  # of a change, ms
+        self._prepared = Prepared()
+        self._preparing = _preparing(0.3, 0.0, 0.0)
         self._per_step, self._per_row = _Estimate(0.0, 0.0, 0.0), _Estimate(0.0, 0.0, 0.0)
         self._thousands = 0.0
-        self._changed = False  # whether the step before changed the width
         self._slowed = 0
 
     # --- what is thought ---
@@ -84,10 +128,9 @@ class StepCosts:
         """Milliseconds that 1,000 cells add to a step, and to each of its rows."""
         return self._per_step.value, self._per_row.value
 
-    @property
-    def change_ms(self) -> float:
-        """What a change of width costs, in the step with the new width and the one after it."""
-        return self._first.value + self._second.value
+    def preparing_ms(self, what: Preparing) -> float:
+        """Milliseconds that preparing a batch takes."""
+        return self._preparing[what].value
 
     @property
     def plain_ms(self) -> float | None:
@@ -139,21 +182,22 @@ class StepCosts:
     def recall(
         self,
         curve: dict[int, float],
-        change_ms: float,
+        preparing: Sequence[float],
         plain: float | None = None,
         context: tuple[float, float] | None = None,
         shared: bool = False,
     ) -> None:
         """Go on from what an earlier session on the same machine has learned; the names are as above.
 
-        A curve without the time of one token is as good as none.
+        ``preparing`` holds the milliseconds of a change, an update and a recording. A curve without the time
+        of one token is as good as none.
         """
         self.shared = shared
         if 1 not in curve:
             return
         for width in sorted(curve):
             self.measured(width, curve[width])
-        self._set_change(change_ms)
+        self._preparing = _preparing(*preparing)
         if plain is not None:
             self.work_ms = min(max(curve[1] - plain, 0.0), 0.5 * curve[1])
         if context is not None:
@@ -169,10 +213,14 @@ class StepCosts:
 
     def begin(self) -> None:
         """Say that a prompt came between."""
-        self._last_width, self._changed, self._slowed = 0, False, _SLOWED
+        self._prepared.begin()
+        self._slowed = _SLOWED
 
-    def measured(self, width: int, milliseconds: float, change_ms: float | None = None) -> None:
-        """Begin with what measuring in an empty context found, of ``width`` and of changing to it.
+    def measured(
+        self, width: int, milliseconds: float, preparing: tuple[float, float, float] | None = None
+    ) -> None:
+        """Begin with what measuring in an empty context found, of ``width`` and of a change, an update and a
+        recording.
 
         A single run may have been held up, and a width that looks dear is never run again to show better. So
         none counts as dearer than a wider one, until it is run and shows that it is.
@@ -191,15 +239,9 @@ class StepCosts:
                     each.value = min(each.value, ratio)
             self._known = [1, *sorted(self._ratios)]
             self._read_off = {}
-        if change_ms is not None:
-            self._set_change(change_ms)
+        if preparing is not None:
+            self._preparing = _preparing(*preparing)
         self._expect_context()
-
-    def _set_change(self, change_ms: float) -> None:
-        # Half each until steps have told the two apart.
-        unsure = max(change_ms, 0.1)
-        self._first = _Estimate(change_ms / 2, unsure, unsure)
-        self._second = _Estimate(change_ms / 2, unsure, unsure)
 
     def _expect_context(self) -> None:
         """What a context adds until steps behind one have told: by what a further row costs without one."""
@@ -222,16 +264,16 @@ class StepCosts:
         """
         if self._one is None:
             self.measured(width, milliseconds)
-        changed = width != self._last_width and self._last_width != 0
-        second, self._changed, self._last_width = self._changed and not changed, changed, width
+        needed = self._prepared.needed(width)
+        self._prepared.ran(width)
         if self._slowed:
             self._slowed -= 1
             return drafting_ms + min(milliseconds, self.of(width))
         if width == 1:
             self.work_ms += 0.1 * (learning_ms - self.work_ms)  # as quickly as ``one`` is followed
-        return drafting_ms + self._corrected(width, milliseconds, changed, second)
+        return drafting_ms + self._corrected(width, milliseconds, needed)
 
-    def _corrected(self, width: int, milliseconds: float, changed: bool, second: bool) -> float:
+    def _corrected(self, width: int, milliseconds: float, needed: Preparing) -> float:
         assert self._one is not None
         one, n = self._one, self._thousands
         own, weight, least = one, 1.0, _LEAST_MS
@@ -243,10 +285,8 @@ class StepCosts:
             own, weight, least = self._ratios[width], one.value, _LEAST_RATIO
             self._read_off = {}
         parts = [(own, weight), (self._per_step, n), (self._per_row, n * width)]
-        if changed:
-            parts.append((self._first, 1.0))
-        if second:
-            parts.append((self._second, 1.0))
+        if needed:
+            parts.append((self._preparing[needed], 1.0))
         expected = variance = 0.0
         for part, factor in parts:
             expected += part.value * factor
@@ -262,15 +302,26 @@ class StepCosts:
         return expected + error
 
 
+def _preparing(change_ms: float, update_ms: float, recording_ms: float) -> dict[Preparing, _Estimate]:
+    return {
+        what: _Estimate(ms, max(ms, 0.3), max(ms, 0.3))
+        for what, ms in zip(Preparing, (0.0, change_ms, update_ms, recording_ms), strict=True)
+    }
+
+
 class FixedCosts:
     """A cost curve measured elsewhere, to judge what would be chosen on another machine."""
 
     def __init__(self, milliseconds: dict[int, float], change_ms: float) -> None:
         """``milliseconds`` by width, of at least two; between them, and beyond, times lie on a line."""
         self._curve = sorted(milliseconds.items())
-        self.change_ms = change_ms
+        self._change_ms = change_ms
         self.plain_ms: float | None = self.of(1)
-        self._last_width = 0
+        self._prepared = Prepared()
+
+    def preparing_ms(self, what: Preparing) -> float:
+        """Only a change of width costs anything."""
+        return self._change_ms if what is Preparing.CHANGE else 0.0
 
     def of(self, width: int) -> float:
         """Milliseconds of a step of ``width`` tokens, in any context."""
@@ -293,15 +344,15 @@ class FixedCosts:
 
     def begin(self) -> None:
         """Forget the width before."""
-        self._last_width = 0
+        self._prepared.begin()
 
     def observe(
         self, width: int, milliseconds: float, learning_ms: float = 0.0, drafting_ms: float = 0.0
     ) -> float:
         """Remember the width; returns what a step of it would have taken on the curve's machine."""
-        changed = self._last_width not in (0, width)
-        self._last_width = width
-        return self.of(width) + changed * self.change_ms
+        needed = self._prepared.needed(width)
+        self._prepared.ran(width)
+        return self.of(width) + self.preparing_ms(needed)
 
 
 Costs = StepCosts | FixedCosts

@@ -39,6 +39,10 @@ from trchat.recycling.suffix import Context, EarlierTexts, Match, SuffixIndex
 from trchat.recycling.topk import NOTHING, SAMPLED, top_k_and_mass
 from trchat.recycling.tree import EMPTY_TREE, ROOT, DraftTree
 
+ROWS_LEARNED = 17
+"""Rows of a step whose candidates are learned whatever became of them: those of the likeliest nodes. More
+brought nothing on the recorded answers, and those of 64 take longer to find than a GPU's next step."""
+
 FADE = 0.85
 """Of a weight, per token emitted."""
 
@@ -452,12 +456,14 @@ class PlainProposer:
         self._text.extend(emitted)
 
     def recycle(self, logits: NDArray[np.float32], sample: NDArray[np.float32] | None = None) -> None:
-        """Learn the candidates of all rows; those beside an emitted token may come a little later."""
+        """As told there, by numpy."""
+        logits = logits[: max(min(len(logits), ROWS_LEARNED), 1 + max(self._chosen, default=-1))]
         best, values, mass = top_k_and_mass(logits, CANDIDATES, changing=sample is not None)
         if sample is not None and (logits[0, ::SAMPLED] != sample).any():
             return
         certain = np.where(values > NOTHING, values - mass[:, None], -np.inf)
-        self._knowledge.learn(self._contexts, np.where(np.isfinite(certain), pack(best, certain), 0))
+        packed = np.where(np.isfinite(certain), pack(best, certain), 0)
+        self._knowledge.learn(self._contexts[: len(logits)], packed)
         chances = np.exp(certain[self._chosen])
         self._recent.step(best[self._chosen].tolist(), chances.tolist(), self._emitted)
 

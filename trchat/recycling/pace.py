@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import accumulate
 
-from trchat.recycling.cost import LADDER, Costs
+from trchat.recycling.cost import LADDER, Costs, Prepared, Preparing
 
 _LATELY = 32  # steps: about how long a text stays as easy to guess as it is
 _FIRST = 3  # nodes to ask for at first: hardly ever are one or two enough to tell
@@ -24,10 +24,10 @@ class Pace:
     a millisecond that were reached lately. So the best width is the one that maximises S(w) - r c(w)
     (renewal-reward; Dinkelbach, 1967). One token wide is a width like any other.
 
-    Where a change of width costs time as well (llama.cpp builds its compute graph anew, a GPU records its
-    launches), it must have been worth it: the widths are the states of a metrical task system, and the work
-    function algorithm (Borodin, Linial and Saks, 1992) says when to move: once staying has cost more than
-    moving does. Where changes are free, that is the best width of each step.
+    c(w) is what a step of w costs now: a change of width takes time (llama.cpp builds its compute graph for
+    it), and where a GPU records its launches, so does the second step of a width in a row, mostly more. So
+    there hardly a width but the narrowest comes twice in a row. A step that leaves narrow ones which would go
+    on for nothing pays for the way back in advance.
 
     The only safety is a balance, in milliseconds, of what drafts saved and lost against steps of one token,
     looking for something to draft included. Where it has lost more than a hundredth lately, steps are one
@@ -40,9 +40,7 @@ class Pace:
     def __init__(self, costs: Costs) -> None:
         self._costs = costs
         self._tokens = self._ms = 0.0
-        self._last = 0  # width of the step before; 0 = none since the prompt
-        self._work: dict[int, float] = {}  # what it would have cost, in tokens, to be at each width by now
-        self._at_rest = False  # whether nothing speaks for another width than the narrowest, as mostly
+        self._prepared = Prepared()
         self._balance_ms = 0.0
         self._undrafted_ms = 0.0  # that steps of one token would have taken so far
         self.promised = 0.0
@@ -56,12 +54,22 @@ class Pace:
     def affordable(self) -> bool:
         """Whether drafting has lost no more than it may."""
         # A change of width and the one back are paid at once, for many steps.
-        allowed = _ALLOWANCE * self._costs.of(1) + 2 * self._costs.change_ms + _LOSS * self._undrafted_ms
+        allowed = (
+            _ALLOWANCE * self._costs.of(1)
+            + self._costs.preparing_ms(Preparing.CHANGE)
+            + self._back_ms
+            + _LOSS * self._undrafted_ms
+        )
         return self._balance_ms > -allowed
+
+    @property
+    def _back_ms(self) -> float:
+        """What going back to narrow steps costs."""
+        return self._costs.preparing_ms(Preparing.CHANGE) + self._costs.preparing_ms(Preparing.UPDATE)
 
     def begin(self) -> None:
         """Say that a prompt came between."""
-        self._last = 0
+        self._prepared.begin()
 
     def nodes(self, n_forced: int, widest: int, grow: Callable[[int], Sequence[float]]) -> int:
         """How many nodes to draft behind ``n_forced`` known tokens, in a batch of ``widest`` at most.
@@ -70,13 +78,13 @@ class Pace:
         about the largest first.
         """
         self.promised = 0.0
-        if not self.affordable:
-            self._last = n_forced
-            return 0
+        nodes = self._best(n_forced, widest, grow) if self.affordable else 0
+        self._prepared.ran(n_forced + nodes)
+        return nodes
+
+    def _best(self, n_forced: int, widest: int, grow: Callable[[int], Sequence[float]]) -> int:
         rate, widths = self.rate, _ladder(n_forced, widest)
-        milliseconds = self._costs.of_each(widths)
-        # What the drafts must bring, and what those do that were looked at, in tokens.
-        prices = [rate * (each - milliseconds[0]) for each in milliseconds]
+        prices = self._prices(rate, widths)
         brought, best, seen = [0.0], 0.0, 1
         for width in widths[1:]:
             limit = max(width, widths[min(_FIRST, len(widths) - 1)]) - n_forced
@@ -94,29 +102,28 @@ class Pace:
             best = max(hopes)
             if n < limit or best == max(hopes[:seen]):
                 break
-        if best <= 0 and self._at_rest and self._last == n_forced:
-            return 0
-        end = len(brought) - 1
         gained = [
-            brought[min(each - n_forced, end)] - price for each, price in zip(widths, prices, strict=True)
+            brought[width - n_forced] - price for width, price in zip(widths[:seen], prices, strict=False)
         ]
-        nodes = self._moved(widths, gained, seen, rate * self._costs.change_ms) - n_forced
+        nodes = widths[gained.index(max(gained))] - n_forced
         self.promised = brought[nodes]
         return nodes
 
-    def _moved(self, widths: Sequence[int], gained: Sequence[float], seen: int, change: float) -> int:
-        """The one of the first ``seen`` widths to be at now, by the work function algorithm.
-
-        Each of ``widths`` has ``gained`` so many tokens against the first one, and a change costs ``change``.
-        """
-        before, unknown = ({widths[0]: 0.0}, change) if self._at_rest else (self._work, 0.0)
-        work = [before.get(width, unknown) - gain for width, gain in zip(widths, gained, strict=True)]
-        least = min(work)
-        there = [each + change * (width != self._last) for width, each in zip(widths, work, strict=True)]
-        self._last = widths[min(range(seen), key=there.__getitem__)]
-        self._work = {width: min(each - least, change) for width, each in zip(widths, work, strict=True)}
-        self._at_rest = self._last == widths[0] and all(self._work[width] == change for width in widths[1:])
-        return self._last
+    def _prices(self, rate: float, widths: Sequence[int]) -> list[float]:
+        """Tokens that a step of each width must bring to be worth more than one of the first."""
+        milliseconds, prepared = self._costs.of_each(widths), self._prepared
+        last, change, same = prepared.last, 0.0, 0.0
+        if last:
+            change = self._costs.preparing_ms(Preparing.CHANGE)
+            same = self._costs.preparing_ms(prepared.needed(last))
+        if last == widths[0] and prepared.settled:
+            change += self._back_ms
+        prices = [
+            rate * (each + (same if width == last else change) - milliseconds[0])
+            for width, each in zip(widths, milliseconds, strict=True)
+        ]
+        prices[0] = 0.0
+        return prices
 
     def step(self, tokens: int, milliseconds: float) -> None:
         """Take in what one step brought and took, with the drafting for it."""

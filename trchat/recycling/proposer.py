@@ -59,7 +59,9 @@ class Proposer(Protocol):
         """
 
     def recycle(self, logits: NDArray[np.float32], sample: NDArray[np.float32] | None = None) -> None:
-        """Learn the candidates that the model had at each of the noted tree's rows (1 + n, n_vocab).
+        """Learn the candidates that the model had at the noted tree's rows (1 + n, n_vocab).
+
+        Rows behind the first ROWS_LEARNED and the last one that a token was emitted at are left out.
 
         Where rows may be overwritten meanwhile, ``sample`` holds one in SAMPLED logits of the first one as
         they were: what was found is learned only if that has stayed.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from trchat.recycling.calibration import SIZES, STRIDES, Calibration
-from trchat.recycling.cost import StepCosts
+from trchat.recycling.cost import Preparing, StepCosts
 from trchat.storage.recycled import hit_rates, step_times
 
 N_KINDS = STRIDES[-1] * SIZES[-1]
@@ -102,9 +102,9 @@ def test_step_costs_come_back():
         '{"curve": {"1": 1e999}}',
         '{"curve": {"\u00b2": 3}}',
         '{"curve": {"1": ' + "9" * 5000 + "}}",
-        '{"curve": [1], "change_ms": Infinity}',
+        '{"curve": [1], "preparing": [Infinity, 1, 1]}',
         '{"curve": {"1": 3}, "context": 5}',
-        '{"change_ms": 3}',
+        '{"preparing": [3, 1, 1]}',
         '{"change_ms": 3, "curves": {"0": {"1": 3}}}',  # of an older version
         "x" * 100_000,
     ],
@@ -112,7 +112,8 @@ def test_step_costs_come_back():
 def test_step_costs_that_cannot_be(text):
     costs = StepCosts()
     assert not step_times.recall(costs, text)
-    assert costs.of(1) == 1.0 and costs.change_ms == StepCosts().change_ms
+    assert costs.of(1) == 1.0
+    assert costs.preparing_ms(Preparing.CHANGE) == StepCosts().preparing_ms(Preparing.CHANGE)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 
 #include "grower.h"
 
+enum { ROWS_LEARNED = 17 }; /* as in growth.py */
+
 /* Say of all guesses for each token that the model was asked for (the path's and one more) which came true, and
  * note where the verified rows stand: the root's and those of the first `n_nodes` nodes that were cut. Then the
  * text goes on, by all that was emitted. */
@@ -63,18 +65,23 @@ static float certainty(float value, float mass) {
     return isfinite(certain) ? certain : -INFINITY;
 }
 
-/* Learn the k largest of each row noted, of `width` logits, `stride` apart. With a `sample` of the first row (one
+/* Learn the k largest of the rows noted, of `width` logits, `stride` apart: of the first ROWS_LEARNED and those up
+ * to the last one that a token was emitted at. With a `sample` of the first row (one
  * in `sampled`), only if that is still the same after the search: returns whether it was. */
 API int trchat_recycle(Grower *grower, const float *rows, int64_t width, int64_t stride, int k, uint32_t clock,
                        const float *sample, int64_t sampled) {
-    const int64_t n_cells = grower->n_rows * k;
+    int64_t n_rows = grower->n_rows < ROWS_LEARNED ? grower->n_rows : ROWS_LEARNED;
+    for (int64_t each = 0; each < grower->n_emitted; each++) {
+        if (grower->chosen[each] >= n_rows) n_rows = grower->chosen[each] + 1;
+    }
+    const int64_t n_cells = n_rows * k;
     ROOM(grower, maxima, room_maxima, width + k);
     ROOM(grower, best, room_best, n_cells);
     ROOM(grower, values, room_values, n_cells);
-    ROOM(grower, mass, room_mass, grower->n_rows);
+    ROOM(grower, mass, room_mass, n_rows);
     int32_t *best = grower->best;
     float *values = grower->values, *mass = grower->mass;
-    trchat_top_k(rows, grower->n_rows, width, stride, k, grower->maxima, best, values, mass);
+    trchat_top_k(rows, n_rows, width, stride, k, grower->maxima, best, values, mass);
     for (int64_t each = 0; sample && each * sampled < width; each++) {
         if (rows[each * sampled] != sample[each]) return 0;
     }
@@ -83,7 +90,7 @@ API int trchat_recycle(Grower *grower, const float *rows, int64_t width, int64_t
         const float certain = certainty(values[cell], mass[cell / k]);
         grower->packed[cell] = isfinite(certain) ? packed_candidate(best[cell], certain) : 0;
     }
-    trchat_tables_learn(grower->tables, grower->contexts, grower->packed, grower->n_rows, k, clock);
+    trchat_tables_learn(grower->tables, grower->contexts, grower->packed, n_rows, k, clock);
 
     const int64_t n_chosen = grower->n_emitted * k;
     ROOM(grower, candidates, room_candidates, n_chosen);

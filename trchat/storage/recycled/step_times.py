@@ -3,11 +3,12 @@
 import json
 import math
 
-from trchat.recycling.cost import StepCosts
+from trchat.recycling.cost import Preparing, StepCosts
 
 MAX_TEXT = 1 << 16
 """Characters; a dozen widths take under 400."""
 
+_PREPARED = (Preparing.CHANGE, Preparing.UPDATE, Preparing.RECORDING)
 _MAX_WIDTH = 4096
 _MIN_MS, _MAX_MS = 1e-3, 1e7
 
@@ -15,7 +16,7 @@ _MIN_MS, _MAX_MS = 1e-3, 1e7
 def to_text(costs: StepCosts) -> str:
     """The curve (milliseconds by width), plain steps and what a context adds as JSON."""
     facts: dict[str, object] = {
-        "change_ms": round(costs.change_ms, 4),
+        "preparing": [round(costs.preparing_ms(what), 4) for what in _PREPARED],
         "curve": {str(width): round(ms, 4) for width, ms in costs.curve.items()},
         "shared": costs.shared,
     }
@@ -29,9 +30,9 @@ def recall(costs: StepCosts, text: str) -> bool:
     """Let ``costs`` go on from stored ones, without what cannot be right; say whether there were any."""
     try:
         stored = json.loads(text) if len(text) <= MAX_TEXT else {}
-        change_ms = _milliseconds(stored.get("change_ms"))
+        preparing = [_milliseconds(ms) for ms in stored.get("preparing", [])]
         plain = _milliseconds(stored.get("plain"))
-        found = {
+        by_width = {
             int(width): _milliseconds(ms)
             for width, ms in stored.get("curve", {}).items()
             if width.isdecimal()
@@ -40,16 +41,17 @@ def recall(costs: StepCosts, text: str) -> bool:
         shared = stored.get("shared") is True
     except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         return False
-    curve = {width: ms for width, ms in found.items() if ms and ms >= _MIN_MS and 1 <= width <= _MAX_WIDTH}
+    curve = {width: ms for width, ms in by_width.items() if ms and ms >= _MIN_MS and 1 <= width <= _MAX_WIDTH}
     if 1 not in curve:
         return False
     context: tuple[float, float] | None = None
     match rates:
         case [float(per_step), float(per_row)]:
             context = per_step, per_row
+    found = [ms for ms in preparing if ms is not None]
     costs.recall(
         curve,
-        costs.change_ms if change_ms is None else change_ms,
+        found if len(found) == len(_PREPARED) else [costs.preparing_ms(what) for what in _PREPARED],
         plain if plain and plain >= _MIN_MS else None,
         context,
         shared,
