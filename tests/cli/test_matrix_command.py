@@ -45,7 +45,6 @@ def test_the_second_answer_starts_hot_with_the_same_text_and_is_told_of(trchat, 
     hot, said = ask(trchat, "-m", moved)
     assert hot["draft"]["hot_rows"] > 0 and said == told
     assert hot["token_ids"] == cold["token_ids"], "a renamed file keeps its store, and drafts change no text"
-    assert hot["draft"]["steps"] <= cold["draft"]["steps"]
 
     before = [path.read_bytes() for path in store_files()]
     unsaved, _ = ask(trchat, "-m", model, "--no-save")

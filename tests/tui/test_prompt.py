@@ -112,7 +112,7 @@ def test_tab_completes_what_a_command_takes(run_chat, home):
     (home / "config.toml").write_text('[personas]\npirate = "Answer as a pirate."\n')
 
     async def test(chat):
-        await chat.pilot.press(*"/set te", "tab")
+        await chat.pilot.press(*"/set tem", "tab")
         await chat.sees("template", "temp", "0 always takes the likeliest token")
         assert chat.screen.prompt.text == "/set temp"
         await chat.pilot.press("ctrl+u", *"/draft l", "tab", "enter")
