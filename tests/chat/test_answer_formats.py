@@ -13,7 +13,7 @@ from trchat.chat.formats.interface import Marks, Place
 from trchat.chat.prompt import PromptBuilder
 from trchat.chat.reader import AnswerReader
 from trchat.chat.template import ChatTemplate, Turn
-from trchat.chat.thinking import remembering, with_system_line
+from trchat.chat.thinking_switch import remembering, with_system_line
 
 
 @pytest.fixture(params=["control", "user-defined", "spelled"])

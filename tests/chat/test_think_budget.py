@@ -10,7 +10,7 @@ from trchat.chat.loading import open_engine
 from trchat.chat.records import new_answer
 from trchat.chat.settings import Remember, sampling_of
 from trchat.chat.template import Turn
-from trchat.chat.thinking import Prompting
+from trchat.chat.thinking_switch import Prompting
 from trchat.config import settle
 from trchat.grammar.fit import objection
 from trchat.grammar.schema import read_schema

@@ -15,7 +15,7 @@ from trchat.chat.formats.interface import Marks, Said
 from trchat.chat.formats.tags import TagFormat, Tags
 from trchat.chat.records import Answer, AnyEngine, Delta, Event, ModelFacts, Prefill, Standing, never
 from trchat.chat.template import Turn, Verbatim
-from trchat.chat.thinking import AS_IT_IS, NO_SWITCH, Prompting, ThinkingSwitch
+from trchat.chat.thinking_switch import AS_IT_IS, NO_SWITCH, Prompting, ThinkingSwitch
 from trchat.config import Settings
 from trchat.decoding.step import Step
 from trchat.llama.sampling import Sampling

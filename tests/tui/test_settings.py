@@ -4,7 +4,7 @@ import pytest
 
 from tests.tiny_gguf import make
 from tests.tui.scripted_engine import ScriptedEngine
-from trchat.chat.thinking import Plan, ThinkingSwitch
+from trchat.chat.thinking_switch import Plan, ThinkingSwitch
 from trchat.config_file import load_config
 from trchat.errors import UsageError
 from trchat.session.news import Notice

@@ -9,14 +9,14 @@ import numpy as np
 
 from trchat.chat.budget import fit, fit_whole
 from trchat.chat.checkpoints import checkpoints
-from trchat.chat.disk_cache import DiskCache
 from trchat.chat.earlier import EarlierAnswers
 from trchat.chat.formats.tags import AS_WRITTEN
+from trchat.chat.kv_on_disk import DiskCache
 from trchat.chat.prompt import Prompt, PromptBuilder
 from trchat.chat.reader import AnswerReader
 from trchat.chat.records import Answer, Delta, Event, ModelFacts, Prefill, Standing, never
 from trchat.chat.template import ChatTemplate, Turn, Verbatim
-from trchat.chat.thinking import (
+from trchat.chat.thinking_switch import (
     AS_IT_IS,
     NO_SWITCH,
     Prompting,

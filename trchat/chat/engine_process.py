@@ -33,7 +33,7 @@ from trchat.chat.engine_start import start_engine
 from trchat.chat.records import Answer, Delta, Event, ModelFacts, Standing, never
 from trchat.chat.settings import REMEMBER, Remember
 from trchat.chat.template import Turn, Verbatim
-from trchat.chat.thinking import ThinkingSwitch
+from trchat.chat.thinking_switch import ThinkingSwitch
 from trchat.config import Settings
 from trchat.errors import CrashError, ModelError
 from trchat.llama.sampling import Sampling

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from trchat.chat.records import Answer, Event, ModelFacts, Standing
-from trchat.chat.thinking import ThinkingSwitch
+from trchat.chat.thinking_switch import ThinkingSwitch
 
 
 @dataclass(frozen=True, slots=True)

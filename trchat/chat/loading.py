@@ -6,9 +6,9 @@ from pathlib import Path
 from time import perf_counter
 
 from trchat.chat.cuda_graph_choice import choose_graphs
-from trchat.chat.disk_cache import open_disk_cache
 from trchat.chat.earlier import EarlierAnswers
 from trchat.chat.engine import Engine
+from trchat.chat.kv_on_disk import open_disk_cache
 from trchat.chat.remembering import Remembering, Tell
 from trchat.chat.settings import REMEMBER, Remember, template_source
 from trchat.chat.template import ChatTemplate

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
 
-from trchat.chat.formats.find import find_format, tail_of
+from trchat.chat.formats.find_format import find_format, tail_of
 from trchat.chat.formats.interface import Format
 from trchat.chat.plain_text import (
     PLAIN_MARK,
@@ -16,7 +16,7 @@ from trchat.chat.plain_text import (
     without_mark,
 )
 from trchat.chat.template import ChatTemplate, Turn, Verbatim
-from trchat.chat.thinking import ThinkingSwitch, find_switch
+from trchat.chat.thinking_switch import ThinkingSwitch, find_switch
 from trchat.chat.tools.calls import ToolCall, Tools
 from trchat.chat.tools.find import ToolUse, find_tool_use
 from trchat.chat.tools.ruled import call_grammar

@@ -8,7 +8,7 @@ from typing import Protocol
 from trchat.chat.budget import Dropped
 from trchat.chat.formats.interface import Said
 from trchat.chat.template import Turn, Verbatim
-from trchat.chat.thinking import AS_IT_IS, NO_SWITCH, Prompting, ThinkingSwitch, notes_on
+from trchat.chat.thinking_switch import AS_IT_IS, NO_SWITCH, Prompting, ThinkingSwitch, notes_on
 from trchat.chat.tools.calls import ToolCall
 from trchat.decoding.statistics import Statistics
 from trchat.decoding.step import Step

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trchat.chat.template import CHATML
-from trchat.chat.thinking import Prompting
+from trchat.chat.thinking_switch import Prompting
 from trchat.config import Settings
 from trchat.errors import UsageError
 from trchat.llama.sampling import Sampling

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from trchat.chat.formats.find import Carrier, Message
+from trchat.chat.formats.find_format import Carrier, Message
 from trchat.chat.template_process import TemplateProcess
 from trchat.chat.tools.calls import ToolCall
 from trchat.chat.tools.history import Shape

@@ -11,10 +11,10 @@ from trchat.recycling.chains import ChainProposer
 from trchat.recycling.cost import LADDER, Costs, StepCosts
 from trchat.recycling.drafter import Verified
 from trchat.recycling.knowledge import Knowledge
-from trchat.recycling.pace import Pace
 from trchat.recycling.proposer import Proposer, make_proposer
 from trchat.recycling.topk import SAMPLED
 from trchat.recycling.tree import EMPTY_TREE, DraftTree
+from trchat.recycling.width import Pace
 
 _LABELS_AT_ONCE = 96  # some steps': what learning them costs is mostly the same for one as for a hundred
 

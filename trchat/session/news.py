@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from trchat.chat.formats.interface import Said
-from trchat.chat.thinking import NO_SWITCH, ThinkingSwitch
+from trchat.chat.thinking_switch import NO_SWITCH, ThinkingSwitch
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from trchat.chat.settings import template_source
 from trchat.chat.template import Turn
-from trchat.chat.thinking import CANNOT, NO_SWITCH, ThinkingSwitch
+from trchat.chat.thinking_switch import CANNOT, NO_SWITCH, ThinkingSwitch
 from trchat.config_file import change_config, setting_key
 from trchat.config_rules import MODEL
 from trchat.errors import UsageError

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from trchat.chat.thinking import typed_to_the_model
+from trchat.chat.thinking_switch import typed_to_the_model
 from trchat.config_rules import SETTINGS, THINK_MODES
 from trchat.errors import UsageError
 from trchat.session.commands import BY_NAME, COMMANDS, Command

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from trchat.chat.formats.find import Render, Vocabulary, tail_of
+from trchat.chat.formats.find_format import Render, Vocabulary, tail_of
 from trchat.chat.formats.harmony import Harmony
 from trchat.chat.formats.interface import Format, Marks
 from trchat.chat.tools.calls import Tools

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from trchat.chat.formats.find import Message, Render, tail_of
+from trchat.chat.formats.find_format import Message, Render, tail_of
 from trchat.chat.tools.calls import ID_LENGTH, ID_LETTERS, ToolCall
 
 QUESTION, ANSWER = "qfirstq", "qanswerq"

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from trchat.chat.formats.find import tail_of
+from trchat.chat.formats.find_format import tail_of
 from trchat.chat.formats.interface import Format, Place
 from trchat.chat.template import ChatTemplate, Turn
 from trchat.chat.tools.calls import Tools

@@ -5,7 +5,7 @@ import pytest
 from trchat.chat.formats.interface import Marks
 from trchat.chat.formats.tags import TagFormat, Tags
 from trchat.chat.template import ChatTemplate, Turn
-from trchat.chat.thinking import (
+from trchat.chat.thinking_switch import (
     NOTHING,
     find_switch,
     remembering,

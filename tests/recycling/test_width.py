@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from trchat.recycling.cost import LADDER, FixedCosts
-from trchat.recycling.pace import Pace
+from trchat.recycling.width import Pace
 
 CURVE = {1: 10.0, 2: 12.0, 3: 13.0, 4: 14.0, 8: 20.0, 16: 25.0, 64: 80.0}
 

@@ -6,7 +6,7 @@ import pytest
 from gguf import GGMLQuantizationType
 
 from tests.tiny_gguf import make
-from trchat.chat import disk_cache
+from trchat.chat import kv_on_disk
 from trchat.chat.loading import open_engine
 from trchat.chat.records import new_answer
 from trchat.chat.settings import Remember, sampling_of
@@ -30,8 +30,8 @@ STATES = ("qwen35", "granitehybrid", "mamba2")
 
 @pytest.fixture(autouse=True)
 def everything_is_worth_keeping(monkeypatch):
-    monkeypatch.setattr(disk_cache, "LEAST_S", 0.0)
-    monkeypatch.setattr(disk_cache, "DISK_BYTES_PER_S", 1e12)
+    monkeypatch.setattr(kv_on_disk, "LEAST_S", 0.0)
+    monkeypatch.setattr(kv_on_disk, "DISK_BYTES_PER_S", 1e12)
 
 
 @pytest.fixture
@@ -187,7 +187,7 @@ def test_a_smaller_context_takes_what_fits(tmp_path, conversation):
 
 
 def test_what_is_read_in_no_time_is_not_written(tmp_path, conversation, monkeypatch):
-    monkeypatch.setattr(disk_cache, "LEAST_S", 60.0)
+    monkeypatch.setattr(kv_on_disk, "LEAST_S", 60.0)
     session(make(tmp_path / "tiny.gguf"), conversation, FIRST)
     assert not pieces()
 
@@ -213,6 +213,6 @@ def test_a_pause_does_a_little_at_a_time(tmp_path, conversation):
         rounds = 1
         while engine.pause():
             rounds += 1
-        assert engine.disk_cache._store.wait(5.0)
+        assert engine.kv_on_disk._store.wait(5.0)
         assert len(pieces()) == rounds > 1
     assert len(pieces()) == rounds + 1, "and the rest at the end"
