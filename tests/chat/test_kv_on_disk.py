@@ -213,6 +213,6 @@ def test_a_pause_does_a_little_at_a_time(tmp_path, conversation):
         rounds = 1
         while engine.pause():
             rounds += 1
-        assert engine.kv_on_disk._store.wait(5.0)
+        assert engine.disk_cache._store.wait(5.0)
         assert len(pieces()) == rounds > 1
     assert len(pieces()) == rounds + 1, "and the rest at the end"
