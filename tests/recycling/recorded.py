@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from trchat.recycling.cost import FixedCosts, Prepared
+from trchat.recycling.cost import FixedCosts, WidthHistory
 from trchat.recycling.drafter import Verified
 from trchat.recycling.tree import EMPTY_TREE, ROOT
 
@@ -79,18 +79,18 @@ def replay(answers, n_vocab, drafter, clock, curve, preparing=(0.0, 0.0, 0.0), s
     """
     scatter = random.Random(seed)
     costs = FixedCosts(curve, 0.0)
-    total, prepared = 0.0, Prepared()
+    total, history = 0.0, WidthHistory()
     for each in answers:
         drafter.begin(each.prompt)
-        prepared.begin()
+        history.begin()
         done, root = 0, each.prompt[-1]
         while done < len(each.answer):
             left = len(each.answer) - done
             tree = drafter.draft(63) if left > 1 else EMPTY_TREE
             width = 1 + len(tree)
             ms = costs.of(width) * scatter.lognormvariate(0, noise)
-            ms += (0.0, *preparing)[prepared.needed(width)]
-            prepared.ran(width)
+            ms += (0.0, *preparing)[history.needed(width)]
+            history.ran(width)
             total, clock.now = total + ms, clock.now + ms / 1e3
             logits = np.full((width, n_vocab), UNLIKELY, np.float32)
 

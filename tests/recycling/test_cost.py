@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trchat.recycling.cost import LADDER, FixedCosts, Prepared, Preparing, StepCosts
+from trchat.recycling.cost import LADDER, FixedCosts, Preparing, StepCosts, WidthHistory
 
 
 def measured(*times, preparing=(0.0, 0.0, 0.0), shared=False):
@@ -183,11 +183,11 @@ def test_a_curve_measured_elsewhere_does_not_change():
 
 
 def test_what_a_batch_needs_follows_from_the_widths_before():
-    prepared = Prepared()
+    history = WidthHistory()
     needed = []
     for width in (8, 8, 8, 1, 1, 4, 1, 1, 1, 8, 8):
-        needed.append(prepared.needed(width).name)
-        prepared.ran(width)
+        needed.append(history.needed(width).name)
+        history.ran(width)
     assert needed == [
         "NOTHING",  # behind a prompt everything is new
         "RECORDING",
@@ -201,9 +201,9 @@ def test_what_a_batch_needs_follows_from_the_widths_before():
         "CHANGE",
         "RECORDING",
     ]
-    assert prepared.settled
-    prepared.begin()
-    assert not prepared.settled and prepared.needed(1) is Preparing.NOTHING
+    assert history.settled
+    history.begin()
+    assert not history.settled and history.needed(1) is Preparing.NOTHING
 
 
 def test_a_stall_and_what_a_prompt_costs_are_not_held_against_a_step():

@@ -14,7 +14,7 @@ from trchat.recycling.knowledge import Knowledge
 from trchat.recycling.proposer import Proposer, make_proposer
 from trchat.recycling.topk import SAMPLED
 from trchat.recycling.tree import EMPTY_TREE, DraftTree
-from trchat.recycling.width import Pace
+from trchat.recycling.width import WidthChoice
 
 _LABELS_AT_ONCE = 96  # some steps': what learning them costs is mostly the same for one as for a hundred
 
@@ -51,7 +51,7 @@ class AutoDrafter:
         self.knowledge = knowledge
         self.costs: Costs = costs or StepCosts()
         self._width = width
-        self._pace = Pace(self.costs)
+        self._choice = WidthChoice(self.costs)
         self._without = without
         proposer = make_proposer(knowledge, without)
         self._proposer: Proposer = ChainProposer(proposer) if chains else proposer
@@ -72,7 +72,7 @@ class AutoDrafter:
         self.settle()
         self._drafted = None
         self.costs.begin()
-        self._pace.begin()
+        self._choice.begin()
         before = self._proposer.tokens
         if len(before) > self._answer_at:
             self.remember(before[max(self._answer_at - CONTEXT, 0) :])
@@ -98,7 +98,7 @@ class AutoDrafter:
             proposer.grow(n_nodes)
         else:
             self.costs.enter(len(proposer.tokens))
-            n_nodes = self._pace.nodes(n_forced, min(LADDER[-1], room + n_forced), proposer.grow)
+            n_nodes = self._choice.nodes(n_forced, min(LADDER[-1], room + n_forced), proposer.grow)
         tree = proposer.cut(n_nodes) if n_nodes else EMPTY_TREE
         self._drafted = began, perf_counter()
         return tree
@@ -152,7 +152,7 @@ class AutoDrafter:
         drafting_ms, step_ms, learning_ms = (1e3 * seconds for seconds in took)
         step_ms = self.costs.observe(verified.width, step_ms, learning_ms, drafting_ms)
         chosen = min(len(verified.emitted), len(verified.path) + 1)  # what a grammar forced came by itself
-        self._pace.step(chosen, step_ms)
+        self._choice.step(chosen, step_ms)
 
     def _learn_labels(self) -> None:
         labels = self._proposer.take_labels()

@@ -34,7 +34,7 @@ class Preparing(IntEnum):
     """The same, of another width than was recorded last, which takes it several times as long."""
 
 
-class Prepared:
+class WidthHistory:
     """What llama.cpp and a GPU have ready, by the widths of the batches so far.
 
     Attributes:
@@ -102,7 +102,7 @@ class StepCosts:
         self._ratios: dict[int, _Estimate] = {}  # of the widths above one
         self._known: list[int] = [1]
         self._read_off: dict[int, float] = {}  # ratios by width, until one changes
-        self._prepared = Prepared()
+        self._history = WidthHistory()
         self._preparing = _preparing(0.3, 0.0, 0.0)
         self._per_step, self._per_row = _Estimate(0.0, 0.0, 0.0), _Estimate(0.0, 0.0, 0.0)
         self._thousands = 0.0
@@ -213,7 +213,7 @@ class StepCosts:
 
     def begin(self) -> None:
         """Say that a prompt came between."""
-        self._prepared.begin()
+        self._history.begin()
         self._slowed = _SLOWED
 
     def measured(
@@ -264,8 +264,8 @@ class StepCosts:
         """
         if self._one is None:
             self.measured(width, milliseconds)
-        needed = self._prepared.needed(width)
-        self._prepared.ran(width)
+        needed = self._history.needed(width)
+        self._history.ran(width)
         if self._slowed:
             self._slowed -= 1
             return drafting_ms + min(milliseconds, self.of(width))
@@ -317,7 +317,7 @@ class FixedCosts:
         self._curve = sorted(milliseconds.items())
         self._change_ms = change_ms
         self.plain_ms: float | None = self.of(1)
-        self._prepared = Prepared()
+        self._history = WidthHistory()
 
     def preparing_ms(self, what: Preparing) -> float:
         """Only a change of width costs anything."""
@@ -344,14 +344,14 @@ class FixedCosts:
 
     def begin(self) -> None:
         """Forget the width before."""
-        self._prepared.begin()
+        self._history.begin()
 
     def observe(
         self, width: int, milliseconds: float, learning_ms: float = 0.0, drafting_ms: float = 0.0
     ) -> float:
         """Remember the width; returns what a step of it would have taken on the curve's machine."""
-        needed = self._prepared.needed(width)
-        self._prepared.ran(width)
+        needed = self._history.needed(width)
+        self._history.ran(width)
         return self.of(width) + self.preparing_ms(needed)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import accumulate
 
-from trchat.recycling.cost import LADDER, Costs, Prepared, Preparing
+from trchat.recycling.cost import LADDER, Costs, Preparing, WidthHistory
 
 _LATELY = 32  # steps: about how long a text stays as easy to guess as it is
 _FIRST = 3  # nodes to ask for at first: hardly ever are one or two enough to tell
@@ -16,7 +16,7 @@ _LOSS_OVER = 1000.0  # tokens that this is meant over: a conversation
 _ALLOWANCE = 4.0
 
 
-class Pace:
+class WidthChoice:
     """Chooses each step's width on its own merits.
 
     A step of width w brings 1 + S(w) tokens, S being the sum of the path probabilities of its nodes, and
@@ -40,7 +40,7 @@ class Pace:
     def __init__(self, costs: Costs) -> None:
         self._costs = costs
         self._tokens = self._ms = 0.0
-        self._prepared = Prepared()
+        self._history = WidthHistory()
         self._balance_ms = 0.0
         self._undrafted_ms = 0.0  # that steps of one token would have taken so far
         self.promised = 0.0
@@ -69,7 +69,7 @@ class Pace:
 
     def begin(self) -> None:
         """Say that a prompt came between."""
-        self._prepared.begin()
+        self._history.begin()
 
     def nodes(self, n_forced: int, widest: int, grow: Callable[[int], Sequence[float]]) -> int:
         """How many nodes to draft behind ``n_forced`` known tokens, in a batch of ``widest`` at most.
@@ -79,7 +79,7 @@ class Pace:
         """
         self.promised = 0.0
         nodes = self._best(n_forced, widest, grow) if self.affordable else 0
-        self._prepared.ran(n_forced + nodes)
+        self._history.ran(n_forced + nodes)
         return nodes
 
     def _best(self, n_forced: int, widest: int, grow: Callable[[int], Sequence[float]]) -> int:
@@ -111,18 +111,18 @@ class Pace:
 
     def _prices(self, rate: float, widths: Sequence[int]) -> list[float]:
         """Tokens that a step of each width must bring to be worth more than one of the first."""
-        milliseconds, prepared = self._costs.of_each(widths), self._prepared
-        last, change, same = prepared.last, 0.0, 0.0
+        milliseconds, history = self._costs.of_each(widths), self._history
+        last, change, same = history.last, 0.0, 0.0
         if last:
             change = self._costs.preparing_ms(Preparing.CHANGE)
-            same = self._costs.preparing_ms(prepared.needed(last))
-        if last == widths[0] and prepared.settled:
+            same = self._costs.preparing_ms(history.needed(last))
+        if last == widths[0] and history.settled:
             change += self._back_ms
         prices = [
             rate * (each + (same if width == last else change) - milliseconds[0])
             for width, each in zip(widths, milliseconds, strict=True)
         ]
-        prices[0] = 0.0
+        prices[0] = 0.0  # what more narrow steps still need is paid now or later
         return prices
 
     def step(self, tokens: int, milliseconds: float) -> None:

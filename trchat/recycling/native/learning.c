@@ -66,8 +66,8 @@ static float certainty(float value, float mass) {
 }
 
 /* Learn the k largest of the rows noted, of `width` logits, `stride` apart: of the first ROWS_LEARNED and those up
- * to the last one that a token was emitted at. With a `sample` of the first row (one
- * in `sampled`), only if that is still the same after the search: returns whether it was. */
+ * to the last one that a token was emitted at. With a `sample` of the first row (one in `sampled`), only if that is
+ * still the same after the search: returns whether it was. */
 API int trchat_recycle(Grower *grower, const float *rows, int64_t width, int64_t stride, int k, uint32_t clock,
                        const float *sample, int64_t sampled) {
     int64_t n_rows = grower->n_rows < ROWS_LEARNED ? grower->n_rows : ROWS_LEARNED;
